@@ -1,0 +1,1 @@
+"""cityseg: UNets over timm encoders for street scenes, trained, scored and compared."""

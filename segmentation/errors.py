@@ -1,0 +1,33 @@
+"""The errors a user can meet: each message says what is wrong, where, and what to do.
+
+Anything else that escapes a command is a defect of the project and keeps its stack trace.
+"""
+
+import difflib
+from collections.abc import Iterable
+
+
+class SegmentationError(Exception):
+    """Base of every error that a user can cause and mend; shown without a stack trace."""
+
+
+class ConfigError(SegmentationError):
+    """An option has a value that cannot work."""
+
+
+class DataError(SegmentationError):
+    """Images or masks are missing, unreadable, or do not fit the class table."""
+
+
+class ModelError(SegmentationError):
+    """An encoder, a weights file or a checkpoint cannot be used."""
+
+
+class TrainingError(SegmentationError):
+    """Training had to stop: a loss that is not finite, a checkpoint that cannot be written."""
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """Return ``" Did you mean 'a' or 'b'?"`` for the nearest known words, or an empty string."""
+    close = difflib.get_close_matches(word, list(known), n=3, cutoff=0.6)
+    return f" Did you mean {' or '.join(repr(name) for name in close)}?" if close else ""
