@@ -1,0 +1,1 @@
+"""What each script at the top does with its configuration."""

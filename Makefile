@@ -1,0 +1,44 @@
+# make demo: from nothing to a trained, scored model.   make test: the tests.
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: help install install-dev demo test test-all lint clean
+
+help: ## list the targets
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+install: .venv/.installed ## make .venv and install what training needs
+
+install-dev: .venv/.installed-dev ## the same, and what tests and lint need
+
+demo: install ## train on generated street scenes, score the model, say what to type next
+	$(BIN)/python train.py logger=none hydra.run.dir=runs/demo
+	$(BIN)/python evaluate.py run=runs/demo
+
+test: install-dev ## the fast tests
+	$(BIN)/python -m pytest -m "not slow"
+
+test-all: install-dev ## every test
+	$(BIN)/python -m pytest
+
+lint: install-dev ## format, lint and types
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+clean: ## remove the environment and the caches; runs/ and datasets/ stay
+	rm -rf .venv .pytest_cache .ruff_cache .mypy_cache .hypothesis *.egg-info
+
+# uv installs what pip would, several times faster.
+.venv/bin/uv:
+	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(f"Python {v[0]}.{v[1]} is too old: 3.11 or newer is needed; make install PYTHON=python3.11") if v < (3, 11) else None'
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
+
+.venv/.installed: pyproject.toml | .venv/bin/uv
+	$(BIN)/uv pip install --quiet --python $(BIN)/python -e .
+	@touch $@
+
+.venv/.installed-dev: pyproject.toml | .venv/.installed
+	$(BIN)/uv pip install --quiet --python $(BIN)/python -e '.[dev]'
+	@touch $@

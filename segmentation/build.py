@@ -1,0 +1,192 @@
+"""From the configuration to objects: the one place that instantiates."""
+
+import logging
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from hydra.utils import instantiate
+from omegaconf import DictConfig, ListConfig, OmegaConf
+from pytorch_lightning.callbacks import LearningRateMonitor
+from pytorch_lightning.loggers import CSVLogger
+
+from segmentation.classes import ClassTable, camvid
+from segmentation.data.datamodule import SegmentationData
+from segmentation.data.layouts import Sample, available_splits, find_samples
+from segmentation.data.streets import write_streets
+from segmentation.errors import ConfigError
+from segmentation.hardware import available_cores, fastest_precision
+from segmentation.training.callbacks import FiniteLoss, Throughput
+from segmentation.training.checkpoints import AtomicCheckpointIO, checkpoint_callbacks
+from segmentation.training.class_weights import class_weights
+from segmentation.training.losses import WeightedSum
+from segmentation.training.module import SegmentationModule
+from segmentation.training.progress import RunProgress
+
+log = logging.getLogger(__name__)
+
+
+def build_classes(data: DictConfig) -> ClassTable:
+    """Return the class table of a data set."""
+    return camvid(data.void)
+
+
+def build_samples(data: DictConfig) -> dict[str, list[Sample]]:
+    """Return the samples of each split that is there, after drawing the streets if need be."""
+    root = Path(data.root).expanduser()
+    if "draw" in data:
+        write_streets(root, data.draw.seed, tuple(data.draw.size), dict(data.draw.counts))
+    splits = available_splits(root) or ["train"]  # of which find_samples says that it is not there
+    return {split: find_samples(root, split) for split in splits}
+
+
+def build_data(
+    data: DictConfig, splits: dict[str, list[Sample]], augment: list[dict], seed: int
+) -> SegmentationData:
+    """Return the datamodule of these splits."""
+    return SegmentationData(
+        splits,
+        build_classes(data),
+        augment=augment,
+        size=_size(data, "size"),
+        crop=_size(data, "crop"),
+        batch_size=data.batch_size,
+        workers=data.workers,
+        seed=seed,
+    )
+
+
+def build_loss(loss: DictConfig, pixels: Any) -> WeightedSum:
+    """Return the weighted sum of the configured terms.
+
+    Args:
+        loss: `class_weights` and `terms`, see conf/loss.
+        pixels: (images, C), the labelled pixels of the training split, see `Scan`.
+    """
+    totals = pixels.sum(axis=1, keepdims=True)
+    weights = class_weights(
+        loss.class_weights, pixels.sum(axis=0), ((pixels > 0) * totals).sum(axis=0)
+    )
+    terms, factors = {}, {}
+    for name, term in loss.terms.items():
+        options = OmegaConf.to_container(term, resolve=True)
+        factors[name] = options.pop("weight")
+        terms[name] = instantiate(options, class_weights=weights)
+    return WeightedSum(terms, factors)
+
+
+def build_module(
+    cfg: DictConfig, model: torch.nn.Module, classes: ClassTable, pixels: Any, extra: dict
+) -> SegmentationModule:
+    """Return the module that trains `model` as configured."""
+    return SegmentationModule(
+        model,
+        classes,
+        loss=build_loss(cfg.loss, pixels),
+        optimizer=instantiate(cfg.optimizer),
+        schedule=instantiate(cfg.schedule),
+        encoder_lr_factor=cfg.encoder.lr_factor,
+        freeze_encoder_epochs=cfg.encoder.freeze_epochs,
+        checkpoint_extra=extra,
+    )
+
+
+def build_callbacks(
+    callbacks: DictConfig, directory: Path, media: list[pl.Callback]
+) -> list[pl.Callback]:
+    """Return the callbacks every run has, those configured, and `media`, the loggers' own."""
+    chosen = [instantiate(node) for node in callbacks.values()]
+    return [
+        FiniteLoss(),
+        Throughput(),
+        LearningRateMonitor(logging_interval="step"),
+        RunProgress(),
+        *chosen,
+        *media,
+        *checkpoint_callbacks(directory / "checkpoints"),
+    ]
+
+
+def trainer_options(trainer: DictConfig) -> dict[str, Any]:
+    """Return the trainer's options with a device that is there and a precision that suits it.
+
+    Raises:
+        ConfigError: a GPU is asked for where there is none.
+    """
+    options = OmegaConf.to_container(trainer, resolve=True)
+    options["accelerator"] = kind = accelerator(options["accelerator"])
+    if options["precision"] == "auto":
+        options["precision"] = fastest_precision(kind)
+        if options["precision"] == "32-true":
+            log.info("precision: float32, as this hardware has no native bfloat16")
+    return options
+
+
+def build_trainer(options: dict[str, Any], **arguments: Any) -> pl.Trainer:
+    """Return Lightning's trainer.
+
+    Args:
+        options: see `trainer_options`.
+        arguments: loggers, callbacks, and what else the command decides.
+
+    Raises:
+        ConfigError: an option that Lightning refuses.
+    """
+    if options["accelerator"] == "cpu":
+        processes = options["devices"] if isinstance(options["devices"], int) else 1
+        torch.set_num_threads(max(1, available_cores() // processes))
+    try:
+        return instantiate(
+            options,
+            num_sanity_val_steps=0,  # files and labels have been looked at already
+            use_distributed_sampler=False,  # our samplers know their ranks
+            plugins=[AtomicCheckpointIO()],
+            enable_model_summary=False,  # the start-up summary says it
+            _convert_="all",
+            **arguments,
+        )
+    except Exception as error:
+        raise ConfigError(f"trainer: {_cause(error)}") from error
+
+
+def build_csv_logger(directory: Path) -> CSVLogger:
+    """Return the logger that every run has: `metrics.csv` in the run directory."""
+    return CSVLogger(directory, name="", version="")
+
+
+def accelerator(name: str) -> str:
+    """Return cpu, cuda or mps; raise if the device that is asked for is not there."""
+    there = {
+        "cpu": True,
+        "cuda": torch.cuda.is_available(),
+        "mps": torch.backends.mps.is_available(),
+    }
+    if name == "auto":
+        return "cuda" if there["cuda"] else "mps" if there["mps"] else "cpu"
+    name = "cuda" if name == "gpu" else name
+    if name not in there:
+        raise ConfigError(f"trainer.accelerator={name!r}: use auto, cpu, gpu or mps.")
+    if not there[name]:
+        kind = "CUDA GPU" if name == "cuda" else "Apple GPU (MPS)"
+        raise ConfigError(
+            f"this machine has no {kind} that PyTorch {torch.__version__} can use. Train on what "
+            "is here with trainer=auto or trainer=cpu."
+        )
+    return name
+
+
+def _size(data: DictConfig, key: str) -> tuple[int, int] | None:
+    value = data[key]
+    if value is None:
+        return None
+    good = isinstance(value, list | ListConfig) and len(value) == 2
+    if not (good and all(isinstance(side, int) and side > 0 for side in value)):
+        raise ConfigError(f"data.{key}={value}: expected [height, width] in pixels, or null.")
+    return tuple(value)
+
+
+def _cause(error: BaseException) -> str:
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__

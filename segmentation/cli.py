@@ -1,0 +1,132 @@
+"""The one decorator of every command: Hydra's configuration in, clear errors out.
+
+Nothing here imports torch, so `--help`, `--cfg job` and tab completion answer at once.
+"""
+
+import errno
+import os
+import re
+import secrets
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import hydra
+from hydra.core.global_hydra import GlobalHydra
+from hydra.errors import HydraException
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
+
+from segmentation.errors import SegmentationError, did_you_mean
+
+CONF = Path(__file__).resolve().parent.parent / "conf"
+
+# Runs that start in the same second still get directories of their own.
+OmegaConf.register_new_resolver(
+    "unique", lambda: secrets.token_hex(2), use_cache=True, replace=True
+)
+
+
+def command(config_name: str) -> Callable[[Callable[[DictConfig], object]], Callable[[], None]]:
+    """Make a function of a configuration a command that people type.
+
+    A mistake of the user's (`SegmentationError`, an option Hydra does not know, a full disk) ends
+    the command with a message and exit code 1; ``HYDRA_FULL_ERROR=1`` shows the stack trace. Any
+    other exception is a defect and keeps its trace.
+
+    Args:
+        config_name: a file of conf/, without suffix.
+    """
+
+    def decorate(task: Callable[[DictConfig], object]) -> Callable[[], None]:
+        def main() -> None:
+            wanted = os.environ.get("HYDRA_FULL_ERROR")
+            os.environ["HYDRA_FULL_ERROR"] = "1"  # else Hydra prints and exits by itself
+
+            def guarded(cfg: DictConfig) -> object:
+                _restore("HYDRA_FULL_ERROR", wanted)  # for child processes
+                try:
+                    return task(cfg)
+                finally:
+                    os.environ["HYDRA_FULL_ERROR"] = "1"
+
+            run = hydra.main(version_base="1.3", config_path=str(CONF), config_name=config_name)
+            try:
+                run(guarded)()
+            except Exception as error:
+                message = _explain(error, config_name)
+                if message is None or wanted == "1":
+                    raise
+                print(f"error: {message}", file=sys.stderr)
+                sys.exit(1)
+            finally:
+                _restore("HYDRA_FULL_ERROR", wanted)
+
+        return main
+
+    return decorate
+
+
+def _restore(key: str, value: str | None) -> None:
+    if value is None:
+        os.environ.pop(key, None)
+    else:
+        os.environ[key] = value
+
+
+def _explain(error: BaseException, config_name: str) -> str | None:
+    """Return the message for a user's mistake, None for a defect."""
+    if isinstance(error, SegmentationError):
+        return _own_message(error)
+    if isinstance(error, MissingMandatoryValue):
+        key = str(error).rsplit(" ", 1)[-1]
+        return f"{key} is not set. Type {key}=<value>."
+    if isinstance(error, HydraException | OmegaConfBaseException):
+        return _hydra_message(error, config_name)
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return f"the disk is full ({error.filename or 'while writing'}). Free some space."
+    return None
+
+
+def _own_message(error: SegmentationError) -> str:
+    # One raised in a loading process arrives as that process's whole stack trace.
+    return str(error).strip().rsplit(f"{type(error).__name__}: ", 1)[-1]
+
+
+def _hydra_message(error: Exception, config_name: str) -> str:
+    chain = [str(error), str(error.__cause__ or "")]
+    text = "\n".join(dict.fromkeys(part.strip() for part in chain if part))
+    option = re.search(r"Could not find '([\w/]+)/([^'/]+)'", text)
+    if option and (CONF / option[1]).is_dir():
+        group, name = option.groups()
+        known = sorted(path.stem for path in (CONF / group).glob("*.yaml"))
+        hint = did_you_mean(name, known)
+        return f"{group} has no option {name!r}.{hint}\nOptions: {', '.join(known)}"
+    key = re.search(r"full_key: ([\w.]+)", text) or re.search(
+        r"Could not override '([\w./@]+)'", text
+    )
+    if key:
+        name = key[1]
+        known = _keys(config_name)
+        tail = {path.rsplit(".", 1)[-1]: path for path in known}
+        hint = did_you_mean(name, known) or did_you_mean(name.rsplit(".", 1)[-1], tail)
+        return f"there is no option {name!r}.{hint}\n`python {config_name}.py --cfg job` lists all."
+    return text
+
+
+def _keys(config_name: str) -> list[str]:
+    """Return the dotted names of every key of the default configuration."""
+    GlobalHydra.instance().clear()
+    with hydra.initialize_config_dir(str(CONF), version_base="1.3"):
+        cfg = hydra.compose(config_name)
+
+    def walk(node: DictConfig, prefix: str) -> list[str]:
+        names = []
+        for key in node:
+            names.append(f"{prefix}{key}")
+            child = node._get_node(key)
+            if isinstance(child, DictConfig) and not child._is_none():
+                names += walk(child, f"{prefix}{key}.")
+        return names
+
+    return walk(cfg, "")

@@ -1,0 +1,62 @@
+"""What a command shows people: the start-up summary, the score table, what to type next."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+from segmentation.scores import Scores
+
+console = Console()
+BAR = 20
+
+
+def show_summary(rows: Mapping[str, str]) -> None:
+    """Print names and values, one a line."""
+    table = Table(show_header=False, box=None, pad_edge=False)
+    table.add_column(style="bold")
+    table.add_column(overflow="fold")
+    for name, value in rows.items():
+        table.add_row(name, value)
+    console.print(table)
+
+
+def show_scores(title: str, result: Scores, names: Sequence[str], pixels: np.ndarray) -> None:
+    """Print the scores of each class and of all.
+
+    Args:
+        title: what was scored.
+        result: the scores.
+        names: the classes.
+        pixels: (C,) labelled pixels of each class.
+    """
+    share = pixels / max(pixels.sum(), 1)
+    table = Table(title=title, title_justify="left")
+    table.add_column("class")
+    table.add_column("pixels", justify="right")
+    table.add_column("IoU", justify="right")
+    table.add_column("accuracy", justify="right")
+    table.add_column("")
+    for name, part, iou, accuracy in zip(names, share, result.iou, result.accuracy, strict=True):
+        bar = "" if np.isnan(iou) else "█" * round(iou * BAR)
+        table.add_row(name, percent(part), percent(iou), percent(accuracy), f"{bar:{BAR}}")
+    table.add_section()
+    table.add_row("mean", "", percent(result.miou), percent(result.mean_accuracy), "", style="bold")
+    console.print(table)
+    console.print(
+        f"mIoU {percent(result.miou)} · pixel accuracy {percent(result.pixel_accuracy)} · "
+        f"mean accuracy {percent(result.mean_accuracy)} · Dice {percent(result.dice)}",
+        highlight=False,
+    )
+
+
+def show_warnings(messages: Sequence[str]) -> None:
+    """Repeat below a score what was warned of before it."""
+    for message in messages:
+        console.print(f"warning: {message}", style="yellow", highlight=False, markup=False)
+
+
+def percent(fraction: float) -> str:
+    """Return a fraction as per cent with one digit, or a dash where there is none."""
+    return "–" if np.isnan(fraction) else f"{fraction:.1%}"

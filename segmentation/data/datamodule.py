@@ -1,0 +1,143 @@
+"""The loaders of a run's splits."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import cv2
+import numpy as np
+import pytorch_lightning as pl
+import torch
+from torch.utils.data import DataLoader
+
+from segmentation.classes import ClassTable
+from segmentation.data.dataset import SegmentationDataset, TrainDataset, collate
+from segmentation.data.layouts import Sample
+from segmentation.data.sampler import EpochSampler, RankSampler
+from segmentation.data.transforms import Size, TrainTransform
+from segmentation.errors import ConfigError
+from segmentation.hardware import available_cores
+
+
+class SegmentationData(pl.LightningDataModule):
+    """The splits of one data set as loaders of batches (see `collate`).
+
+    Args:
+        splits: the samples of each split that is there: train, val, test.
+        classes: what the masks' indices mean.
+        augment: albumentations for training, see `TrainTransform`.
+        size: (height, width) that images are resized to before the model, in training and in
+            scoring; None: their own. Scores are at the labels' own resolution either way.
+        crop: (height, width) of random crops in training; None: no crops.
+        batch_size: the global batch, shared out evenly among all ranks.
+        workers: processes that load, for each rank; ``"auto"``: as many as cores allow, at most 8.
+        seed: order and augmentation follow from it.
+
+    Raises:
+        ConfigError: a batch that is smaller than one image or does not divide among the ranks.
+    """
+
+    def __init__(
+        self,
+        splits: dict[str, Sequence[Sample]],
+        classes: ClassTable,
+        augment: Sequence[dict] = (),
+        size: Size | None = None,
+        crop: Size | None = None,
+        batch_size: int = 8,
+        workers: int | str = "auto",
+        seed: int = 0,
+    ) -> None:
+        super().__init__()
+        if batch_size < 1:
+            raise ConfigError(f"data.batch_size={batch_size}: a batch has at least one image.")
+        if workers != "auto" and not (isinstance(workers, int) and workers >= 0):
+            raise ConfigError(f"data.workers={workers!r}: give a number from 0 up, or auto.")
+        self.classes = classes
+        self.batch_size = batch_size
+        self.workers = workers
+        self.seed = seed
+        self.size, self.crop = size, crop
+        self.datasets: dict[str, SegmentationDataset] = {
+            split: SegmentationDataset(samples, classes, size) for split, samples in splits.items()
+        }
+        if "train" in splits:
+            transform = TrainTransform(augment, size, crop)
+            self.train_set = TrainDataset(splits["train"], classes, transform, seed)
+
+    def check_sizes(self, sizes: np.ndarray) -> None:
+        """Check that training images can share a batch.
+
+        Args:
+            sizes: (images, 2), their heights and widths on disk, see `Scan`.
+
+        Raises:
+            ConfigError: they differ and neither `size` nor `crop` makes them alike.
+        """
+        if self.size or self.crop or len(np.unique(sizes, axis=0)) == 1:
+            return
+        low, high = sizes.min(axis=0), sizes.max(axis=0)
+        raise ConfigError(
+            f"the training images have different sizes, {low[0]}x{low[1]} to {high[0]}x{high[1]}, "
+            "and cannot share a batch. Set data.crop=[height,width] (random crops) or "
+            "data.size=[height,width] (resized)."
+        )
+
+    def train_dataloader(self) -> DataLoader:
+        """Batches of augmented samples, in an order that (seed, epoch) gives."""
+        rank, ranks = self._ranks()
+        sampler = EpochSampler(len(self.train_set), self.batch_size, self.seed, rank, ranks)
+        return self._loader(self.train_set, sampler, self._rank_batch(ranks))
+
+    def val_dataloader(self) -> DataLoader:
+        """The val split, for scoring."""
+        return self.scoring_dataloader("val")
+
+    def test_dataloader(self) -> DataLoader:
+        """The test split, for scoring."""
+        return self.scoring_dataloader("test")
+
+    def scoring_dataloader(self, split: str) -> DataLoader:
+        """Batches of one split in order: images as the model sees them, masks as they are."""
+        rank, ranks = self._ranks()
+        dataset = self.datasets[split]
+        return self._loader(
+            dataset, RankSampler(len(dataset), rank, ranks), self._rank_batch(ranks)
+        )
+
+    def _ranks(self) -> tuple[int, int]:
+        return (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)
+
+    def _rank_batch(self, ranks: int) -> int:
+        if self.batch_size % ranks:
+            raise ConfigError(
+                f"data.batch_size={self.batch_size} is the global batch and does not divide among "
+                f"{ranks} processes: use a multiple of {ranks}."
+            )
+        return self.batch_size // ranks
+
+    def _loader(self, dataset: Any, sampler: Any, batch_size: int) -> DataLoader:
+        workers = self.workers
+        if workers == "auto":
+            workers = auto_workers(self.trainer.num_devices if self.trainer else 1)
+        on_gpu = bool(self.trainer) and self.trainer.strategy.root_device.type == "cuda"
+        return DataLoader(
+            dataset,
+            batch_size=batch_size,
+            sampler=sampler,
+            num_workers=workers,
+            collate_fn=collate,
+            pin_memory=on_gpu,
+            persistent_workers=workers > 0,
+            worker_init_fn=_one_thread,
+        )
+
+
+def auto_workers(ranks_here: int) -> int:
+    """Return how many loading processes one rank starts: its share of the cores, at most 8."""
+    return max(1, min(8, available_cores() // ranks_here))
+
+
+def _one_thread(worker: int) -> None:
+    """Keep a worker to one core: processes are what loads in parallel."""
+    cv2.setNumThreads(0)
+    torch.set_num_threads(1)

@@ -1,0 +1,26 @@
+"""Keep the libraries' chatter off the terminal; what matters to people is said by this project."""
+
+import logging
+import warnings
+
+# Each says something that is not so here, or that the user can do nothing about.
+CHATTER = (
+    r".*does not have many workers.*",  # workers follow the cores on purpose
+    r".*Experiment logs directory .* exists and is not empty.*",  # it is the run directory
+    r".*Checkpoint directory .* exists and is not empty.*",
+    r".*The number of training batches .* is smaller than the logging interval.*",
+    r".*isinstance\(treespec, LeafSpec\).*",  # Lightning's, about PyTorch's own internals
+    r".*`isinstance\(.*LeafSpec\).*",
+    r".*It is recommended to use .*sync_dist=True.*",  # every rank holds the same scores
+    r".*You have overridden `on_.*",
+    r".*Using `torch.utils.data.Sampler`.*",
+    r".*GPU available but not used.*",  # the summary says which device trains
+)
+
+
+def quiet_libraries() -> None:
+    """Silence what is known to be noise; other warnings of the libraries still show."""
+    for name in ("pytorch_lightning", "lightning_fabric", "lightning.pytorch"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    for message in CHATTER:
+        warnings.filterwarnings("ignore", message=message)

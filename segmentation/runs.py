@@ -1,0 +1,143 @@
+"""The run directory: what a run keeps, and where.
+
+config.yaml       the resolved configuration
+environment.json  versions, git commit, hardware, data fingerprints, where weights came from
+train.log         what was printed
+metrics.csv       the curves
+checkpoints/      best.ckpt (by val mIoU), last.ckpt
+metrics.json      the scores of the best weights, and on which split
+per_image.npz     the confusion matrix of every scored image, with its name
+pictures.png      image, truth, prediction and error of some scored images
+model/            config.json and model.safetensors: no code, safe to share
+"""
+
+import json
+import logging
+import platform
+import subprocess
+import sys
+from collections.abc import Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from omegaconf import DictConfig, OmegaConf
+
+from segmentation.classes import ClassTable
+from segmentation.errors import ModelError
+from segmentation.scores import Scores, scores
+
+PACKAGES = (
+    "cityseg", "torch", "timm", "pytorch-lightning", "hydra-core", "torchmetrics",
+    "albumentations", "numpy",
+)  # fmt: skip
+
+
+class WarningLog(logging.Handler):
+    """Collect the warnings of this package, so that a score is never shown without them."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self.messages: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Keep one message, once."""
+        if (message := record.getMessage()) not in self.messages:
+            self.messages.append(message)
+
+
+def write_config(directory: Path, cfg: DictConfig) -> None:
+    """Write the resolved configuration."""
+    (directory / "config.yaml").write_text(OmegaConf.to_yaml(cfg, resolve=True))
+
+
+def write_environment(directory: Path, **facts: Any) -> None:
+    """Write the versions, the git commit, the machine, and what else the caller knows."""
+    environment = {
+        "command": sys.argv,
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "versions": {name: version(name) for name in PACKAGES},
+        "git": git_state(),
+        **facts,
+    }
+    (directory / "environment.json").write_text(json.dumps(environment, indent=2) + "\n")
+
+
+def git_state() -> dict[str, Any] | None:
+    """Return the commit of this package's checkout and whether it was changed; None without git."""
+    root = Path(__file__).resolve().parent.parent
+
+    def git(*arguments: str) -> str:
+        return subprocess.run(
+            ["git", "-C", str(root), *arguments],
+            capture_output=True, text=True, check=True, timeout=10,
+        ).stdout.strip()  # fmt: skip
+
+    try:
+        return {
+            "commit": git("rev-parse", "HEAD"),
+            "changed": bool(git("status", "--porcelain", "--untracked-files=no")),
+        }
+    except (OSError, subprocess.SubprocessError):
+        return None
+
+
+def write_scores(
+    directory: Path,
+    confusion: np.ndarray,
+    names: Sequence[str],
+    classes: ClassTable,
+    **facts: Any,
+) -> Scores:
+    """Write `metrics.json` and `per_image.npz`.
+
+    Args:
+        directory: it is made if it is not there.
+        confusion: `int64` (images, C, C), rows are the truth.
+        names: one for each image.
+        classes: one name for each class.
+        facts: what else metrics.json says: split, checkpoint, warnings.
+    """
+    directory.mkdir(parents=True, exist_ok=True)
+    result = scores(confusion.sum(axis=0))
+    metrics = {**result.to_dict(classes.names), "images": len(names), **facts}
+    (directory / "metrics.json").write_text(json.dumps(metrics, indent=2) + "\n")
+    np.savez_compressed(
+        directory / "per_image.npz",
+        name=np.array(names),
+        confusion=confusion,
+        classes=np.array(classes.names),
+    )
+    return result
+
+
+def run_directory(path: Path) -> Path | None:
+    """Return the run that a run directory, one of its checkpoints or its model belongs to."""
+    for folder in (path, path.parent, path.parent.parent):
+        if (folder / "config.yaml").is_file():
+            return folder
+    return None
+
+
+def trained_config(path: Path) -> dict[str, Any] | None:
+    """Return the configuration a model was trained with, as plain values.
+
+    Args:
+        path: a run directory, a `.ckpt`, or a model directory; the last knows its configuration
+            only as long as it lies in its run directory.
+
+    Raises:
+        ModelError: the file cannot be read as a checkpoint of this project.
+    """
+    run = run_directory(path)
+    if run is not None:
+        return OmegaConf.to_container(OmegaConf.load(run / "config.yaml"))  # type: ignore[return-value]
+    if path.is_file():
+        try:
+            return torch.load(path, weights_only=True, map_location="meta", mmap=True)["config"]
+        except Exception as error:  # torch.load raises whatever a damaged file provokes
+            raise ModelError(f"{path} is not a checkpoint of this project.") from error
+    return None

@@ -1,0 +1,86 @@
+"""What is looked at while a run trains: a loss that is finite, and how fast it goes."""
+
+import time
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from torch import Tensor
+
+from segmentation.errors import TrainingError
+
+
+class FiniteLoss(pl.Callback):
+    """Stop a run whose loss became NaN or infinite, before a checkpoint of it is written.
+
+    The step only notes the fact on the device; it is read at the logging interval and before each
+    save, so that no step waits for the device.
+
+    Raises:
+        TrainingError: when it is read; checkpoints that exist are from before.
+    """
+
+    def __init__(self) -> None:
+        self._finite: Tensor | None = None
+
+    def on_train_batch_end(
+        self, trainer: pl.Trainer, module: pl.LightningModule, outputs: Any, *args: Any
+    ) -> None:
+        """Note whether this step's loss was finite."""
+        finite = torch.isfinite(outputs["loss"].detach())
+        self._finite = finite if self._finite is None else self._finite & finite
+        if trainer.global_step % trainer.log_every_n_steps == 0:
+            self._look(trainer)
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
+        """Look before the epoch's checkpoint."""
+        self._look(trainer)
+
+    def on_validation_start(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
+        """Look before scoring, which a checkpoint of the best follows."""
+        self._look(trainer)
+
+    def on_save_checkpoint(
+        self, trainer: pl.Trainer, module: pl.LightningModule, checkpoint: dict[str, Any]
+    ) -> None:
+        """Look before any other save."""
+        self._look(trainer)
+
+    def _look(self, trainer: pl.Trainer) -> None:
+        if self._finite is not None and not bool(self._finite):
+            raise TrainingError(
+                f"the loss is not finite (NaN or infinite) at step {trainer.global_step}, epoch "
+                f"{trainer.current_epoch + 1}. Checkpoints from before are kept. Try a lower "
+                "optimizer.lr, trainer.gradient_clip_val=1, or trainer.precision=32-true."
+            )
+        self._finite = None
+
+
+class Throughput(pl.Callback):
+    """Log `train/images_per_s`, over all ranks, at the logging interval."""
+
+    def __init__(self) -> None:
+        self._since: float | None = None
+        self._images = 0
+
+    def on_train_epoch_start(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
+        """Begin anew: validation between epochs does not count."""
+        self._since, self._images = None, 0
+
+    def on_train_batch_end(
+        self,
+        trainer: pl.Trainer,
+        module: pl.LightningModule,
+        outputs: Any,
+        batch: dict[str, Any],
+        batch_idx: int,
+    ) -> None:
+        """Count this batch; an epoch's first, which waits for the workers, starts the clock."""
+        now = time.perf_counter()
+        if self._since is None:
+            self._since = now
+            return
+        self._images += len(batch["name"]) * trainer.world_size
+        if trainer.global_step % trainer.log_every_n_steps == 0:
+            module.log("train/images_per_s", self._images / (now - self._since))
+            self._since, self._images = now, 0

@@ -1,0 +1,57 @@
+"""Parameter groups: a learning rate for the encoder, weight decay only where it belongs."""
+
+from torch import nn
+
+from segmentation.errors import ConfigError
+from segmentation.training.checks import check_number
+
+
+def parameter_groups(
+    model: nn.Module, lr: float, encoder_lr_factor: float, weight_decay: float
+) -> list[dict]:
+    """Return groups for a torch optimizer that hold each trainable parameter exactly once.
+
+    Normalisation, biases and other vectors get no weight decay: it would pull scales to 0 without
+    making the function simpler (Loshchilov & Hutter's decay is for kernels; He et al. 2019,
+    section 3.1). Tables of relative position biases count as biases.
+
+    Args:
+        model: `model.encoder` holds the encoder. What is frozen when this is called is left out,
+            for good: freeze an encoder for its first epochs only after building the optimizer.
+        lr: above 0, of everything but the encoder.
+        encoder_lr_factor: 0 or more; the encoder learns at ``lr * encoder_lr_factor``.
+        weight_decay: 0 or more.
+
+    Returns:
+        Up to four groups, with ``name`` (encoder, encoder_no_decay, decoder, decoder_no_decay),
+        ``params``, ``lr`` and ``weight_decay``; one without parameters is left out.
+
+    Raises:
+        ConfigError: a number out of range, or nothing is trainable.
+    """
+    lr = check_number("optimizer.lr", lr, "above 0", lambda value: value > 0)
+    factor = check_number(
+        "encoder_lr_factor", encoder_lr_factor, "0 or more", lambda value: value >= 0
+    )
+    decay = check_number(
+        "optimizer.weight_decay", weight_decay, "0 or more", lambda value: value >= 0
+    )
+    groups = {
+        name + suffix: {
+            "name": name + suffix,
+            "params": [],
+            "lr": rate,
+            "weight_decay": 0.0 if suffix else decay,
+        }
+        for name, rate in (("encoder", lr * factor), ("decoder", lr))
+        for suffix in ("", "_no_decay")
+    }
+    of_encoder = {id(parameter) for parameter in model.encoder.parameters()}
+    for name, parameter in model.named_parameters():
+        if parameter.requires_grad:
+            part = "encoder" if id(parameter) in of_encoder else "decoder"
+            plain = parameter.dim() <= 1 or "bias" in name.rpartition(".")[2]
+            groups[part + "_no_decay" * plain]["params"].append(parameter)
+    if not any(group["params"] for group in groups.values()):
+        raise ConfigError("no parameter of the model is trainable: all are frozen.")
+    return [group for group in groups.values() if group["params"]]
