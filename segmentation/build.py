@@ -9,27 +9,36 @@ import torch
 from hydra.utils import instantiate
 from omegaconf import DictConfig, ListConfig, OmegaConf
 from pytorch_lightning.callbacks import LearningRateMonitor
-from pytorch_lightning.loggers import CSVLogger
+from pytorch_lightning.loggers import CSVLogger, Logger
 
-from segmentation.classes import ClassTable, camvid
+from segmentation.classes import TABLES, ClassTable
 from segmentation.data.datamodule import SegmentationData
 from segmentation.data.layouts import Sample, available_splits, find_samples
 from segmentation.data.streets import write_streets
-from segmentation.errors import ConfigError
+from segmentation.errors import ConfigError, did_you_mean
 from segmentation.hardware import available_cores, fastest_precision
+from segmentation.models.encoder import Encoder
+from segmentation.models.unet import UNet
 from segmentation.training.callbacks import FiniteLoss, Throughput
 from segmentation.training.checkpoints import AtomicCheckpointIO, checkpoint_callbacks
 from segmentation.training.class_weights import class_weights
+from segmentation.training.loggers import WandbLogger
 from segmentation.training.losses import WeightedSum
 from segmentation.training.module import SegmentationModule
 from segmentation.training.progress import RunProgress
+from segmentation.training.wandb_media import WandbMedia
 
 log = logging.getLogger(__name__)
 
 
 def build_classes(data: DictConfig) -> ClassTable:
     """Return the class table of a data set."""
-    return camvid(data.void)
+    if data.classes not in TABLES:
+        raise ConfigError(
+            f"data.classes={data.classes!r} is not known: {', '.join(TABLES)}."
+            f"{did_you_mean(str(data.classes), TABLES)}"
+        )
+    return TABLES[data.classes](data.void)
 
 
 def build_samples(data: DictConfig) -> dict[str, list[Sample]]:
@@ -57,6 +66,12 @@ def build_data(
     )
 
 
+def build_model(cfg: DictConfig, num_classes: int) -> UNet:
+    """Return the configured encoder and decoder as a model."""
+    encoder = Encoder(cfg.encoder.name, weights=cfg.encoder.weights)
+    return UNet(encoder, num_classes, **OmegaConf.to_container(cfg.decoder, resolve=True))
+
+
 def build_loss(loss: DictConfig, pixels: Any) -> WeightedSum:
     """Return the weighted sum of the configured terms.
 
@@ -77,7 +92,11 @@ def build_loss(loss: DictConfig, pixels: Any) -> WeightedSum:
 
 
 def build_module(
-    cfg: DictConfig, model: torch.nn.Module, classes: ClassTable, pixels: Any, extra: dict
+    cfg: DictConfig,
+    model: torch.nn.Module,
+    classes: ClassTable,
+    pixels: Any,
+    checkpoint_extra: dict,
 ) -> SegmentationModule:
     """Return the module that trains `model` as configured."""
     return SegmentationModule(
@@ -88,15 +107,16 @@ def build_module(
         schedule=instantiate(cfg.schedule),
         encoder_lr_factor=cfg.encoder.lr_factor,
         freeze_encoder_epochs=cfg.encoder.freeze_epochs,
-        checkpoint_extra=extra,
+        checkpoint_extra=checkpoint_extra,
     )
 
 
 def build_callbacks(
-    callbacks: DictConfig, directory: Path, media: list[pl.Callback]
+    callbacks: DictConfig, directory: Path, loggers: list[Logger]
 ) -> list[pl.Callback]:
-    """Return the callbacks every run has, those configured, and `media`, the loggers' own."""
+    """Return the callbacks every run has, those configured, and those the loggers need."""
     chosen = [instantiate(node) for node in callbacks.values()]
+    media = [WandbMedia()] if any(isinstance(one, WandbLogger) for one in loggers) else []
     return [
         FiniteLoss(),
         Throughput(),
@@ -150,9 +170,10 @@ def build_trainer(options: dict[str, Any], **arguments: Any) -> pl.Trainer:
         raise ConfigError(f"trainer: {_cause(error)}") from error
 
 
-def build_csv_logger(directory: Path) -> CSVLogger:
-    """Return the logger that every run has: `metrics.csv` in the run directory."""
-    return CSVLogger(directory, name="", version="")
+def build_loggers(logger: DictConfig, directory: Path) -> list[Logger]:
+    """Return the configured loggers, and the one every run has: `metrics.csv`."""
+    chosen = [instantiate(node, save_dir=directory) for node in logger.values()]
+    return [CSVLogger(directory, name="", version=""), *chosen]
 
 
 def accelerator(name: str) -> str:

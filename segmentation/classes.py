@@ -106,3 +106,7 @@ def camvid(void: str) -> ClassTable:
     if void == "class":
         return ClassTable(CAMVID_NAMES, CAMVID_COLORS)
     raise ConfigError(f"data.void={void!r} is not known: use data.void=ignore or data.void=class.")
+
+
+TABLES = {"camvid": camvid}
+"""Class tables by the name that `data.classes` gives: a function of `data.void`."""

@@ -76,8 +76,11 @@ def _restore(key: str, value: str | None) -> None:
 
 def _explain(error: BaseException, config_name: str) -> str | None:
     """Return the message for a user's mistake, None for a defect."""
-    if isinstance(error, SegmentationError):
-        return _own_message(error)
+    cause: BaseException | None = error
+    while cause is not None:  # Hydra wraps what an object raises while it is built
+        if isinstance(cause, SegmentationError):
+            return _own_message(cause)
+        cause = cause.__cause__
     if isinstance(error, MissingMandatoryValue):
         key = str(error).rsplit(" ", 1)[-1]
         return f"{key} is not set. Type {key}=<value>."

@@ -1,7 +1,6 @@
 """Train a model, score its best weights, and leave a run directory."""
 
 import logging
-import os
 import shlex
 import time
 from pathlib import Path
@@ -12,6 +11,7 @@ import torch
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
+from pytorch_lightning.utilities import rank_zero_only
 
 from segmentation import build, console, runs
 from segmentation.data.datamodule import SegmentationData
@@ -33,6 +33,10 @@ def train(cfg: DictConfig) -> float:
     started = time.perf_counter()
     hydra_cfg = HydraConfig.get()
     directory = Path(hydra_cfg.runtime.output_dir)
+    if rank_zero_only.rank == 0 and (directory / "checkpoints").exists():
+        raise ConfigError(
+            f"{directory} already holds a run. Choose another hydra.run.dir, or remove that one."
+        )
     if hydra_cfg.mode == RunMode.MULTIRUN and cfg.trainer.get("strategy"):
         raise ConfigError(
             "several processes (trainer=ddp) cannot run inside a sweep (-m): each would start the "
@@ -58,21 +62,23 @@ def _train(cfg: DictConfig, directory: Path, warnings: runs.WarningLog, started:
                 f"Training needs {split}/ and {split}annot/."
             )
     scans = {split: scan(samples, classes) for split, samples in splits.items()}
-    data = build.build_data(cfg.data, splits, cfg.augment.transforms, cfg.seed)
+    plain = OmegaConf.to_container(cfg, resolve=True)
+    data = build.build_data(cfg.data, splits, plain["augment"]["transforms"], cfg.seed)
     data.check_sizes(scans["train"].sizes)
     model = build.build_model(cfg, len(classes)).to(memory_format=torch.channels_last)
-    plain = OmegaConf.to_container(cfg, resolve=True)
     module = build.build_module(
         cfg, model, classes, scans["train"].pixels,
         checkpoint_extra={"model": describe(model, classes, data.size), "config": plain},
     )  # fmt: skip
-    loggers, media = build.build_loggers(cfg.logger, directory, plain)
+    loggers = build.build_loggers(cfg.logger, directory)
     trainer = build.build_trainer(
         options,
         default_root_dir=directory,
         logger=loggers,
-        callbacks=build.build_callbacks(cfg.callbacks, directory, media),
+        callbacks=build.build_callbacks(cfg.callbacks, directory, loggers),
     )
+    for logger in loggers:
+        logger.log_hyperparams(plain)
     if trainer.is_global_zero:
         runs.write_config(directory, cfg)
         runs.write_environment(
@@ -118,6 +124,7 @@ def _train(cfg: DictConfig, directory: Path, warnings: runs.WarningLog, started:
     )  # fmt: skip
     for logger in loggers:
         logger.log_metrics({f"best/{split}_miou": result.miou, "best/val_miou": val_miou})
+        logger.finalize("success")
     save_model(model, directory / "model", classes, data.size)
     save_pictures(model, data.datasets[split], classes, directory / "pictures.png")
     console.show_scores(
@@ -157,7 +164,9 @@ def _training_line(cfg: DictConfig, trainer: pl.Trainer, images: int) -> str:
 
 
 def _say_next(directory: Path, split: str) -> None:
-    run = shlex.quote(os.path.relpath(directory))
+    here = Path.cwd()
+    inside = directory.is_relative_to(here)
+    run = shlex.quote(str(directory.relative_to(here) if inside else directory))
     console.console.print(
         f"\nrun directory: {run}  (pictures.png shows what it sees)\nnext:\n"
         f"  python evaluate.py run={run} split=val\n"

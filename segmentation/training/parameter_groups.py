@@ -5,15 +5,16 @@ from torch import nn
 from segmentation.errors import ConfigError
 from segmentation.training.checks import check_number
 
+NO_DECAY = "_no_decay"
+
 
 def parameter_groups(
     model: nn.Module, lr: float, encoder_lr_factor: float, weight_decay: float
 ) -> list[dict]:
     """Return groups for a torch optimizer that hold each trainable parameter exactly once.
 
-    Normalisation, biases and other vectors get no weight decay: it would pull scales to 0 without
-    making the function simpler (Loshchilov & Hutter's decay is for kernels; He et al. 2019,
-    section 3.1). Tables of relative position biases count as biases.
+    Normalisation, biases and other vectors get no weight decay, which is for kernels (He et al.
+    2019, "Bag of tricks", section 3.1). Tables of relative position biases count as biases.
 
     Args:
         model: `model.encoder` holds the encoder. What is frozen when this is called is left out,
@@ -31,27 +32,30 @@ def parameter_groups(
     """
     lr = check_number("optimizer.lr", lr, "above 0", lambda value: value > 0)
     factor = check_number(
-        "encoder_lr_factor", encoder_lr_factor, "0 or more", lambda value: value >= 0
+        "encoder.lr_factor", encoder_lr_factor, "0 or more", lambda value: value >= 0
     )
     decay = check_number(
         "optimizer.weight_decay", weight_decay, "0 or more", lambda value: value >= 0
     )
-    groups = {
-        name + suffix: {
-            "name": name + suffix,
-            "params": [],
-            "lr": rate,
-            "weight_decay": 0.0 if suffix else decay,
-        }
-        for name, rate in (("encoder", lr * factor), ("decoder", lr))
-        for suffix in ("", "_no_decay")
+    rates = {"encoder": lr * factor, "decoder": lr}
+    parameters: dict[str, list[nn.Parameter]] = {
+        part + suffix: [] for part in rates for suffix in ("", NO_DECAY)
     }
-    of_encoder = {id(parameter) for parameter in model.encoder.parameters()}
+    of_encoder = {id(parameter) for parameter in model.get_submodule("encoder").parameters()}
     for name, parameter in model.named_parameters():
         if parameter.requires_grad:
             part = "encoder" if id(parameter) in of_encoder else "decoder"
-            plain = parameter.dim() <= 1 or "bias" in name.rpartition(".")[2]
-            groups[part + "_no_decay" * plain]["params"].append(parameter)
-    if not any(group["params"] for group in groups.values()):
+            vector = parameter.dim() <= 1 or "bias" in name.rpartition(".")[2]
+            parameters[part + NO_DECAY if vector else part].append(parameter)
+    if not any(parameters.values()):
         raise ConfigError("no parameter of the model is trainable: all are frozen.")
-    return [group for group in groups.values() if group["params"]]
+    return [
+        {
+            "name": name,
+            "params": members,
+            "lr": rates[name.removesuffix(NO_DECAY)],
+            "weight_decay": 0.0 if name.endswith(NO_DECAY) else decay,
+        }
+        for name, members in parameters.items()
+        if members
+    ]

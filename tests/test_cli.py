@@ -1,0 +1,84 @@
+"""The commands as people type them: real child processes."""
+
+import subprocess
+import sys
+
+import pytest
+from conftest import ROOT
+
+
+def run(*arguments, **environment):
+    import os
+
+    return subprocess.run(
+        [sys.executable, *arguments],
+        cwd=ROOT,
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+
+
+@pytest.mark.parametrize("script", ["train.py", "evaluate.py", "predict.py"])
+@pytest.mark.parametrize("question", [["--help"], ["--cfg", "job"], ["-sc", "query=bash"]])
+def test_questions_are_answered_without_torch(script, question):
+    code = (
+        f"import runpy, sys; sys.argv = {[script, *question]!r}\n"
+        "try: runpy.run_path(sys.argv[0], run_name='__main__')\n"
+        "except SystemExit as done: assert not done.code, done.code\n"
+        "heavy = {'torch', 'pytorch_lightning', 'timm', 'albumentations', 'wandb'}\n"
+        "sys.exit(f'imported {heavy & set(sys.modules)}' if heavy & set(sys.modules) else 0)"
+    )
+    result = run("-c", code, COMP_LINE=f"python {script} ", COMP_POINT="100")
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.strip()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["encoder=resnet43"], "encoder has no option 'resnet43'. Did you mean 'resnet34'"),
+        (["optimzer=adam"], "no option 'optimzer'. Did you mean 'optimizer'"),
+        (["data.bach_size=2"], "no option 'data.bach_size'. Did you mean 'data.batch_size'"),
+        (["batch_size=2"], "no option 'batch_size'. Did you mean 'data.batch_size'"),
+        (["optimizer.lr=[1"], "optimizer.lr=[1"),
+        (["data=camvid"], "data.root is not set. Type data.root=<value>."),
+        (["encoder=timm"], "encoder.name is not set. Type encoder.name=<value>."),
+        (["data=camvid", "data.root=nowhere"], "no folder nowhere. Say where the data are"),
+        (["trainer.precision=17"], "trainer: "),
+        (["data.size=128"], "data.size=128: expected [height, width]"),
+        (["trainer=gpu"], "this machine has no CUDA GPU"),
+        (["-m", "trainer=ddp_cpu", "seed=1"], "cannot run inside a sweep"),
+        (["encoder=timm", "encoder.name=resnet43"], "Did you mean"),
+        (["augment.transforms=[{Flip: {}}]"], "albumentations has no 'Flip'"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_a_users_mistake_gets_a_message_and_no_trace(arguments, message, tmp_path):
+    if arguments == ["trainer=gpu"]:
+        import torch
+
+        if torch.cuda.is_available():
+            pytest.skip("this machine has a GPU")
+    result = run(
+        "train.py",
+        *arguments,
+        f"hydra.run.dir={tmp_path}/run",
+        f"hydra.sweep.dir={tmp_path}/sweep",
+        "logger=none",
+        HYDRA_FULL_ERROR="0",
+    )
+    assert result.returncode == 1
+    assert message in result.stderr
+    assert "Traceback" not in result.stderr + result.stdout
+
+
+def test_the_stack_trace_is_there_on_request(tmp_path):
+    result = run(
+        "train.py", "data=camvid", "data.root=nowhere", f"hydra.run.dir={tmp_path}",
+        HYDRA_FULL_ERROR="1",
+    )  # fmt: skip
+    assert result.returncode == 1
+    assert "Traceback" in result.stderr
+    assert "DataError" in result.stderr

@@ -1,0 +1,170 @@
+"""Every option of every group is composed with the rest, and what it describes is built."""
+
+import hydra
+import pytest
+import pytorch_lightning as pl
+import torch
+from conftest import ROOT
+from fakes import fake_camvid
+from omegaconf import OmegaConf
+
+from segmentation import build, cli
+from segmentation.classes import camvid
+from segmentation.data.scan import scan
+from segmentation.training.losses import WeightedSum
+
+GROUPS = {
+    folder.name: sorted(path.stem for path in folder.glob("*.yaml"))
+    for folder in sorted((ROOT / "conf").iterdir())
+    if folder.is_dir()
+}
+NEEDED = {  # what an option cannot do without
+    "timm": ["encoder.name=resnet18"],
+    "camvid": ["data.root=somewhere"],
+    "original_vgg16": ["data.root=somewhere"],
+    "original_resnet50": ["data.root=somewhere"],
+}
+
+
+def compose(*overrides, script="train"):
+    with hydra.initialize_config_dir(str(cli.CONF), version_base="1.3"):
+        return hydra.compose(script, [*overrides])
+
+
+def options(group, leave_out=()):
+    return [name for name in GROUPS[group] if name not in leave_out]
+
+
+def test_the_groups_were_found():
+    assert set(GROUPS) == {
+        "augment", "callbacks", "data", "decoder", "encoder", "experiment", "hydra", "logger",
+        "loss", "optimizer", "schedule", "trainer",
+    }  # fmt: skip
+    assert len(GROUPS["encoder"]) >= 17
+    assert all(GROUPS.values())
+
+
+@pytest.mark.parametrize(
+    ("group", "option"),
+    [(group, option) for group in GROUPS for option in GROUPS[group] if group != "hydra"],
+)
+def test_every_option_composes(group, option):
+    script = "evaluate" if option == "as_trained" else "train"
+    cfg = compose(f"{group}={option}", *NEEDED.get(option, []), script=script)
+    assert OmegaConf.to_container(cfg, resolve=True, throw_on_missing=script == "train")
+
+
+@pytest.mark.parametrize("script", ["train", "evaluate", "predict"])
+def test_every_script_composes(script):
+    assert compose(script=script)
+
+
+@pytest.mark.parametrize("option", options("data", ["as_trained"]))
+def test_data(option, tmp_path, monkeypatch):
+    root = fake_camvid(tmp_path)
+    monkeypatch.setattr(build, "write_streets", lambda *_: None)
+    cfg = compose(f"data={option}", f"data.root={root}", "data.workers=0", "data.batch_size=2")
+    splits = build.build_samples(cfg.data)
+    assert set(splits) == {"train", "val", "test"}
+    data = build.build_data(cfg.data, splits, [], seed=0)
+    assert next(iter(data.train_dataloader()))["image"].shape[0] == 2
+
+
+@pytest.mark.parametrize("option", options("encoder"))
+def test_models(option):
+    cfg = compose(f"encoder={option}", "encoder.weights=none", *NEEDED.get(option, []))
+    with torch.device("meta"):
+        model = build.build_model(cfg, 11)
+    assert sum(parameter.numel() for parameter in model.parameters()) > 1e6
+
+
+@pytest.mark.parametrize("option", options("decoder"))
+def test_decoders(option):
+    cfg = compose(f"decoder={option}", "encoder=resnet18", "encoder.weights=none")
+    logits = build.build_model(cfg, 3)(torch.zeros(1, 3, 33, 41, dtype=torch.uint8))
+    assert logits.shape == (1, 3, 33, 41)
+
+
+@pytest.mark.parametrize("option", options("loss"))
+@pytest.mark.parametrize("weights", ["none", "median_frequency", "sqrt_median_frequency"])
+def test_losses(option, weights, tmp_path):
+    classes = camvid("ignore")
+    root = fake_camvid(tmp_path)
+    cfg = compose(f"loss={option}", f"loss.class_weights={weights}")
+    samples = build.build_samples(compose("data=camvid", f"data.root={root}").data)
+    loss = build.build_loss(cfg.loss, scan(samples["train"], classes).pixels)
+    assert isinstance(loss, WeightedSum)
+    total, parts = loss(torch.randn(1, 11, 8, 8), torch.randint(0, 11, (1, 8, 8)))
+    assert torch.isfinite(total)
+    assert set(parts) == set(cfg.loss.terms)
+
+
+@pytest.mark.parametrize("optimizer", options("optimizer"))
+@pytest.mark.parametrize("schedule", options("schedule"))
+def test_optimizers_and_schedules_train(optimizer, schedule, tmp_path):
+    cfg = compose(
+        f"optimizer={optimizer}", f"schedule={schedule}", "encoder=resnet18",
+        "encoder.weights=none", "decoder.channels=[16,8,8,8,8]", "encoder.lr_factor=0.1",
+    )  # fmt: skip
+    root = fake_camvid(tmp_path, {"train": 4, "val": 1})
+    classes = camvid("ignore")
+    splits = build.build_samples(compose("data=camvid", f"data.root={root}").data)
+    data = build.build_data(
+        compose("data=camvid", f"data.root={root}", "data.batch_size=2", "data.workers=0").data,
+        splits, [], seed=0,
+    )  # fmt: skip
+    pixels = scan(splits["train"], classes).pixels
+    module = build.build_module(cfg, build.build_model(cfg, 11), classes, pixels, {})
+    before = [parameter.detach().clone() for parameter in module.parameters()]
+    trainer = pl.Trainer(
+        accelerator="cpu", max_steps=2, logger=False, enable_checkpointing=False,
+        enable_progress_bar=False, enable_model_summary=False, gradient_clip_val=1.0,
+        limit_val_batches=0, use_distributed_sampler=False,
+    )  # fmt: skip
+    trainer.fit(module, datamodule=data)
+    groups = {group["name"]: group["lr"] for group in trainer.optimizers[0].param_groups}
+    assert groups["encoder"] == pytest.approx(0.1 * groups["decoder"])
+    moved = [not torch.equal(a, b) for a, b in zip(before, module.parameters(), strict=True)]
+    assert all(moved)
+
+
+@pytest.mark.parametrize("option", options("trainer"))
+def test_trainers(option):
+    missing = {"gpu": torch.cuda.is_available(), "ddp": torch.cuda.is_available(),
+               "mps": torch.backends.mps.is_available()}  # fmt: skip
+    cfg = compose(f"trainer={option}")
+    if not missing.get(option, True):
+        with pytest.raises(build.ConfigError, match="trainer=auto or trainer=cpu"):
+            build.trainer_options(cfg.trainer)
+        return
+    trainer = build.build_trainer(build.trainer_options(cfg.trainer), logger=False)
+    assert trainer.max_epochs == cfg.trainer.max_epochs
+    assert trainer.precision in ("bf16-mixed", "32-true")
+
+
+@pytest.mark.parametrize("option", options("callbacks"))
+def test_callbacks(option, tmp_path):
+    cfg = compose(f"callbacks={option}")
+    names = [type(one).__name__ for one in build.build_callbacks(cfg.callbacks, tmp_path, [])]
+    assert names[-2:] == ["ModelCheckpoint", "ModelCheckpoint"]
+    assert len(names) == 6 + len(cfg.callbacks)
+
+
+@pytest.mark.parametrize("option", [*options("logger"), "[wandb,tensorboard]"])
+def test_loggers(option, tmp_path):
+    cfg = compose(f"logger={option}")
+    loggers = build.build_loggers(cfg.logger, tmp_path)
+    assert type(loggers[0]).__name__ == "CSVLogger"
+    assert len(loggers) == 1 + {"none": 0, "[wandb,tensorboard]": 2}.get(option, 1)
+
+
+def test_what_is_chosen_together():
+    cfg = compose("callbacks=[ema,early_stopping]", "experiment=debug")
+    assert set(cfg.callbacks) == {"ema", "early_stopping"}
+    assert cfg.trainer.overfit_batches == 1
+    assert cfg.data.root == "datasets/streets"
+
+
+def test_unknown_class_tables_and_void():
+    with pytest.raises(build.ConfigError, match=r"'camvd' is not known: camvid\. Did you mean"):
+        build.build_classes(compose("data.classes=camvd").data)

@@ -1,0 +1,257 @@
+"""One short run and all that follows from it, through the scripts."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from commands import run, succeed
+from fakes import fake_camvid
+from PIL import Image
+
+from segmentation.classes import VOID, camvid
+from segmentation.scores import scores
+
+SMALL = ["encoder=resnet18", "encoder.weights=none", "decoder.channels=[32,16,16,8,8]"]
+QUICK = [
+    *SMALL,
+    "data.batch_size=2",
+    "data.workers=0",
+    "trainer.log_every_n_steps=1",
+    "logger=none",
+]
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    root = tmp_path_factory.mktemp("camvid")
+    return fake_camvid(root, {"train": 6, "val": 5, "test": 7}, size=(48, 64))
+
+
+@pytest.fixture(scope="module")
+def trained(data, tmp_path_factory):
+    directory = tmp_path_factory.mktemp("runs") / "first"
+    result = succeed(
+        "train.py", "data=camvid", f"data.root={data}", *QUICK, "data.size=[32,48]",
+        "trainer.max_epochs=3", f"hydra.run.dir={directory}",
+    )  # fmt: skip
+    return directory, result.stdout + result.stderr
+
+
+def metrics(directory):
+    return json.loads((directory / "metrics.json").read_text())
+
+
+def matrices(directory):
+    with np.load(directory / "per_image.npz", allow_pickle=False) as kept:
+        return dict(zip(kept["name"].tolist(), kept["confusion"], strict=True))
+
+
+def test_the_run_directory_holds_what_a_run_knows(trained):
+    directory, _ = trained
+    there = {path.name for path in directory.iterdir()}
+    assert there >= {
+        "config.yaml", "environment.json", "train.log", "metrics.csv", "metrics.json",
+        "per_image.npz", "pictures.png", "checkpoints", "model",
+    }  # fmt: skip
+    assert {path.name for path in (directory / "checkpoints").iterdir()} == {
+        "best.ckpt", "last.ckpt",
+    }  # fmt: skip
+    environment = json.loads((directory / "environment.json").read_text())
+    assert environment["encoder_weights"]
+    assert environment["versions"]["torch"] == torch.__version__.split("+")[0] or torch.__version__
+    assert set(environment["data"]) == {"train", "val", "test"}
+    header, *rows = (directory / "metrics.csv").read_text().splitlines()
+    assert {"train/loss_step", "val/miou", "epoch", "step"} <= set(header.split(","))
+    assert len(rows) >= 3
+
+
+def test_metrics_follow_from_the_matrices_that_are_kept(trained):
+    directory, _ = trained
+    kept, values = matrices(directory), metrics(directory)
+    assert values["split"] == "test"
+    assert list(kept) == [f"test_{index:03d}" for index in range(7)]
+    result = scores(sum(kept.values()))
+    assert values["miou"] == result.miou
+    assert values["pixel_accuracy"] == result.pixel_accuracy
+    assert list(values["iou"]) == list(camvid("ignore").names)
+    assert all(value is None or 0 <= value <= 1 for value in values["iou"].values())
+
+
+def test_the_terminal_says_what_trains_what_came_out_and_what_to_type_next(trained):
+    directory, printed = trained
+    for part in (
+        "6 train + 5 val + 7 test", "resnet18", "random", "parameters", "precision", "Bicyclist",
+        "mIoU", "python evaluate.py run=", "python predict.py model=", str(directory.name),
+        "epoch 3/3",
+    ):  # fmt: skip
+        assert part in printed, part
+
+
+def test_checkpoints_load_safely_and_last_is_the_last(trained):
+    directory, _ = trained
+    last = torch.load(directory / "checkpoints" / "last.ckpt", weights_only=True)
+    assert (last["epoch"], last["global_step"]) == (2, 9)
+    assert last["config"]["data"]["size"] == [32, 48]
+
+
+@pytest.mark.parametrize("batch_size", [2, 3])
+def test_evaluate_gives_the_digits_of_training(trained, batch_size):
+    directory, _ = trained
+    for split, expected in (
+        ("test", metrics(directory)["miou"]),
+        ("val", metrics(directory)["val_miou"]),
+    ):
+        printed = succeed(
+            "evaluate.py", f"run={directory}", f"split={split}", f"data.batch_size={batch_size}"
+        ).stdout
+        again = metrics(directory / "evaluation" / split)
+        if batch_size == 2:
+            assert again["miou"] == pytest.approx(expected, abs=1e-7)
+        assert again["miou"] == pytest.approx(expected, abs=1e-4)
+        assert "mIoU" in printed
+    if batch_size == 2:
+        for name, matrix in matrices(directory).items():
+            np.testing.assert_array_equal(matrices(directory / "evaluation" / "test")[name], matrix)
+
+
+def test_two_processes_count_each_image_once(trained):
+    directory, _ = trained
+    succeed("evaluate.py", f"run={directory}", "split=test", "data.batch_size=2")
+    alone = matrices(directory / "evaluation" / "test")
+    succeed("evaluate.py", f"run={directory}", "split=test", "data.batch_size=4", "trainer=ddp_cpu")
+    shared = matrices(directory / "evaluation" / "test")
+    assert list(shared) == list(alone)  # seven images on two ranks
+    for name, matrix in alone.items():
+        np.testing.assert_array_equal(shared[name], matrix)
+
+
+def test_a_checkpoint_and_a_model_directory_can_be_scored_too(trained, data, tmp_path):
+    directory, _ = trained
+    expected = metrics(directory)["miou"]
+    lone = tmp_path / "mine.ckpt"
+    lone.write_bytes((directory / "checkpoints" / "best.ckpt").read_bytes())
+    succeed("evaluate.py", f"run={lone}", "split=test")
+    assert metrics(tmp_path / "evaluation" / "mine_test")["miou"] == pytest.approx(
+        expected, abs=1e-7
+    )
+    model = tmp_path / "model"
+    (directory / "model").rename(model)
+    refused = run("evaluate.py", f"run={model}")
+    assert refused.returncode == 1
+    assert "does not know its data" in refused.stderr
+    succeed("evaluate.py", f"run={model}", "data=camvid", f"data.root={data}", "data.size=[32,48]",
+            "data.batch_size=2")  # fmt: skip
+    found = metrics(model / "evaluation" / "camvid_test")["miou"]
+    model.rename(directory / "model")
+    assert found == pytest.approx(expected, abs=1e-7)
+
+
+def test_predict_writes_what_was_scored(trained, data, tmp_path):
+    directory, _ = trained
+    succeed("predict.py", f"model={directory}", f"input={data / 'test'}", f"output={tmp_path}",
+            "overlay=true")  # fmt: skip
+    lookup = camvid("ignore").lookup()
+    agree = total = 0
+    for name, matrix in matrices(directory).items():
+        with Image.open(tmp_path / f"{name}.png") as image:
+            assert image.mode == "L"
+            predicted = np.asarray(image)
+        truth = lookup[np.asarray(Image.open(data / "testannot" / f"{name}.png"))]
+        assert predicted.shape == truth.shape == (48, 64)
+        real = truth != VOID
+        counted = np.bincount(predicted[real], minlength=11)
+        agree += np.minimum(counted, matrix.sum(axis=0)).sum()
+        total += real.sum()
+        assert Image.open(tmp_path / f"{name}_overlay.png").mode == "RGB"
+    assert agree / total > 0.999  # one image at a time may round otherwise than a batch
+
+
+def test_void_as_a_class_has_twelve_scores(data, tmp_path):
+    succeed(
+        "train.py", "data=camvid", f"data.root={data}", "data.void=class", *QUICK,
+        "data.crop=[32,32]", "trainer.max_epochs=1", f"hydra.run.dir={tmp_path}/run",
+    )  # fmt: skip
+    values = metrics(tmp_path / "run")
+    assert len(values["iou"]) == 12
+    assert "Unlabelled" in values["iou"]
+    total = sum(matrix.sum() for matrix in matrices(tmp_path / "run").values())
+    assert total == 7 * 48 * 64
+
+
+def test_a_run_that_is_there_is_not_overwritten(trained, data):
+    directory, _ = trained
+    refused = run(
+        "train.py", "data=camvid", f"data.root={data}", *QUICK, f"hydra.run.dir={directory}"
+    )
+    assert refused.returncode == 1
+    assert "already holds a run" in refused.stderr
+
+
+def test_without_a_test_split_val_is_scored_and_said(tmp_path):
+    root = fake_camvid(tmp_path / "data", {"train": 4, "val": 3})
+    result = succeed(
+        "train.py", "data=camvid", f"data.root={root}", *QUICK, "trainer.max_epochs=1",
+        "callbacks=ema", f"hydra.run.dir={tmp_path}/run",
+    )  # fmt: skip
+    values = metrics(tmp_path / "run")
+    assert values["split"] == "val"
+    assert values["miou"] == pytest.approx(values["val_miou"], abs=1e-7)
+    assert "on val" in result.stdout
+
+
+@pytest.mark.slow
+def test_training_on_two_processes(data, tmp_path):
+    succeed(
+        "train.py", "data=camvid", f"data.root={data}", *QUICK, "trainer=ddp_cpu",
+        "trainer.max_epochs=2", "encoder.freeze_epochs=1", f"hydra.run.dir={tmp_path}/run",
+    )  # fmt: skip
+    assert metrics(tmp_path / "run")["images"] == 7
+    refused = run(
+        "train.py", "data=camvid", f"data.root={data}", *QUICK, "trainer=ddp_cpu",
+        "data.batch_size=3", f"hydra.run.dir={tmp_path}/odd",
+    )  # fmt: skip
+    assert refused.returncode == 1
+    assert "use a multiple of 2" in refused.stderr
+
+
+@pytest.mark.slow
+def test_a_sweep_has_a_directory_for_each_job(data, tmp_path):
+    succeed(
+        "train.py", "-m", "data=camvid", f"data.root={data}", *QUICK[1:], "trainer.max_epochs=1",
+        "encoder=resnet18,vgg11", f"hydra.sweep.dir={tmp_path}",
+    )  # fmt: skip
+    found = sorted(path.parent.name for path in tmp_path.glob("*/metrics.json"))
+    assert len(found) == 2
+    assert "encoder=resnet18" in found[0]
+    assert "encoder=vgg11" in found[1]
+
+
+def test_a_nan_loss_stops_the_run(data, tmp_path):
+    result = run(
+        "train.py", "data=camvid", f"data.root={data}", *QUICK, "optimizer=sgd", "optimizer.lr=1e30",
+        "trainer.gradient_clip_val=null", f"hydra.run.dir={tmp_path}/run",
+    )  # fmt: skip
+    assert result.returncode == 1
+    assert "the loss is not finite" in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_a_file_that_breaks_while_training_names_itself(data, tmp_path):
+    # The cache says that the file is fine: its size and time have not changed.
+    root = fake_camvid(tmp_path / "data", {"train": 4, "val": 2})
+    arguments = ["train.py", "data=camvid", f"data.root={root}", *QUICK, "data.workers=1"]
+    environment = {"XDG_CACHE_HOME": str(tmp_path / "cache")}
+    succeed(*arguments, "trainer.max_epochs=1", f"hydra.run.dir={tmp_path}/one", **environment)
+    victim = root / "train" / "train_002.png"
+    before = victim.stat()
+    content = bytearray(victim.read_bytes())
+    content[60:] = bytes(len(content) - 60)
+    victim.write_bytes(content)
+    import os
+
+    os.utime(victim, ns=(before.st_atime_ns, before.st_mtime_ns))
+    result = run(*arguments, f"hydra.run.dir={tmp_path}/two", **environment)
+    assert result.returncode == 1
+    assert "train_002.png cannot be read" in result.stderr
+    assert "Traceback" not in result.stderr
