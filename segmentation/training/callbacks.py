@@ -82,5 +82,5 @@ class Throughput(pl.Callback):
             return
         self._images += len(batch["name"]) * trainer.world_size
         if trainer.global_step % trainer.log_every_n_steps == 0:
-            module.log("train/images_per_s", self._images / (now - self._since))
+            module.log("train/images_per_s", self._images / (now - self._since), batch_size=1)
             self._since, self._images = now, 0

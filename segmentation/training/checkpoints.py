@@ -37,11 +37,12 @@ class AtomicCheckpointIO(TorchCheckpointIO):
             torch.load(partial, weights_only=True, map_location="meta", mmap=True)
             partial.replace(path)
         except (OSError, RuntimeError) as error:
-            partial.unlink(missing_ok=True)
             raise TrainingError(
                 f"the checkpoint {path} could not be written: {_reason(error)}. Checkpoints from "
                 "before are kept. Free some space or choose another place with hydra.run.dir=."
             ) from error
+        finally:
+            partial.unlink(missing_ok=True)
 
 
 def checkpoint_callbacks(directory: Path) -> list[ModelCheckpoint]:

@@ -1,11 +1,13 @@
 """What one optimizer step and one scored batch are."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
 import pytorch_lightning as pl
 import torch
+from pytorch_lightning.utilities import GradClipAlgorithmType
 from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
@@ -90,7 +92,7 @@ class SegmentationModule(ScoringModule):
     Args:
         model, classes: see `ScoringModule`; `model.encoder` may get a learning rate of its own.
         loss: (logits, `int64` labels) to the total and its named parts, see `WeightedSum`.
-        optimizer: parameter groups to an optimizer.
+        optimizer: makes an optimizer of parameter groups; its `lr` and `weight_decay` are theirs.
         schedule: (optimizer, total_steps=) to a schedule that is stepped after each optimizer step.
         encoder_lr_factor: the encoder's learning rate as a multiple of the rest's.
         freeze_encoder_epochs: for so many first epochs the encoder stays as it is.
@@ -102,8 +104,8 @@ class SegmentationModule(ScoringModule):
         model: nn.Module,
         classes: ClassTable,
         loss: nn.Module,
-        optimizer: Callable[[list[dict]], Optimizer],
-        schedule: Callable[..., LRScheduler],
+        optimizer: partial[Optimizer],
+        schedule: partial[LRScheduler],
         encoder_lr_factor: float = 1.0,
         freeze_encoder_epochs: int = 0,
         checkpoint_extra: dict | None = None,
@@ -118,14 +120,35 @@ class SegmentationModule(ScoringModule):
 
     def configure_optimizers(self) -> dict:
         """Make the optimizer and the schedule, which counts optimizer steps."""
-        groups = parameter_groups(self.model, self.make_optimizer, self.encoder_lr_factor)
+        options = self.make_optimizer.keywords
+        groups = parameter_groups(
+            self.model, options["lr"], self.encoder_lr_factor, options.get("weight_decay", 0.0)
+        )
         optimizer = self.make_optimizer(groups)
-        total = int(self.trainer.estimated_stepping_batches)
+        total = self.trainer.estimated_stepping_batches
         schedule = self.make_schedule(optimizer, total_steps=total)
         return {
             "optimizer": optimizer,
             "lr_scheduler": {"scheduler": schedule, "interval": "step"},
         }
+
+    def configure_gradient_clipping(
+        self,
+        optimizer: Optimizer,
+        gradient_clip_val: float | None = None,
+        gradient_clip_algorithm: str | None = None,
+    ) -> None:
+        """Clip, with a fused optimizer too.
+
+        Lightning refuses that for the sake of float16, whose scaled gradients a fused optimizer
+        unscales by itself; float32 and bfloat16 have no scale.
+        """
+        if self.trainer.precision == "16-mixed":
+            self.clip_gradients(optimizer, gradient_clip_val, gradient_clip_algorithm)
+        elif gradient_clip_val and gradient_clip_algorithm == GradClipAlgorithmType.VALUE:
+            nn.utils.clip_grad_value_(self.parameters(), gradient_clip_val)
+        elif gradient_clip_val:
+            nn.utils.clip_grad_norm_(self.parameters(), gradient_clip_val)
 
     def on_train_epoch_start(self) -> None:
         """Freeze or release the encoder."""

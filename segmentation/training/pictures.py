@@ -1,0 +1,285 @@
+"""Pictures of what a model does: image, truth, prediction and error side by side, with a legend.
+
+All arrays are `uint8`. Labels are labels in memory: 0..C-1, and `VOID` where there is no truth.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import cv2
+import numpy as np
+import torch
+from PIL import Image, ImageDraw, ImageFont
+from torch import Tensor, nn
+
+from segmentation.classes import VOID, ClassTable
+from segmentation.scores import label_map
+
+TITLES = ("Image", "Truth", "Prediction", "Error")
+WRONG = (255, 45, 85)
+UNKNOWN = (190, 190, 190)
+
+PAPER, INK, FAINT = (255, 255, 255), (30, 30, 30), (105, 105, 105)
+GAP, MARGIN = 8, 20
+TITLE_TEXT, CAPTION_TEXT, LEGEND_TEXT = 24, 16, 18
+TILE_WIDTH = (320, 640)
+"""A tile is brought to a width between these two, in pixels."""
+
+
+class Samples(Protocol):
+    """A dataset: each sample has `image` (`uint8` C, H, W), `mask` (h, w) and `name`."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, index: int, /) -> dict: ...
+
+
+@dataclass(frozen=True)
+class Example:
+    """One image with its truth and its prediction.
+
+    Attributes:
+        name: what the image is called.
+        image: RGB (H, W, 3); it may have another size than the labels.
+        truth: labels (h, w), with `VOID`.
+        prediction: labels (h, w), without.
+    """
+
+    name: str
+    image: np.ndarray
+    truth: np.ndarray
+    prediction: np.ndarray
+
+
+def overlay(
+    image: np.ndarray, labels: np.ndarray, classes: ClassTable, alpha: float = 0.5
+) -> np.ndarray:
+    """Lay the colours of the classes over an image; void leaves the image as it is.
+
+    Args:
+        image: RGB (H, W, 3).
+        labels: labels (H, W).
+        classes: the class table.
+        alpha: weight of the colours, 0..1.
+
+    Returns:
+        RGB (H, W, 3).
+    """
+    mixed = (1 - alpha) * image + alpha * classes.palette()[labels]
+    return np.where((labels == VOID)[..., None], image, np.rint(mixed)).astype(np.uint8)
+
+
+def error_view(image: np.ndarray, truth: np.ndarray, prediction: np.ndarray) -> np.ndarray:
+    """Show where a prediction is wrong: bright over a dimmed grey image; void is plain grey.
+
+    Args:
+        image: RGB (H, W, 3).
+        truth: labels (H, W), with `VOID`.
+        prediction: labels (H, W).
+
+    Returns:
+        RGB (H, W, 3).
+    """
+    grey = cv2.cvtColor(np.ascontiguousarray(image), cv2.COLOR_RGB2GRAY)
+    # At most 130, so that the brightest sky stays darker than void.
+    view = np.repeat((28 + 0.4 * grey).astype(np.uint8)[..., None], 3, axis=2)
+    view[truth != prediction] = WRONG
+    view[truth == VOID] = UNKNOWN
+    return view
+
+
+def panel(
+    image: np.ndarray, truth: np.ndarray, prediction: np.ndarray, classes: ClassTable
+) -> np.ndarray:
+    """Draw image, truth, prediction and error side by side, each under its title.
+
+    Args:
+        image: RGB (H, W, 3); it may have another size than the labels.
+        truth: labels (h, w), with `VOID`.
+        prediction: labels (h, w).
+        classes: the class table.
+
+    Returns:
+        RGB; tiles have the shape of the labels, brought to a width that can be looked at.
+    """
+    row = _row(Example("", image, truth, prediction), classes, _tile_width(truth.shape[1]))
+    return np.concatenate([_titles(row.shape[1]), row])
+
+
+def sheet(rows: Sequence[Example], classes: ClassTable) -> np.ndarray:
+    """Draw one panel for each example below the other, and a legend of the classes.
+
+    Each row says what its image is called and which share of its labelled pixels is wrong.
+
+    Args:
+        rows: at least one; images of several sizes are brought to one width.
+        classes: the class table.
+
+    Returns:
+        RGB, on white paper with a margin.
+    """
+    tile = max(_tile_width(row.truth.shape[1]) for row in rows)
+    width = 4 * tile + 3 * GAP
+    parts = [_titles(width)]
+    for row in rows:
+        parts += [_caption(row, width), _row(row, classes, tile)]
+    parts.append(_legend(classes, width))
+    return _pad(np.concatenate(parts), MARGIN, MARGIN, MARGIN, MARGIN)
+
+
+@torch.no_grad()
+def predict_labels(model: nn.Module, image: Tensor, size: Sequence[int]) -> np.ndarray:
+    """Return a model's labels for one image, on whatever device the model is.
+
+    Args:
+        model: `uint8` (1, C, H, W) to logits.
+        image: `uint8` (C, H, W).
+        size: (height, width) of the result; logits are resized before the argmax.
+
+    Returns:
+        Labels of that size. Each submodule is left in the mode (training or evaluation) it had.
+    """
+    modes = [(module, module.training) for module in model.modules()]
+    weight = next(model.parameters())
+    model.eval()
+    try:
+        labels = label_map(model(image[None].to(weight.device)), size)
+    finally:
+        for module, training in modes:
+            module.training = training
+    return labels[0].to(torch.uint8).cpu().numpy()
+
+
+def evenly_spaced(total: int, count: int) -> list[int]:
+    """Return at most `count` indices below `total`, spread evenly, always the same ones."""
+    count = min(count, total)
+    return [(2 * i + 1) * total // (2 * count) for i in range(count)]
+
+
+def example(model: nn.Module, sample: dict) -> Example:
+    """Predict one sample of a dataset, at the resolution of its own mask.
+
+    Args:
+        model: `uint8` (1, C, H, W) to logits.
+        sample: `image` (`uint8` C, H, W), `mask` (h, w) and `name`.
+    """
+    truth = sample["mask"].to(torch.uint8).cpu().numpy()
+    prediction = predict_labels(model, sample["image"], truth.shape)
+    return Example(str(sample["name"]), _rgb(sample["image"]), truth, prediction)
+
+
+def save_pictures(
+    model: nn.Module, dataset: Samples, classes: ClassTable, path: Path, count: int = 6
+) -> None:
+    """Write a sheet of evenly spaced images of a dataset; the suffix of `path` says the format."""
+    rows = [example(model, dataset[i]) for i in evenly_spaced(len(dataset), count)]
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(sheet(rows, classes)).save(path)
+
+
+def _rgb(image: Tensor) -> np.ndarray:
+    """Show a `uint8` (C, H, W) image of any number of channels as RGB (H, W, 3)."""
+    channels = image[:3] if len(image) >= 3 else image[:1].expand(3, -1, -1)
+    return np.ascontiguousarray(channels.permute(1, 2, 0).cpu().numpy())
+
+
+def _tile_width(width: int) -> int:
+    """Return how wide to show labels of this width; small ones grow by a whole number."""
+    low, high = TILE_WIDTH
+    return min(high, width * max(1, -(-low // width)))
+
+
+def _row(example: Example, classes: ClassTable, width: int) -> np.ndarray:
+    """Draw the four tiles of an example, each `width` pixels wide."""
+    height, own_width = example.truth.shape
+    size = (width, max(1, round(height * width / own_width)))
+    shrinks = example.image.shape[1] > width
+    image = cv2.resize(
+        example.image, size, interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC
+    )
+    truth, prediction = (
+        cv2.resize(labels, size, interpolation=cv2.INTER_NEAREST)
+        for labels in (example.truth, example.prediction)
+    )
+    palette = classes.palette()
+    error = error_view(image, truth, prediction)
+    tiles = [image, palette[truth], palette[prediction], error]
+    spaced = [_pad(tile, right=GAP) for tile in tiles[:-1]] + tiles[-1:]
+    return np.concatenate(spaced, axis=1)
+
+
+def _columns(width: int) -> list[int]:
+    """Return where the four tiles of a row of this width begin."""
+    step = (width - 3 * GAP) // 4 + GAP
+    return [column * step for column in range(4)]
+
+
+def _titles(width: int) -> np.ndarray:
+    strip = Image.new("RGB", (width, TITLE_TEXT + 2 * GAP), PAPER)
+    for left, title in zip(_columns(width), TITLES, strict=True):
+        _write(strip, (left, strip.height // 2), title, TITLE_TEXT, INK)
+    return np.asarray(strip)
+
+
+def _caption(example: Example, width: int) -> np.ndarray:
+    """Draw the strip above a row: the name on the left, the share of wrong pixels on the right."""
+    labelled = example.truth != VOID
+    wrong = (example.truth != example.prediction)[labelled]
+    share = f"{100 * wrong.mean():.1f} % of the pixels wrong" if wrong.size else "no truth"
+    strip = Image.new("RGB", (width, CAPTION_TEXT + 2 * GAP), PAPER)
+    first, second, _, last = _columns(width)
+    middle = strip.height // 2 + 2
+    name = _shorten(example.name, second - GAP, CAPTION_TEXT)
+    _write(strip, (first, middle), name, CAPTION_TEXT, FAINT)
+    _write(strip, (last, middle), share, CAPTION_TEXT, FAINT)
+    return np.asarray(strip)
+
+
+def _legend(classes: ClassTable, width: int) -> np.ndarray:
+    """Draw a swatch and a name for each class, wrapped, then void and the colours of the error."""
+    entries = [*zip(classes.names, classes.colors, strict=True)]
+    entries += [("void", (0, 0, 0)), ("error: wrong", WRONG), ("error: void", UNKNOWN)]
+    swatch, line = 22, 34
+    places: list[tuple[int, int]] = []
+    x, y = 0, MARGIN
+    for name, _ in entries:
+        span = swatch + GAP + int(_font(LEGEND_TEXT).getlength(name)) + 3 * GAP
+        if x and x + span > width:
+            x, y = 0, y + line
+        places.append((x, y))
+        x += span
+    strip = Image.new("RGB", (width, y + swatch + 1), PAPER)
+    draw = ImageDraw.Draw(strip)
+    for (name, color), (x, y) in zip(entries, places, strict=True):
+        box = (x, y, x + swatch, y + swatch)
+        draw.rounded_rectangle(box, radius=4, fill=color, outline=(200, 200, 200))
+        _write(strip, (x + swatch + GAP, y + swatch // 2), name, LEGEND_TEXT, INK)
+    return np.asarray(strip)
+
+
+def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
+    return ImageFont.load_default(size)
+
+
+def _write(
+    strip: Image.Image, place: tuple[int, int], text: str, size: int, color: tuple[int, int, int]
+) -> None:
+    ImageDraw.Draw(strip).text(place, text, fill=color, font=_font(size), anchor="lm")
+
+
+def _shorten(text: str, width: int, size: int) -> str:
+    """Cut the start of a long name off: files of a data set differ at their end."""
+    if _font(size).getlength(text) <= width:
+        return text
+    while text and _font(size).getlength("..." + text) > width:
+        text = text[1:]
+    return "..." + text
+
+
+def _pad(
+    image: np.ndarray, top: int = 0, bottom: int = 0, left: int = 0, right: int = 0
+) -> np.ndarray:
+    return cv2.copyMakeBorder(image, top, bottom, left, right, cv2.BORDER_CONSTANT, value=PAPER)

@@ -1,0 +1,177 @@
+"""What W&B shows besides curves: IoU table, confusion matrix, masks, the best checkpoint."""
+
+from typing import TYPE_CHECKING, Any
+
+import cv2
+import numpy as np
+import pytorch_lightning as pl
+from pytorch_lightning.callbacks import ModelCheckpoint
+from pytorch_lightning.trainer.states import TrainerFn
+
+from segmentation.classes import VOID, ClassTable
+from segmentation.scores import scores
+from segmentation.training.loggers import WandbLogger
+from segmentation.training.module import ScoringModule
+from segmentation.training.pictures import Example, Samples, evenly_spaced, example
+
+if TYPE_CHECKING:
+    import wandb
+
+MASK_WIDTH = 640
+"""Images are sent no wider than this, in pixels."""
+
+
+class WandbMedia(pl.Callback):
+    """Log tables and pictures to W&B; without a W&B logger it does nothing.
+
+    It is for a `ScoringModule`, whose confusion matrices it shows. Each validation adds a point to
+    a curve of each class's IoU. Masks are logged at the first, second, fourth, eighth ...
+    validation and at the end: what is kept stays small however long a run is, and the quick change
+    at the beginning shows. Tables and the best checkpoint come once, at the end: for each of them
+    W&B waits for the server, which may be gone. The checkpoint is only for a run that is online.
+
+    Args:
+        count: over how many validation images masks are laid; always the same images.
+    """
+
+    def __init__(self, count: int = 6) -> None:
+        self.count = count
+        self._validations = 0
+        self._pictured = 0
+
+    def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Count validations from the start of this fit."""
+        self._validations = self._pictured = 0
+
+    def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Log each class's IoU, and the masks when it is their turn."""
+        logger = _wandb_logger(trainer)
+        if logger is None or trainer.sanity_checking or trainer.state.fn != TrainerFn.FITTING:
+            return
+        assert isinstance(pl_module, ScoringModule)
+        self._validations += 1
+        iou = zip(pl_module.classes.names, pl_module.scores.iou, strict=True)
+        with logger.forgiving():
+            _log(logger, trainer, {f"iou/{name}": value for name, value in iou if value == value})
+        if self._validations & (self._validations - 1) == 0:
+            self._log_masks(logger, trainer, pl_module)
+
+    def on_fit_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Log the last masks, the IoU table, the confusion matrix and the best checkpoint."""
+        logger = _wandb_logger(trainer)
+        if logger is None or not self._validations:
+            return
+        assert isinstance(pl_module, ScoringModule)
+        assert pl_module.confusion is not None
+        if self._pictured < self._validations:
+            self._log_masks(logger, trainer, pl_module)
+        confusion, classes = pl_module.confusion.sum(axis=0), pl_module.classes
+        with logger.forgiving():
+            logger.check_server()
+            _log(logger, trainer, {"val/classes": iou_table(confusion, classes)})
+            _log(logger, trainer, {"val/confusion": confusion_plot(confusion, classes)})
+            if logger.online:
+                _log_best(logger.experiment, trainer)
+
+    def _log_masks(self, logger: WandbLogger, trainer: pl.Trainer, module: ScoringModule) -> None:
+        self._pictured = self._validations
+        dataset = _validation_samples(trainer)
+        shown = [
+            example(module.model, dataset[index])
+            for index in evenly_spaced(len(dataset), self.count)
+        ]
+        with logger.forgiving():
+            images = [masked_image(row, module.classes) for row in shown]
+            _log(logger, trainer, {"val/masks": images})
+
+
+def iou_table(confusion: np.ndarray, classes: ClassTable) -> "wandb.Table":
+    """Return one row for each class: name, IoU, recall, share of the labelled pixels."""
+    import wandb
+
+    result = scores(confusion)
+    share = confusion.sum(axis=1) / max(1, confusion.sum())
+    rows = [
+        [name, *(None if np.isnan(value) else float(value) for value in values)]
+        for name, *values in zip(classes.names, result.iou, result.accuracy, share, strict=True)
+    ]
+    return wandb.Table(columns=["class", "IoU", "recall", "share of pixels"], data=rows)
+
+
+def confusion_plot(confusion: np.ndarray, classes: ClassTable) -> Any:
+    """Return W&B's confusion matrix chart; each row (true class) adds up to 1.
+
+    It is filled from the counts: W&B's own helper wants a list of single pixels.
+    """
+    import wandb
+
+    rows = confusion / np.maximum(1, confusion.sum(axis=1, keepdims=True))
+    columns = ["Actual", "Predicted", "nPredictions"]
+    cells = [
+        [truth, predicted, round(float(rows[i, j]), 4)]
+        for i, truth in enumerate(classes.names)
+        for j, predicted in enumerate(classes.names)
+    ]
+    return wandb.plot_table(
+        vega_spec_name="wandb/confusion_matrix/v1",
+        data_table=wandb.Table(columns=[*columns], data=cells),
+        fields={column: column for column in columns},
+        string_fields={"title": "Confusion matrix of the validation split, share of each row"},
+    )
+
+
+def masked_image(shown: Example, classes: ClassTable) -> "wandb.Image":
+    """Return an image with truth and prediction as masks that carry the names of the classes."""
+    import wandb
+
+    height, width = shown.truth.shape
+    size = (min(width, MASK_WIDTH), round(height * min(1.0, MASK_WIDTH / width)))
+    names = {**dict(enumerate(classes.names)), VOID: "void"}
+    masks = {
+        key: {
+            "mask_data": cv2.resize(labels, size, interpolation=cv2.INTER_NEAREST),
+            "class_labels": names,
+        }
+        for key, labels in (("truth", shown.truth), ("prediction", shown.prediction))
+    }
+    image = cv2.resize(shown.image, size, interpolation=cv2.INTER_AREA)
+    return wandb.Image(image, masks=masks, caption=shown.name, file_type="jpg")
+
+
+def _wandb_logger(trainer: pl.Trainer) -> WandbLogger | None:
+    if not trainer.is_global_zero:
+        return None
+    return next((item for item in trainer.loggers if isinstance(item, WandbLogger)), None)
+
+
+def _log(logger: WandbLogger, trainer: pl.Trainer, values: dict) -> None:
+    # As Lightning counts: from 0, so the last step's curves and these share a place.
+    step = max(0, trainer.global_step - 1)
+    logger.experiment.log({**values, "trainer/global_step": step})
+
+
+def _validation_samples(trainer: pl.Trainer) -> Samples:
+    loaders = trainer.val_dataloaders
+    loader = loaders[0] if isinstance(loaders, list | tuple) else loaders
+    return loader.dataset  # type: ignore[union-attr]
+
+
+def _log_best(run: "wandb.Run", trainer: pl.Trainer) -> None:
+    import wandb
+
+    for checkpoint in trainer.checkpoint_callbacks:
+        if not isinstance(checkpoint, ModelCheckpoint) or checkpoint.monitor is None:
+            continue
+        if not checkpoint.best_model_path:
+            continue
+        score = checkpoint.best_model_score
+        artifact = wandb.Artifact(
+            f"model-{run.id}",
+            type="model",
+            metadata={checkpoint.monitor: None if score is None else float(score)},
+        )
+        # Not copied into W&B's cache: nobody writes to it any more.
+        artifact.add_file(
+            checkpoint.best_model_path, name="best.ckpt", policy="immutable", skip_cache=True
+        )
+        run.log_artifact(artifact, aliases=["best"])
