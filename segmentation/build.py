@@ -11,14 +11,13 @@ from omegaconf import DictConfig, ListConfig, OmegaConf
 from pytorch_lightning.callbacks import LearningRateMonitor
 from pytorch_lightning.loggers import CSVLogger, Logger
 
+from segmentation import models
 from segmentation.classes import TABLES, ClassTable
 from segmentation.data.datamodule import SegmentationData
 from segmentation.data.layouts import Sample, available_splits, find_samples
 from segmentation.data.streets import write_streets
 from segmentation.errors import ConfigError, did_you_mean
 from segmentation.hardware import available_cores, fastest_precision
-from segmentation.models.encoder import Encoder
-from segmentation.models.unet import UNet
 from segmentation.training.callbacks import FiniteLoss, Throughput
 from segmentation.training.checkpoints import AtomicCheckpointIO, checkpoint_callbacks
 from segmentation.training.class_weights import class_weights
@@ -66,10 +65,12 @@ def build_data(
     )
 
 
-def build_model(cfg: DictConfig, num_classes: int) -> UNet:
+def build_model(cfg: DictConfig, num_classes: int) -> models.UNet:
     """Return the configured encoder and decoder as a model."""
-    encoder = Encoder(cfg.encoder.name, weights=cfg.encoder.weights)
-    return UNet(encoder, num_classes, **OmegaConf.to_container(cfg.decoder, resolve=True))
+    encoder = {"name": cfg.encoder.name, "weights": cfg.encoder.weights}
+    return models.build_model(
+        encoder, OmegaConf.to_container(cfg.decoder, resolve=True), num_classes
+    )
 
 
 def build_loss(loss: DictConfig, pixels: Any) -> WeightedSum:
@@ -128,8 +129,12 @@ def build_callbacks(
     ]
 
 
-def trainer_options(trainer: DictConfig) -> dict[str, Any]:
+def trainer_options(trainer: DictConfig, freezes: bool = False) -> dict[str, Any]:
     """Return the trainer's options with a device that is there and a precision that suits it.
+
+    Args:
+        trainer: see conf/trainer.
+        freezes: part of the model gets no gradient at first, which DDP has to be told.
 
     Raises:
         ConfigError: a GPU is asked for where there is none.
@@ -140,6 +145,8 @@ def trainer_options(trainer: DictConfig) -> dict[str, Any]:
         options["precision"] = fastest_precision(kind)
         if options["precision"] == "32-true":
             log.info("precision: float32, as this hardware has no native bfloat16")
+    if freezes and options.get("strategy") == "ddp":
+        options["strategy"] = "ddp_find_unused_parameters_true"
     return options
 
 

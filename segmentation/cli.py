@@ -13,7 +13,7 @@ from pathlib import Path
 
 import hydra
 from hydra.core.global_hydra import GlobalHydra
-from hydra.errors import HydraException
+from hydra.errors import HydraException, InstantiationException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 
@@ -41,9 +41,12 @@ def command(config_name: str) -> Callable[[Callable[[DictConfig], object]], Call
     def decorate(task: Callable[[DictConfig], object]) -> Callable[[], None]:
         def main() -> None:
             wanted = os.environ.get("HYDRA_FULL_ERROR")
+            composed = False
             os.environ["HYDRA_FULL_ERROR"] = "1"  # else Hydra prints and exits by itself
 
             def guarded(cfg: DictConfig) -> object:
+                nonlocal composed
+                composed = True
                 _restore("HYDRA_FULL_ERROR", wanted)  # for child processes
                 try:
                     return task(cfg)
@@ -54,7 +57,7 @@ def command(config_name: str) -> Callable[[Callable[[DictConfig], object]], Call
             try:
                 run(guarded)()
             except Exception as error:
-                message = _explain(error, config_name)
+                message = _explain(error, config_name, composed)
                 if message is None or wanted == "1":
                     raise
                 print(f"error: {message}", file=sys.stderr)
@@ -74,8 +77,13 @@ def _restore(key: str, value: str | None) -> None:
         os.environ[key] = value
 
 
-def _explain(error: BaseException, config_name: str) -> str | None:
-    """Return the message for a user's mistake, None for a defect."""
+def _explain(error: Exception, config_name: str, composed: bool) -> str | None:
+    """Return the message for a user's mistake, None for a defect.
+
+    Args:
+        composed: the configuration stood and the task had begun; a key that is not there is then
+            not the user's doing.
+    """
     cause: BaseException | None = error
     while cause is not None:  # Hydra wraps what an object raises while it is built
         if isinstance(cause, SegmentationError):
@@ -84,7 +92,9 @@ def _explain(error: BaseException, config_name: str) -> str | None:
     if isinstance(error, MissingMandatoryValue):
         key = str(error).rsplit(" ", 1)[-1]
         return f"{key} is not set. Type {key}=<value>."
-    if isinstance(error, HydraException | OmegaConfBaseException):
+    if isinstance(error, InstantiationException):
+        return str(error)
+    if isinstance(error, HydraException | OmegaConfBaseException) and not composed:
         return _hydra_message(error, config_name)
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
         return f"the disk is full ({error.filename or 'while writing'}). Free some space."

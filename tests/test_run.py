@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 import torch
-from commands import run, succeed
+from commands import run, run_child, succeed
 from fakes import fake_camvid
 from PIL import Image
 
@@ -119,7 +119,14 @@ def test_two_processes_count_each_image_once(trained):
     directory, _ = trained
     succeed("evaluate.py", f"run={directory}", "split=test", "data.batch_size=2")
     alone = matrices(directory / "evaluation" / "test")
-    succeed("evaluate.py", f"run={directory}", "split=test", "data.batch_size=4", "trainer=ddp_cpu")
+    succeed(
+        "evaluate.py",
+        f"run={directory}",
+        "split=test",
+        "data.batch_size=4",
+        "trainer=ddp_cpu",
+        child=True,
+    )
     shared = matrices(directory / "evaluation" / "test")
     assert list(shared) == list(alone)  # seven images on two ranks
     for name, matrix in alone.items():

@@ -3,13 +3,12 @@
 import json
 from pathlib import Path
 
-import torch
 from omegaconf import DictConfig, OmegaConf
 
 from segmentation import build, console, runs
 from segmentation.data.scan import scan
 from segmentation.errors import ConfigError, DataError
-from segmentation.models.saving import load_model
+from segmentation.models import load_model
 from segmentation.quiet import quiet_libraries
 from segmentation.scores import Scores
 from segmentation.training.module import ScoringModule
@@ -41,7 +40,7 @@ def evaluate(cfg: DictConfig) -> Scores:
         )
     found = scan(splits[split], loaded.classes)
     data = build.build_data(data_cfg, {split: splits[split]}, [], seed=0)
-    module = ScoringModule(loaded.model.to(memory_format=torch.channels_last), loaded.classes)
+    module = ScoringModule(loaded.model, loaded.classes)
     trainer = build.build_trainer(
         build.trainer_options(cfg.trainer), logger=False, enable_checkpointing=False,
         callbacks=[RunProgress()],

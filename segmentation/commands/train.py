@@ -18,7 +18,7 @@ from segmentation.data.datamodule import SegmentationData
 from segmentation.data.scan import Scan, scan
 from segmentation.errors import ConfigError, DataError
 from segmentation.hardware import device_name
-from segmentation.models.saving import describe, save_model
+from segmentation.models import describe_model, save_model
 from segmentation.quiet import quiet_libraries
 from segmentation.training.pictures import save_pictures
 
@@ -52,7 +52,7 @@ def train(cfg: DictConfig) -> float:
 
 def _train(cfg: DictConfig, directory: Path, warnings: runs.WarningLog, started: float) -> float:
     pl.seed_everything(cfg.seed, workers=True, verbose=False)
-    options = build.trainer_options(cfg.trainer)
+    options = build.trainer_options(cfg.trainer, freezes=cfg.encoder.freeze_epochs > 0)
     classes = build.build_classes(cfg.data)
     splits = build.build_samples(cfg.data)
     for split in ("train", "val"):
@@ -65,10 +65,10 @@ def _train(cfg: DictConfig, directory: Path, warnings: runs.WarningLog, started:
     plain = OmegaConf.to_container(cfg, resolve=True)
     data = build.build_data(cfg.data, splits, plain["augment"]["transforms"], cfg.seed)
     data.check_sizes(scans["train"].sizes)
-    model = build.build_model(cfg, len(classes)).to(memory_format=torch.channels_last)
+    model = build.build_model(cfg, len(classes))
     module = build.build_module(
         cfg, model, classes, scans["train"].pixels,
-        checkpoint_extra={"model": describe(model, classes, data.size), "config": plain},
+        checkpoint_extra={"model": describe_model(model, classes, data.size), "config": plain},
     )  # fmt: skip
     loggers = build.build_loggers(cfg.logger, directory)
     trainer = build.build_trainer(

@@ -7,7 +7,7 @@ import torch
 
 from segmentation.data.transforms import resize_image
 from segmentation.hardware import fastest_precision
-from segmentation.models.saving import load_model
+from segmentation.models import load_model
 from segmentation.scores import label_map
 
 
@@ -28,7 +28,7 @@ class Predictor:
         self.size = loaded.size
         self.device = torch.device(device)
         self.bfloat16 = fastest_precision(device) == "bf16-mixed"
-        self.model = loaded.model.to(self.device, memory_format=torch.channels_last).eval()
+        self.model = loaded.model.to(self.device)
 
     @torch.inference_mode()
     def __call__(self, image: np.ndarray) -> np.ndarray:

@@ -77,7 +77,7 @@ class WandbLogger(LightningWandbLogger):
     def experiment(self) -> "Run":
         """The W&B run, opened by the first access."""
         # A process that Lightning spawned attaches to the run that its parent has opened.
-        if self._experiment is None and not hasattr(self, "_attach_id"):
+        if self._experiment is None and getattr(self, "_attach_id", None) is None:
             keys = ("project", "entity", "name", "group", "tags")
             options = {key: self._wandb_init[key] for key in keys}
             self._experiment = open_run(self._folder, **options)

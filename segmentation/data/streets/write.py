@@ -1,0 +1,168 @@
+"""The scenes as files: drawn once, in the layout of the SegNet tutorial's CamVid."""
+
+import json
+import os
+import shutil
+from collections.abc import Mapping
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
+from itertools import repeat
+from multiprocessing import get_context
+from pathlib import Path
+
+import cv2
+import numpy as np
+from filelock import FileLock
+
+from segmentation.data.streets.scene import check_size, draw_scene
+from segmentation.errors import DataError
+
+SPLITS = ("train", "val", "test")
+COUNTS: Mapping[str, int] = {"train": 320, "val": 60, "test": 100}
+"""How many scenes each split has unless one asks for others."""
+VERSION = 1
+"""Raised whenever the same seed would give other pictures, so that old ones are drawn again."""
+STAMP = "streets.json"
+
+_PNG = (cv2.IMWRITE_PNG_COMPRESSION, 1)  # the noise hardly shrinks, so the fastest level
+_WORTH_A_POOL = 40  # scenes: fewer are drawn sooner than a second process starts
+_README = """Street scenes drawn by cityseg: pictures in train, val and test, masks in trainannot,
+valannot and testannot. A mask has its picture's name and size; it is an 8-bit PNG of one channel
+whose values are class indices, in CamVid's order:
+0 Sky, 1 Building, 2 Pole, 3 Road, 4 Pavement, 5 Tree, 6 SignSymbol, 7 Fence, 8 Car,
+9 Pedestrian, 10 Bicyclist, 11 Unlabelled (void).
+Put your own pictures and masks into folders like these to train on them. This folder itself is
+drawn anew whenever its size, seed or counts change: keep nothing of yours in it.
+"""
+
+
+def write_streets(
+    root: Path,
+    seed: int = 0,
+    size: tuple[int, int] = (240, 320),
+    counts: Mapping[str, int] = COUNTS,
+) -> None:
+    """Draw all splits into `root`, unless they are there already.
+
+    The folder appears complete or not at all. Of several processes that ask for it at once one
+    draws and the others wait, by a lock file beside it. A folder drawn earlier with other
+    arguments is replaced.
+
+    Args:
+        root: the folder to make; it gets ``train/0000.png``, ``trainannot/0000.png`` and so on.
+        seed: of the whole set, 0 or more.
+        size: height and width in pixels.
+        counts: how many scenes each split gets; its keys are ``train``, ``val`` and ``test``, or
+            some of them. No scene is in two splits, and a split's scenes stay the same when
+            another one grows.
+
+    Raises:
+        DataError: arguments that cannot be drawn, a folder that holds something else, or a place
+            that cannot be written to.
+    """
+    _check(seed, size, counts)
+    root = Path(os.path.realpath(root))
+    stamp = {
+        "generator": VERSION,
+        "seed": int(seed),
+        "size": [int(side) for side in size],
+        "counts": {split: int(counts[split]) for split in SPLITS if split in counts},
+    }
+    try:
+        if _stamp_of(root) == stamp:
+            return
+        root.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(root.parent / f".{root.name}.lock"):
+            found = _stamp_of(root)
+            if found == stamp:  # another process drew it while this one waited
+                return
+            if found is None and root.exists() and not (root.is_dir() and _is_empty(root)):
+                raise DataError(
+                    f"{root} is there already and is no folder of street scenes (it has no "
+                    f"readable {STAMP}). It is left as it is: choose another folder with "
+                    "data.root=<folder>, or move that one away."
+                )
+            _replace(root, stamp)
+    except OSError as error:
+        raise DataError(
+            f"the street scenes cannot be written to {root}: {error}. Choose a folder on a disk "
+            "with room that you may write to: data.root=<folder>."
+        ) from error
+
+
+def _check(seed: int, size: tuple[int, int], counts: Mapping[str, int]) -> None:
+    if seed < 0:
+        raise DataError(f"the seed of street scenes is {seed}; use 0 or more.")
+    check_size(size)
+    wrong = sorted(set(counts) - set(SPLITS))
+    if wrong or not counts or min(counts.values()) < 1:
+        raise DataError(
+            f"the counts of street scenes are {dict(counts)}; give each of {', '.join(SPLITS)} "
+            "(or some of them) 1 or more."
+        )
+
+
+def _stamp_of(root: Path) -> dict | None:
+    """Return the stamp that this module left in a folder, None where there is none."""
+    try:
+        return json.loads((root / STAMP).read_text(encoding="utf-8"))
+    except (FileNotFoundError, NotADirectoryError, ValueError):
+        return None
+
+
+def _is_empty(folder: Path) -> bool:
+    return next(folder.iterdir(), None) is None
+
+
+def _replace(root: Path, stamp: dict) -> None:
+    """Draw into a folder beside `root`, then put it in the place of `root`."""
+    fresh, old = (root.with_name(f".{root.name}.{part}") for part in ("partial", "old"))
+    for leftover in (fresh, old):  # of a process that was killed
+        shutil.rmtree(leftover, ignore_errors=True)
+    fresh.mkdir()
+    try:
+        _draw_all(fresh, stamp)
+        (fresh / "README.txt").write_text(_README, encoding="utf-8")
+        (fresh / STAMP).write_text(json.dumps(stamp, indent=2) + "\n", encoding="utf-8")
+        if root.exists():
+            root.rename(old)
+        fresh.rename(root)
+    finally:
+        shutil.rmtree(fresh, ignore_errors=True)
+        shutil.rmtree(old, ignore_errors=True)
+
+
+def _draw_all(folder: Path, stamp: dict) -> None:
+    """Draw every scene of every split, on all cores that this process may use."""
+    jobs = []
+    for split, count in stamp["counts"].items():
+        for kind in (split, f"{split}annot"):
+            (folder / kind).mkdir()
+        jobs += list(zip(repeat(split), range(count)))
+    draw = partial(_write_scene, folder, stamp["seed"], tuple(stamp["size"]))
+    cores = (
+        len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    )
+    if cores == 1 or len(jobs) < _WORTH_A_POOL:
+        for job in jobs:
+            draw(job)
+        return
+    # spawn: a fork would copy the threads' locks of whatever the caller has running
+    with ProcessPoolExecutor(cores, get_context("spawn"), cv2.setNumThreads, (1,)) as pool:
+        for _ in pool.map(draw, jobs, chunksize=8):
+            pass
+
+
+def _write_scene(folder: Path, seed: int, size: tuple[int, int], job: tuple[str, int]) -> None:
+    """Draw and write one scene; every third index belongs to the same split."""
+    split, number = job
+    image, mask = draw_scene(seed, len(SPLITS) * number + SPLITS.index(split), size)
+    name = f"{number:04d}.png"
+    _write_png(folder / split / name, image[..., ::-1])
+    _write_png(folder / f"{split}annot" / name, mask)
+
+
+def _write_png(path: Path, pixels: np.ndarray) -> None:
+    # imencode and a plain write: cv2.imwrite does not say when the disk is full
+    _, encoded = cv2.imencode(".png", pixels, _PNG)
+    path.write_bytes(encoded.tobytes())

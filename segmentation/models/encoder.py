@@ -1,0 +1,179 @@
+"""Encoders: any timm model that gives a pyramid of features."""
+
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import timm
+import torch
+from timm.layers import Format
+from torch import Tensor, nn
+
+from segmentation.errors import ModelError, did_you_mean
+from segmentation.models.files import load_body
+from segmentation.models.same_padding import fix_same_padding
+from segmentation.models.weights import resolve
+
+
+_BUFFERS = ("mean", "std")  # of a UNet: the normalisation that travels with its weights
+
+
+@dataclass(frozen=True)
+class Pyramid:
+    """What a timm model gives, found out without allocating its weights.
+
+    Args:
+        channels: of each feature, shallow to deep.
+        reductions: of each feature: its stride against the image.
+        nhwc: features come as N,H,W,C.
+        size: the only H,W that the model takes; None for any.
+        options: what `timm.create_model` needs besides.
+    """
+
+    channels: tuple[int, ...]
+    reductions: tuple[int, ...]
+    nhwc: bool
+    size: tuple[int, int] | None
+    options: dict[str, Any]
+
+
+class Encoder(nn.Module):
+    """A timm model as a feature pyramid.
+
+    Args:
+        name: a model of `timm.list_models()`, with or without a tag (``resnet34.tv_in1k``).
+        in_channels: channels of the image, 1 or more. Pretrained weights for RGB are adapted as
+            timm does it: summed for one channel, else repeated R,G,B,R,... and scaled.
+        weights: ``"auto"``, ``"imagenet"``, ``"none"`` or a path: see `weights.resolve`.
+
+    Attributes:
+        channels: of each feature, shallow to deep.
+        reductions: of each feature; powers of two that rise strictly from 1, 2 or 4.
+        mean, std: one value for each input channel in 0..255, such that `(image - mean) / std` is
+            what the weights were trained with. For one channel the mean over R, G and B; for
+            other counts than 3 repeated R,G,B,R,... like the weights.
+        source: where the weights came from, one line for people.
+        pretrained: False where the weights are random.
+
+    Raises:
+        ModelError: timm does not know the name, the model gives no pyramid, or the weights cannot
+            be had.
+    """
+
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+
+    def __init__(self, name: str, in_channels: int = 3, weights: str = "auto") -> None:
+        super().__init__()
+        if not isinstance(in_channels, int) or in_channels < 1:
+            raise ModelError(f"in_channels={in_channels!r}: an image has 1 channel or more.")
+        pyramid = inspect(name, in_channels)
+        chosen = resolve(name, weights)
+        self.name, self.in_channels = name, in_channels
+        self.channels, self.reductions = pyramid.channels, pyramid.reductions
+        self.source, self.pretrained = chosen.source, chosen.pretrained
+        self._nhwc, self._size = pyramid.nhwc, pyramid.size
+
+        options = dict(pyramid.options)
+        if chosen.file is not None:
+            options |= {"pretrained": True, "pretrained_cfg_overlay": {"file": str(chosen.file)}}
+        self.body = timm.create_model(name, **options)
+        fix_same_padding(self.body)
+        mean, std = chosen.mean, chosen.std
+        if chosen.state is not None:
+            prefix = load_body(self.body, chosen.state, in_channels, chosen.source)
+            model = prefix.removesuffix("encoder.body.")
+            if model != prefix and f"{model}mean" in chosen.state:  # a file of this project
+                mean, std = (tuple(chosen.state[model + k].flatten().tolist()) for k in _BUFFERS)
+        self.mean, self.std = spread(mean, in_channels), spread(std, in_channels)
+
+    def forward(self, images: Tensor) -> list[Tensor]:
+        """Return the features, N,C,H,W, shallow to deep, of normalised float images N,C,H,W.
+
+        H and W are multiples of the deepest reduction; `UNet` pads to that.
+
+        Raises:
+            ModelError: the model takes images of one size only, and these have another.
+        """
+        if self._size is not None and tuple(images.shape[-2:]) != self._size:
+            raise ModelError(
+                f"Encoder {self.name} takes images of {self._size[0]}x{self._size[1]} only, not "
+                f"{images.shape[-2]}x{images.shape[-1]}. Use data.size=[{self._size[0]},"
+                f"{self._size[1]}] and no data.crop, or another encoder."
+            )
+        features = self.body(images)
+        return [f.permute(0, 3, 1, 2) for f in features] if self._nhwc else features
+
+
+def inspect(name: str, in_channels: int = 3) -> Pyramid:
+    """Find out what a timm model gives.
+
+    Raises:
+        ModelError: timm does not know the name, or the model gives no pyramid for a UNet.
+    """
+    _check_name(name)
+    options: dict[str, Any] = {"features_only": True, "in_chans": in_channels}
+    size = None
+    try:
+        with torch.device("meta"):
+            body: Any = timm.create_model(name, **options)
+            if body.pretrained_cfg.get("fixed_input_size"):
+                body, options = _flexible(name, body, options)
+                native = tuple(body.pretrained_cfg["input_size"][1:])
+                size = None if _takes_any_size(body, in_channels, native) else native
+    except Exception as error:  # what timm's many constructors raise for what they cannot do
+        raise ModelError(f"timm cannot give features of {name}: {error}") from error
+    reductions = tuple(body.feature_info.reduction())
+    _check_reductions(name, reductions)
+    nhwc = getattr(body, "output_fmt", Format.NCHW) == Format.NHWC
+    return Pyramid(tuple(body.feature_info.channels()), reductions, nhwc, size, options)
+
+
+def _check_name(name: str) -> None:
+    arch, _, tag = str(name).partition(".")
+    if not timm.is_model(arch):  # a hub's or a folder's name (hf-hub:, local-dir:) is none either
+        raise ModelError(
+            f"timm has no model {name!r}.{did_you_mean(arch, timm.list_models())} "
+            "encoder=timm takes any name of timm.list_models()."
+        )
+    if tag and name not in (tagged := timm.list_pretrained(f"{arch}.*")):
+        known = ", ".join(tagged) or "no tagged weights"
+        raise ModelError(f"timm has no weights {name!r} for {arch}: it has {known}.")
+
+
+def _flexible(name: str, body: Any, options: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
+    """Build a model that timm calls fixed in size so that it is not, where its class allows it."""
+    flexible = options | {"strict_img_size": False}
+    try:
+        return timm.create_model(name, **flexible), flexible
+    except TypeError:  # the constructor has no such argument
+        return body, options
+
+
+def _takes_any_size(body: nn.Module, in_channels: int, native: tuple[int, int]) -> bool:
+    """Try a size that is not the native one; on the meta device that computes nothing."""
+    try:
+        body.eval()(torch.empty(1, in_channels, native[0] + 64, native[1] + 128))
+    except Exception:  # an assertion, or shapes that do not match: each model has its own
+        return False
+    return True
+
+
+def _check_reductions(name: str, reductions: tuple[int, ...]) -> None:
+    listed = ", ".join(map(str, reductions))
+    rising = all(a < b for a, b in pairwise(reductions))
+    powers = all(r.bit_count() == 1 for r in reductions)
+    if reductions[0] in (1, 2, 4) and rising and powers:
+        return
+    raise ModelError(
+        f"{name} gives features at reductions {listed}: a UNet needs a pyramid whose reductions "
+        "are powers of two that rise strictly from 1, 2 or 4, as encoder=resnet34 or "
+        "encoder=swin_tiny give it."
+    )
+
+
+def spread(values: tuple[float, ...], in_channels: int) -> tuple[float, ...]:
+    """Return one value for each input channel, from those of R, G and B."""
+    if in_channels == 1 and len(values) == 3:
+        return (sum(values) / 3,)
+    return tuple(values[i % len(values)] for i in range(in_channels))

@@ -1,0 +1,83 @@
+"""Pretrained weights from the Hugging Face hub, without waiting for one that does not answer."""
+
+import os
+import threading
+from pathlib import Path
+
+import huggingface_hub
+from huggingface_hub.errors import EntryNotFoundError
+from timm.models import PretrainedCfg
+
+FILENAMES = ("model.safetensors", "pytorch_model.bin")
+"""The names under which timm keeps weights, the safe one first."""
+
+PATIENCE = 3.0
+"""Seconds for the hub's first answer, unless the variable HF_HUB_ETAG_TIMEOUT says otherwise."""
+
+
+class HubError(Exception):
+    """The hub does not give the file; the message says why, in a few words."""
+
+
+def fetch(cfg: PretrainedCfg) -> Path:
+    """Return the local file with the weights that timm's configuration names.
+
+    A file that is in the cache already needs no network. Endpoint, offline mode, cache and proxies
+    are those of `huggingface_hub` (HF_ENDPOINT, HF_HUB_OFFLINE, HF_HOME, HTTPS_PROXY).
+
+    Raises:
+        HubError: timm knows no file, or the hub does not answer within `PATIENCE`, or refuses.
+    """
+    if not cfg.hf_hub_id:
+        known = f"they are at {cfg.url}" if cfg.url else "nobody has published any"
+        raise HubError(f"the hub has no weights for it: {known}")
+    repo, _, revision = cfg.hf_hub_id.partition("@")
+    names = (cfg.hf_hub_filename,) if cfg.hf_hub_filename else FILENAMES
+    for name in names:
+        cached = huggingface_hub.try_to_load_from_cache(repo, name, revision=revision or None)
+        if isinstance(cached, str):
+            return Path(cached)
+    name = _first_offered(repo, names, revision or None)
+    try:
+        return Path(huggingface_hub.hf_hub_download(repo, name, revision=revision or None))
+    except Exception as error:  # network, disk and protocol errors of several libraries
+        raise HubError(f"the download of {repo} failed: {_brief(error)}") from error
+
+
+def _first_offered(repo: str, names: tuple[str, ...], revision: str | None) -> str:
+    """Ask the hub which of the files it has.
+
+    A thread asks, because no timeout bounds the look-up of the hub's address.
+    """
+    patience = float(os.environ.get("HF_HUB_ETAG_TIMEOUT", PATIENCE))
+    outcome: list[str | Exception] = []
+
+    def ask() -> None:
+        for name in names:
+            url = huggingface_hub.hf_hub_url(repo, name, revision=revision)
+            try:
+                huggingface_hub.get_hf_file_metadata(url, timeout=patience)
+            except EntryNotFoundError:
+                continue
+            except Exception as error:
+                outcome.append(error)
+                return
+            outcome.append(name)
+            return
+        outcome.append(HubError(f"the hub has no {' nor '.join(names)} in {repo}"))
+
+    thread = threading.Thread(target=ask, daemon=True)
+    thread.start()
+    thread.join(patience + 0.5)
+    if not outcome:
+        raise HubError(f"the hub did not answer within {patience:g} s")
+    if isinstance(outcome[0], HubError):
+        raise outcome[0]
+    if isinstance(outcome[0], Exception):
+        raise HubError(f"the hub cannot be reached: {_brief(outcome[0])}") from outcome[0]
+    return outcome[0]
+
+
+def _brief(error: Exception) -> str:
+    lines = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__

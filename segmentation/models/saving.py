@@ -1,0 +1,160 @@
+"""Save a model as JSON and safetensors; load one from there, from a checkpoint or from a run."""
+
+import json
+import os
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError
+from safetensors.torch import save_file
+from torch import Tensor
+
+from segmentation.classes import ClassTable
+from segmentation.errors import ModelError
+from segmentation.models.description import FORMAT, restore
+from segmentation.models.files import read_checkpoint, read_state_dict
+from segmentation.models.unet import UNet
+
+CONFIG, TENSORS = "config.json", "model.safetensors"
+
+
+@dataclass(frozen=True)
+class LoadedModel:
+    """A model ready for use, and what belongs to it.
+
+    Args:
+        model: in evaluation mode, on the CPU.
+        classes: what its logits mean.
+        size: H,W to which images were resized for it; None for their own size.
+        info: the whole description, `describe_model`'s.
+    """
+
+    model: UNet
+    classes: ClassTable
+    size: tuple[int, int] | None
+    info: dict[str, Any]
+
+
+def describe_model(
+    model: UNet,
+    classes: ClassTable,
+    size: tuple[int, int] | None,
+    extra: dict[str, Any] | None = None,
+) -> dict[str, Any]:
+    """Return all but the tensors, as plain values: what `config.json` and checkpoints hold.
+
+    Args:
+        model: the model.
+        classes: what its logits mean.
+        size: H,W to which images are resized for it; None for their own size.
+        extra: more to keep with it, in values that JSON has.
+    """
+    encoder = model.encoder
+    return {
+        "format": FORMAT,
+        "encoder": {
+            "name": encoder.name,
+            "in_channels": encoder.in_channels,
+            "mean": list(encoder.mean),
+            "std": list(encoder.std),
+            "source": encoder.source,
+            "pretrained": encoder.pretrained,
+        },
+        "decoder": asdict(model.options) | {"channels": list(model.options.channels)},
+        "classes": classes.to_dict(),
+        "size": None if size is None else list(size),
+        "extra": extra or {},
+    }
+
+
+def save_model(
+    model: UNet,
+    directory: str | Path,
+    classes: ClassTable,
+    size: tuple[int, int] | None,
+    extra: dict[str, Any] | None = None,
+) -> None:
+    """Write a directory that is safe to share: `config.json` and `model.safetensors`, no code.
+
+    Each file is replaced in one step, so a crash leaves the old one. See `describe_model` for the
+    arguments.
+
+    Raises:
+        ModelError: the files cannot be written.
+    """
+    directory = Path(directory)
+    description = json.dumps(describe_model(model, classes, size, extra), indent=2) + "\n"
+    tensors = {key: value.detach().cpu().contiguous() for key, value in model.state_dict().items()}
+    parts = [directory / f"{name}.part" for name in (TENSORS, CONFIG)]
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        save_file(tensors, parts[0])
+        parts[1].write_text(description, encoding="utf-8")
+        for part in parts:
+            os.replace(part, part.with_suffix(""))
+    except (OSError, SafetensorError) as error:
+        for part in parts:
+            part.unlink(missing_ok=True)
+        raise ModelError(f"{directory}: the model cannot be written: {error}") from error
+
+
+def load_model(path: str | Path) -> LoadedModel:
+    """Load a model that this project saved or trained. Never looks for encoder weights.
+
+    Args:
+        path: a directory of `save_model`, a Lightning checkpoint (`.ckpt`), or a run directory, of
+            which `checkpoints/best.ckpt` is taken.
+
+    Raises:
+        ModelError: none of these, a file that cannot be read safely, or one that does not hold a
+            model of this project.
+    """
+    path = Path(path)
+    if path.is_file():
+        if path.suffix == ".safetensors":
+            return _from_directory(path.parent)
+        return _from_checkpoint(path)
+    if not path.is_dir():
+        raise ModelError(f"{path}: there is no such file or directory.")
+    if (path / TENSORS).is_file() or (path / CONFIG).is_file():
+        return _from_directory(path)
+    best = path / "checkpoints" / "best.ckpt"
+    if best.is_file():
+        return _from_checkpoint(best)
+    others = sorted(str(other) for other in path.glob("checkpoints/*.ckpt"))
+    raise ModelError(
+        f"{path} is no run directory with checkpoints/best.ckpt, nor a model directory with "
+        f"{CONFIG} and {TENSORS}." + (f" It has {', '.join(others)}: give that." if others else "")
+    )
+
+
+def _from_directory(directory: Path) -> LoadedModel:
+    try:
+        description = json.loads((directory / CONFIG).read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise ModelError(f"{directory} has no {CONFIG}: it is no model directory.") from error
+    except ValueError as error:
+        raise ModelError(f"{directory / CONFIG} is not JSON: {error}.") from error
+    return _loaded(description, read_state_dict(directory / TENSORS), directory)
+
+
+def _from_checkpoint(path: Path) -> LoadedModel:
+    content = read_checkpoint(path)
+    if "model" not in content or not isinstance(content.get("state_dict"), dict):
+        raise ModelError(
+            f"{path} is no checkpoint of this project: it lacks `model` or `state_dict`. "
+            "segmentation.models.load_smp reads those of segmentation_models_pytorch.Unet."
+        )
+    state = {
+        # a compiled model's keys have one more prefix
+        key.removeprefix("model.").removeprefix("_orig_mod."): value
+        for key, value in content["state_dict"].items()
+        if key.startswith("model.")
+    }
+    return _loaded(content["model"], state, path)
+
+
+def _loaded(description: Any, state: dict[str, Tensor], where: Path) -> LoadedModel:
+    model, classes, size = restore(description, state, str(where))
+    return LoadedModel(model.eval(), classes, size, description)

