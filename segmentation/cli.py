@@ -13,11 +13,11 @@ from pathlib import Path
 
 import hydra
 from hydra.core.global_hydra import GlobalHydra
-from hydra.errors import HydraException, InstantiationException
+from hydra.errors import HydraException, InstantiationException, OverrideParseException
 from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
+from omegaconf.errors import OmegaConfBaseException
 
-from segmentation.errors import SegmentationError, did_you_mean
+from segmentation.errors import ConfigError, SegmentationError, did_you_mean
 
 CONF = Path(__file__).resolve().parent.parent / "conf"
 
@@ -49,6 +49,10 @@ def command(config_name: str) -> Callable[[Callable[[DictConfig], object]], Call
                 composed = True
                 _restore("HYDRA_FULL_ERROR", wanted)  # for child processes
                 try:
+                    if missing := sorted(OmegaConf.missing_keys(cfg)):
+                        raise ConfigError(
+                            f"{', '.join(missing)} is not set. Type {missing[0]}=<value>."
+                        )
                     return task(cfg)
                 finally:
                     os.environ["HYDRA_FULL_ERROR"] = "1"
@@ -89,11 +93,13 @@ def _explain(error: Exception, config_name: str, composed: bool) -> str | None:
         if isinstance(cause, SegmentationError):
             return _own_message(cause)
         cause = cause.__cause__
-    if isinstance(error, MissingMandatoryValue):
-        key = str(error).rsplit(" ", 1)[-1]
-        return f"{key} is not set. Type {key}=<value>."
+    missing = re.search(r"Missing mandatory value: ([\w.]+)", str(error))
+    if missing:
+        return f"{missing[1]} is not set. Type {missing[1]}=<value>."
     if isinstance(error, InstantiationException):
         return str(error)
+    if isinstance(error, OverrideParseException):
+        return f"cannot read {error.override!r}: {error}"
     if isinstance(error, HydraException | OmegaConfBaseException) and not composed:
         return _hydra_message(error, config_name)
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):

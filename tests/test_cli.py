@@ -1,23 +1,14 @@
-"""The commands as people type them: real child processes."""
+"""The commands as people type them."""
 
+import os
 import subprocess
 import sys
 
 import pytest
+import torch
+from commands import run, run_child
 from conftest import ROOT
-
-
-def run(*arguments, **environment):
-    import os
-
-    return subprocess.run(
-        [sys.executable, *arguments],
-        cwd=ROOT,
-        env={**os.environ, **environment},
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
+from fakes import fake_camvid
 
 
 @pytest.mark.parametrize("script", ["train.py", "evaluate.py", "predict.py"])
@@ -30,9 +21,28 @@ def test_questions_are_answered_without_torch(script, question):
         "heavy = {'torch', 'pytorch_lightning', 'timm', 'albumentations', 'wandb'}\n"
         "sys.exit(f'imported {heavy & set(sys.modules)}' if heavy & set(sys.modules) else 0)"
     )
-    result = run("-c", code, COMP_LINE=f"python {script} ", COMP_POINT="100")
+    result = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=ROOT,
+        env={**os.environ, "COMP_LINE": f"python {script} ", "COMP_POINT": "100"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
     assert result.returncode == 0, result.stderr
     assert result.stdout.strip()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def fake_streets(tmp_path_factory):
+    """Let `data=camvid data.root=FAKE` mean fake data."""
+    root = fake_camvid(tmp_path_factory.mktemp("camvid"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("FAKE", str(root))
+        yield
+
+
+STREETS = ["data=camvid", "data.root=${oc.env:FAKE}", "encoder.weights=none"]
 
 
 @pytest.mark.parametrize(
@@ -46,21 +56,20 @@ def test_questions_are_answered_without_torch(script, question):
         (["data=camvid"], "data.root is not set. Type data.root=<value>."),
         (["encoder=timm"], "encoder.name is not set. Type encoder.name=<value>."),
         (["data=camvid", "data.root=nowhere"], "no folder nowhere. Say where the data are"),
-        (["trainer.precision=17"], "trainer: "),
-        (["data.size=128"], "data.size=128: expected [height, width]"),
+        (["+loss.terms.cross_entropy.gamma=1", *STREETS], "gamma"),
+        (["optimizer.lr=-1", *STREETS], "optimizer.lr"),
+        (["trainer.precision=17", *STREETS], "trainer: "),
+        (["data.size=128", *STREETS], "data.size=128: expected [height, width]"),
         (["trainer=gpu"], "this machine has no CUDA GPU"),
         (["-m", "trainer=ddp_cpu", "seed=1"], "cannot run inside a sweep"),
-        (["encoder=timm", "encoder.name=resnet43"], "Did you mean"),
-        (["augment.transforms=[{Flip: {}}]"], "albumentations has no 'Flip'"),
+        (["encoder=timm", "encoder.name=resnet43", *STREETS], "Did you mean"),
+        (["augment.transforms=[{Flip: {}}]", *STREETS], "albumentations has no 'Flip'"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
 def test_a_users_mistake_gets_a_message_and_no_trace(arguments, message, tmp_path):
-    if arguments == ["trainer=gpu"]:
-        import torch
-
-        if torch.cuda.is_available():
-            pytest.skip("this machine has a GPU")
+    if arguments == ["trainer=gpu"] and torch.cuda.is_available():
+        pytest.skip("this machine has a GPU")
     result = run(
         "train.py",
         *arguments,
@@ -75,7 +84,7 @@ def test_a_users_mistake_gets_a_message_and_no_trace(arguments, message, tmp_pat
 
 
 def test_the_stack_trace_is_there_on_request(tmp_path):
-    result = run(
+    result = run_child(
         "train.py", "data=camvid", "data.root=nowhere", f"hydra.run.dir={tmp_path}",
         HYDRA_FULL_ERROR="1",
     )  # fmt: skip

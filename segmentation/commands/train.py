@@ -77,7 +77,7 @@ def _train(cfg: DictConfig, directory: Path, warnings: runs.WarningLog, started:
         logger=loggers,
         callbacks=build.build_callbacks(cfg.callbacks, directory, loggers),
     )
-    for logger in loggers:
+    for logger in loggers[1:]:  # the CSV's would repeat config.yaml
         logger.log_hyperparams(plain)
     if trainer.is_global_zero:
         runs.write_config(directory, cfg)

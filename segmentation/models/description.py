@@ -7,6 +7,7 @@ from torch import Tensor
 
 from segmentation.classes import ClassTable
 from segmentation.errors import ModelError, SegmentationError
+from segmentation.models.decoder import DecoderOptions
 from segmentation.models.encoder import Encoder
 from segmentation.models.unet import UNet
 
@@ -82,6 +83,7 @@ def _checked(description: Any) -> tuple[dict, dict, ClassTable, tuple[int, int] 
             raise ModelError(f"encoder.{key} is not one sound number for each input channel.")
     if not isinstance(top["decoder"], dict) or not isinstance(top["extra"], dict):
         raise ModelError("decoder or extra is not a mapping.")
+    DecoderOptions.from_dict(top["decoder"])
     return encoder, top["decoder"], _classes(top["classes"]), _size(top["size"])
 
 

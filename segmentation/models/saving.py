@@ -1,5 +1,6 @@
 """Save a model as JSON and safetensors; load one from there, from a checkpoint or from a run."""
 
+import contextlib
 import json
 import os
 from dataclasses import asdict, dataclass
@@ -95,7 +96,8 @@ def save_model(
             os.replace(part, part.with_suffix(""))
     except (OSError, SafetensorError) as error:
         for part in parts:
-            part.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                part.unlink()
         raise ModelError(f"{directory}: the model cannot be written: {error}") from error
 
 

@@ -76,17 +76,15 @@ class WandbLogger(LightningWandbLogger):
     @rank_zero_experiment
     def experiment(self) -> "Run":
         """The W&B run, opened by the first access."""
-        # A process that Lightning spawned attaches to the run that its parent has opened.
-        if self._experiment is None and getattr(self, "_attach_id", None) is None:
+        if self._experiment is None:
             keys = ("project", "entity", "name", "group", "tags")
             options = {key: self._wandb_init[key] for key in keys}
             self._experiment = open_run(self._folder, **options)
             with self.forgiving():
-                self._experiment.define_metric("trainer/global_step")
-                self._experiment.define_metric(
-                    "*", step_metric="trainer/global_step", step_sync=True
-                )
-        return cast("Run", super().experiment)
+                axis = "trainer/global_step"
+                self._experiment.define_metric(axis)
+                self._experiment.define_metric("*", step_metric=axis, step_sync=True)
+        return cast("Run", self._experiment)
 
     @property
     def online(self) -> bool:
@@ -156,9 +154,11 @@ def open_run(folder: Path, **options: Any) -> "Run":
         init_timeout=INIT_SECONDS,
         finish_timeout=FINISH_SECONDS,
         finish_timeout_raises=True,
+        git_root=str(Path(__file__).resolve().parents[2]),  # the commit of this code
     )
     options |= {"dir": folder, "settings": settings, "reinit": "create_new"}
     try:
+        folder.mkdir(parents=True, exist_ok=True)
         chosen = wandb.setup(settings).settings
         if chosen.mode == "disabled":
             return wandb.init(mode="disabled", **options)

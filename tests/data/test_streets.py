@@ -123,7 +123,7 @@ class TestLikeCamVid:
     def test_light_varies(self, scenes):
         brightness = scenes[0].mean(axis=(1, 2, 3))
         assert brightness.min() < 70
-        assert brightness.max() > 140
+        assert brightness.max() > 130
         assert np.ptp(scenes[0].reshape(100, -1), axis=1).min() > 100  # and none is flat
 
     def test_poles_are_thin_and_upright(self):
@@ -248,13 +248,42 @@ class TestFiles:
         assert len(more) == len(few) + 4
         assert all(more[name] == few[name] for name in few if name.endswith(".png"))
 
-    def test_a_pool_of_processes_writes_the_same(self, tmp_path, monkeypatch):
-        counts = {"train": 30, "test": 12}
-        write_streets(tmp_path / "pool", size=(32, 40), counts=counts)
-        monkeypatch.setattr(writing, "_WORTH_A_POOL", 1000)
-        write_streets(tmp_path / "alone", size=(32, 40), counts=counts)
-        assert files(tmp_path / "pool") == files(tmp_path / "alone")
-        assert len(files(tmp_path / "pool")) == 2 * 42 + 2
+    def test_helpers_write_the_same_even_for_a_script_without_main_guard(self, tmp_path):
+        code = (
+            "import subprocess, sys\n"
+            "from pathlib import Path\n"
+            "from segmentation.data.streets import write, write_streets\n"
+            "started, popen = [], subprocess.Popen\n"
+            "write._cores = lambda: 3\n"
+            "def start(*arguments, **options):\n"
+            "    started.append(popen(*arguments, **options))\n"
+            "    return started[-1]\n"
+            "write.subprocess.Popen = start\n"
+            f"root = Path({str(tmp_path / 'helped')!r})\n"
+            "write_streets(root, size=(32, 40), counts={'val': 42})\n"
+            "assert [helper.returncode for helper in started] == [0, 0], started\n"
+            "assert 'torch' not in sys.modules\n"
+        )
+        (tmp_path / "script.py").write_text(code)
+        done = subprocess.run(
+            [sys.executable, tmp_path / "script.py"], timeout=60, capture_output=True, text=True
+        )
+        assert done.returncode == 0, done.stderr
+        for number in range(42):
+            image, mask = draw_scene(0, 3 * number + 1, (32, 40))
+            for kind, pixels in (("val", image[..., ::-1]), ("valannot", mask)):
+                path = tmp_path / "helped" / kind / f"{number:04d}.png"
+                found = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+                np.testing.assert_array_equal(found, pixels)
+
+    def test_the_share_of_a_helper_that_dies_is_drawn_all_the_same(
+        self, tmp_path, monkeypatch, caplog
+    ):
+        monkeypatch.setattr(writing, "_cores", lambda: 3)
+        monkeypatch.setattr(writing, "_HELPER", "raise SystemExit('killed')")
+        write_streets(tmp_path / "streets", size=(32, 40), counts={"test": 41})
+        assert len(list((tmp_path / "streets").rglob("*.png"))) == 82
+        assert "ended early: killed" in caplog.text
 
     def test_a_second_call_draws_nothing(self, tmp_path, monkeypatch):
         write_streets(tmp_path / "streets", size=SMALL, counts=FEW)

@@ -47,7 +47,8 @@ def _draw_roof(
         return
     dice, normal = view.dice, (front.normal[0] * 0.6, 0.8, front.normal[2] * 0.6)
     ends = np.array([0.0, 1.0])
-    eaves = front.points(ends, height, 0.25)
+    overhang = 0.25  # metres, along the slope's own line, so that roof and gable meet
+    eaves = front.points(ends, height - overhang * rise / (depth / 2), overhang)
     ridge = front.points(ends, height + rise, -depth / 2)
     view.fill(np.concatenate([eaves, ridge[::-1]]), look.roof, BUILDING, normal)
     if front.distance > DETAIL:

@@ -86,7 +86,7 @@ def _expose(view: View, image: np.ndarray) -> np.ndarray:
     """Apply exposure, colour cast, vignette, contrast, blur, noise and the limits of 8 bits."""
     dice = view.dice
     height, width = image.shape[:2]
-    cast = dice.many(0.93, 1.07, 3).astype(np.float32) * dice.between(0.84, 1.22)
+    cast = dice.many(0.93, 1.07, 3).astype(np.float32) * dice.between(0.9, 1.32)
     du = (np.arange(width, dtype=np.float32) / width - 0.5)[None, :]
     dv = (np.arange(height, dtype=np.float32) / height - 0.5)[:, None]
     vignette = 1 - dice.between(0.0, 0.55) * (du**2 + dv**2)

@@ -38,7 +38,7 @@ def draw_tree(view: View, x: float, z: float, height: float, shape: str) -> None
     middle, half = (height + clear) / 2, (height - clear) / 2
     wide = half * {"round": dice.between(0.85, 1.2), "tall": 0.42, "conifer": 0.5}[shape]
     near = height / z > 0.2
-    count, speckles = (32, 16 if height / z > 0.45 else 8) if near else (14, 5)
+    count, speckles = (30, 14 if height / z > 0.45 else 7) if near else (12, 4)
     angle, spread = dice.many(0, 2 * np.pi, count), np.sqrt(dice.many(0, 1, count))
     up = spread * np.cos(angle)
     taper = 0.62 - 0.5 * up if shape == "conifer" else np.ones(count)

@@ -4,8 +4,8 @@ import cv2
 import numpy as np
 
 from segmentation.data.streets import textures
-from segmentation.data.streets.colors import Color
-from segmentation.data.streets.view import BUILDING, SKY, TREE, UNLABELLED, View, billboard
+from segmentation.data.streets.colors import Color, scaled
+from segmentation.data.streets.view import BUILDING, SKY, TREE, UNLABELLED, View, billboard, box
 
 BACKDROP = 190.0
 """Distance of the skyline, in metres."""
@@ -55,31 +55,29 @@ def _clouds(view: View, height: np.ndarray, width: int, sky: np.ndarray) -> np.n
 def draw_backdrop(view: View) -> None:
     """Close the street: a far row of roofs and tree tops, and clutter that nobody could name."""
     dice = view.dice
-    x = -150.0
-    green = dice.tone(dice.pick(_GREENS), 0.2)
-    trees = dice.between(0.3, 0.9)
-    tall = dice.between(0.6, 1.5)
-    while x < 150:
-        width = dice.between(7, 20)
-        height = dice.between(5, 10) * tall
-        if dice.chance(trees):
+    green, trees = dice.tone(dice.pick(_GREENS), 0.2), dice.between(0.3, 0.9)
+    tall, x = dice.between(0.6, 1.5), -145.0
+    while x < 145:
+        width, height = dice.between(7, 20), tall * dice.between(5, 10)
+        if not view.sees(x + width / 2, BACKDROP, width):
+            pass
+        elif dice.chance(trees):
+            _block(view, x, width, height, green, TREE)
             tops = np.arange(x, x + width, 2.5)
             for top, lift in zip(tops, dice.many(0.5, 1.1, len(tops)), strict=True):
-                radius = 3.5 * lift
-                view.ball(top, height * lift, BACKDROP, radius, dice.tone(green, 0.15), TREE)
-            wall, label = green, TREE
+                leaves = scaled(green, 0.6 + 0.5 * lift)
+                view.ball(top, height * lift, BACKDROP, 3.5 * lift, leaves, TREE)
         else:
-            wall, label = dice.any_color(90, 190, 0.35), BUILDING
-            ridge = [(0, height), (width / 2, height + 0.3 * width), (width, height)]
-            view.fill(billboard(x, BACKDROP, ridge), dice.any_color(70, 120, 0.4), BUILDING)
-        view.fill(billboard(x, BACKDROP, [(0, -1), (width, -1), (width, height), (0, height)]),
-                  wall, label)  # fmt: skip
+            _block(view, x, width, height, dice.any_color(90, 190, 0.35), BUILDING)
+            roof = [(0, height), (width / 2, height + 0.3 * width), (width, height)]
+            view.fill(billboard(x, BACKDROP, roof), dice.any_color(70, 120, 0.4), BUILDING)
         x += width
     if dice.chance(0.6):
-        clutter = dice.any_color(50, 120, 0.3)
-        left = dice.between(-60, 10)
-        for k, top in enumerate(dice.many(1.2, 3.4, 14)):
-            shape = [(0, -1), (5, -1), (5, top), (0, top)]
-            view.fill(
-                billboard(left + 5 * k, BACKDROP - 5, shape), dice.tone(clutter, 0.3), UNLABELLED
-            )
+        clutter, left = dice.any_color(50, 120, 0.3), dice.between(-60, 10)
+        for k, height in enumerate(dice.many(1.2, 3.4, 14)):
+            _block(view, left + 5 * k, 5, height, dice.tone(clutter, 0.3), UNLABELLED)
+
+
+def _block(view: View, left: float, width: float, height: float, color: Color, label: int) -> None:
+    """Fill a rectangle of the skyline, from a little below the ground on."""
+    view.fill(billboard(left, BACKDROP, box(0, width, -1, height)), color, label)

@@ -1,13 +1,12 @@
 """The scenes as files: drawn once, in the layout of the SegNet tutorial's CamVid."""
 
 import json
+import logging
 import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Mapping
-from concurrent.futures import ProcessPoolExecutor
-from functools import partial
-from itertools import repeat
-from multiprocessing import get_context
 from pathlib import Path
 
 import cv2
@@ -25,7 +24,15 @@ VERSION = 1
 STAMP = "streets.json"
 
 _PNG = (cv2.IMWRITE_PNG_COMPRESSION, 1)  # the noise hardly shrinks, so the fastest level
-_WORTH_A_POOL = 40  # scenes: fewer are drawn sooner than a second process starts
+_WORTH_A_HELPER = 40  # scenes: fewer are drawn sooner than a second process starts
+_HELPER = """
+import json, pathlib, sys, cv2
+from segmentation.data.streets.write import draw_share
+cv2.setNumThreads(1)
+folder, stamp, first, step = sys.argv[1:]
+draw_share(pathlib.Path(folder), json.loads(stamp), int(first), int(step))
+"""
+_log = logging.getLogger(__name__)
 _README = """Street scenes drawn by cityseg: pictures in train, val and test, masks in trainannot,
 valannot and testannot. A mask has its picture's name and size; it is an 8-bit PNG of one channel
 whose values are class indices, in CamVid's order:
@@ -133,29 +140,52 @@ def _replace(root: Path, stamp: dict) -> None:
 
 
 def _draw_all(folder: Path, stamp: dict) -> None:
-    """Draw every scene of every split, on all cores that this process may use."""
-    jobs = []
-    for split, count in stamp["counts"].items():
+    """Draw every scene of every split, on all cores that this process may use.
+
+    The helpers are plain child processes and no multiprocessing pool: a pool imports the caller's
+    main module again, which hangs or fails in a script without a main guard.
+    """
+    for split in stamp["counts"]:
         for kind in (split, f"{split}annot"):
             (folder / kind).mkdir()
-        jobs += list(zip(repeat(split), range(count)))
-    draw = partial(_write_scene, folder, stamp["seed"], tuple(stamp["size"]))
-    cores = (
-        len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    )
-    if cores == 1 or len(jobs) < _WORTH_A_POOL:
-        for job in jobs:
-            draw(job)
-        return
-    # spawn: a fork would copy the threads' locks of whatever the caller has running
-    with ProcessPoolExecutor(cores, get_context("spawn"), cv2.setNumThreads, (1,)) as pool:
-        for _ in pool.map(draw, jobs, chunksize=8):
-            pass
+    enough = sum(stamp["counts"].values()) >= _WORTH_A_HELPER
+    cores = _cores() if enough else 1
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    helpers = [
+        subprocess.Popen(
+            [sys.executable, "-c", _HELPER, str(folder), json.dumps(stamp), str(k), str(cores)],
+            stderr=subprocess.PIPE, env=environment, text=True,
+        )
+        for k in range(1, cores)
+    ]  # fmt: skip
+    try:
+        draw_share(folder, stamp, 0, cores)
+        for k, helper in enumerate(helpers, start=1):
+            _, trace = helper.communicate()
+            if helper.returncode:  # drawn here, so that what stopped it is raised here
+                _log.warning("a helper that draws streets ended early: %s", trace.strip()[-300:])
+                draw_share(folder, stamp, k, cores)
+    finally:
+        for helper in helpers:
+            helper.kill()
+            helper.wait()
 
 
-def _write_scene(folder: Path, seed: int, size: tuple[int, int], job: tuple[str, int]) -> None:
+def draw_share(folder: Path, stamp: dict, first: int, step: int) -> None:
+    """Draw and write every `step`-th scene of a set, from the scene number `first` on."""
+    jobs = [(split, k) for split, count in stamp["counts"].items() for k in range(count)]
+    for split, number in jobs[first::step]:
+        _write_scene(folder, stamp["seed"], tuple(stamp["size"]), split, number)
+
+
+def _cores() -> int:
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _write_scene(folder: Path, seed: int, size: tuple[int, int], split: str, number: int) -> None:
     """Draw and write one scene; every third index belongs to the same split."""
-    split, number = job
     image, mask = draw_scene(seed, len(SPLITS) * number + SPLITS.index(split), size)
     name = f"{number:04d}.png"
     _write_png(folder / split / name, image[..., ::-1])
