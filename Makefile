@@ -11,9 +11,10 @@ install: .venv/.installed ## make .venv and install what training needs
 
 install-dev: .venv/.installed-dev ## the same, and what tests and lint need
 
+DEMO := runs/demo_$(shell date +%Y-%m-%d_%H-%M-%S)
 demo: install ## train on generated street scenes, score the model, say what to type next
-	$(BIN)/python train.py logger=none hydra.run.dir=runs/demo
-	$(BIN)/python evaluate.py run=runs/demo
+	$(BIN)/python train.py hydra.run.dir=$(DEMO)
+	$(BIN)/python evaluate.py run=$(DEMO)
 
 test: install-dev ## the fast tests
 	$(BIN)/python -m pytest -m "not slow"

@@ -6,11 +6,11 @@ from segmentation.cli import command
 
 
 @command("predict")
-def main(cfg: DictConfig) -> object:
+def main(cfg: DictConfig) -> None:
     """Run the command; heavy imports wait until the configuration stands."""
     from segmentation.commands.predict import predict
 
-    return predict(cfg)
+    predict(cfg)
 
 
 if __name__ == "__main__":

@@ -2,8 +2,9 @@
 
 import logging
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
+import numpy as np
 import pytorch_lightning as pl
 import torch
 from hydra.utils import instantiate
@@ -28,6 +29,11 @@ from segmentation.training.progress import RunProgress
 from segmentation.training.wandb_media import WandbMedia
 
 log = logging.getLogger(__name__)
+
+
+def plain(cfg: DictConfig) -> dict[str, Any]:
+    """Return a part of the configuration as plain values, resolved."""
+    return cast(dict[str, Any], OmegaConf.to_container(cfg, resolve=True))
 
 
 def build_classes(data: DictConfig) -> ClassTable:
@@ -68,12 +74,10 @@ def build_data(
 def build_model(cfg: DictConfig, num_classes: int) -> models.UNet:
     """Return the configured encoder and decoder as a model."""
     encoder = {"name": cfg.encoder.name, "weights": cfg.encoder.weights}
-    return models.build_model(
-        encoder, OmegaConf.to_container(cfg.decoder, resolve=True), num_classes
-    )
+    return models.build_model(encoder, plain(cfg.decoder), num_classes)
 
 
-def build_loss(loss: DictConfig, pixels: Any) -> WeightedSum:
+def build_loss(loss: DictConfig, pixels: np.ndarray) -> WeightedSum:
     """Return the weighted sum of the configured terms.
 
     Args:
@@ -86,7 +90,7 @@ def build_loss(loss: DictConfig, pixels: Any) -> WeightedSum:
     )
     terms, factors = {}, {}
     for name, term in loss.terms.items():
-        options = OmegaConf.to_container(term, resolve=True)
+        options = plain(term)
         factors[name] = options.pop("weight")
         terms[name] = instantiate(options, class_weights=weights)
     return WeightedSum(terms, factors)
@@ -94,9 +98,9 @@ def build_loss(loss: DictConfig, pixels: Any) -> WeightedSum:
 
 def build_module(
     cfg: DictConfig,
-    model: torch.nn.Module,
+    model: models.UNet,
     classes: ClassTable,
-    pixels: Any,
+    pixels: np.ndarray,
     checkpoint_extra: dict,
 ) -> SegmentationModule:
     """Return the module that trains `model` as configured."""
@@ -139,7 +143,7 @@ def trainer_options(trainer: DictConfig, freezes: bool = False) -> dict[str, Any
     Raises:
         ConfigError: a GPU is asked for where there is none.
     """
-    options = OmegaConf.to_container(trainer, resolve=True)
+    options = plain(trainer)
     options["accelerator"] = kind = accelerator(options["accelerator"])
     if options["precision"] == "auto":
         options["precision"] = fastest_precision(kind)

@@ -142,10 +142,10 @@ def _keys(config_name: str) -> list[str]:
     def walk(node: DictConfig, prefix: str) -> list[str]:
         names = []
         for key in node:
-            names.append(f"{prefix}{key}")
+            names.append(f"{prefix}{key!s}")
             child = node._get_node(key)
             if isinstance(child, DictConfig) and not child._is_none():
-                names += walk(child, f"{prefix}{key}.")
+                names += walk(child, f"{prefix}{key!s}.")
         return names
 
     return walk(cfg, "")

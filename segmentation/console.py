@@ -57,6 +57,12 @@ def show_warnings(messages: Sequence[str]) -> None:
         console.print(f"warning: {message}", style="yellow", highlight=False, markup=False)
 
 
+def show_next(where: str, *commands: str) -> None:
+    """Print where the result is and what to type next; nothing is wrapped, to be copied whole."""
+    lines = ["", where, "next:", *(f"  {command}" for command in commands)]
+    console.print("\n".join(lines), soft_wrap=True, highlight=False, markup=False)
+
+
 def percent(fraction: float) -> str:
     """Return a fraction as per cent with one digit, or a dash where there is none."""
     return "–" if np.isnan(fraction) else f"{fraction:.1%}"

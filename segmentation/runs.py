@@ -16,7 +16,8 @@ import logging
 import platform
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -35,17 +36,23 @@ PACKAGES = (
 )  # fmt: skip
 
 
-class WarningLog(logging.Handler):
-    """Collect the warnings of this package, so that a score is never shown without them."""
+@contextmanager
+def collected_warnings() -> Iterator[list[str]]:
+    """Collect this package's warnings, so that a score is never shown without them."""
+    messages: list[str] = []
 
-    def __init__(self) -> None:
-        super().__init__(logging.WARNING)
-        self.messages: list[str] = []
+    class Collector(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            if (message := record.getMessage()) not in messages:
+                messages.append(message)
 
-    def emit(self, record: logging.LogRecord) -> None:
-        """Keep one message, once."""
-        if (message := record.getMessage()) not in self.messages:
-            self.messages.append(message)
+    collector = Collector(logging.WARNING)
+    package = logging.getLogger("segmentation")
+    package.addHandler(collector)
+    try:
+        yield messages
+    finally:
+        package.removeHandler(collector)
 
 
 def write_config(directory: Path, cfg: DictConfig) -> None:

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 import torch
-from commands import run, run_child, succeed
+from commands import run, succeed
 from fakes import fake_camvid
 from PIL import Image
 
@@ -236,8 +236,8 @@ def test_a_sweep_has_a_directory_for_each_job(data, tmp_path):
 
 def test_a_nan_loss_stops_the_run(data, tmp_path):
     result = run(
-        "train.py", "data=camvid", f"data.root={data}", *QUICK, "optimizer=sgd", "optimizer.lr=1e30",
-        "trainer.gradient_clip_val=null", f"hydra.run.dir={tmp_path}/run",
+        "train.py", "data=camvid", f"data.root={data}", *QUICK, "optimizer=sgd",
+        "optimizer.lr=1e30", "trainer.gradient_clip_val=null", f"hydra.run.dir={tmp_path}/run",
     )  # fmt: skip
     assert result.returncode == 1
     assert "the loss is not finite" in result.stderr

@@ -9,10 +9,10 @@ from segmentation import build, console, runs
 from segmentation.data.scan import scan
 from segmentation.errors import ConfigError, DataError
 from segmentation.models import load_model
+from segmentation.pictures import save_pictures
 from segmentation.quiet import quiet_libraries
 from segmentation.scores import Scores
 from segmentation.training.module import ScoringModule
-from segmentation.training.pictures import save_pictures
 from segmentation.training.progress import RunProgress
 
 

@@ -11,7 +11,7 @@ from segmentation.data.files import read_image
 from segmentation.data.layouts import IMAGE_SUFFIXES
 from segmentation.errors import ConfigError, DataError
 from segmentation.inference.predictor import Predictor
-from segmentation.training.pictures import overlay
+from segmentation.pictures import overlay
 
 
 def predict(cfg: DictConfig) -> None:

@@ -1,6 +1,6 @@
 """The loaders of a run's splits."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import cv2
@@ -38,7 +38,7 @@ class SegmentationData(pl.LightningDataModule):
 
     def __init__(
         self,
-        splits: dict[str, Sequence[Sample]],
+        splits: Mapping[str, Sequence[Sample]],
         classes: ClassTable,
         augment: Sequence[dict] = (),
         size: Size | None = None,
@@ -116,10 +116,11 @@ class SegmentationData(pl.LightningDataModule):
         return self.batch_size // ranks
 
     def _loader(self, dataset: Any, sampler: Any, batch_size: int) -> DataLoader:
+        trainer = self.trainer
         workers = self.workers
-        if workers == "auto":
-            workers = auto_workers(self.trainer.num_devices if self.trainer else 1)
-        on_gpu = bool(self.trainer) and self.trainer.strategy.root_device.type == "cuda"
+        if not isinstance(workers, int):
+            workers = auto_workers(trainer.num_devices if trainer else 1)
+        on_gpu = trainer is not None and trainer.strategy.root_device.type == "cuda"
         return DataLoader(
             dataset,
             batch_size=batch_size,

@@ -82,7 +82,7 @@ class TrainDataset(SegmentationDataset):
         self.transform = transform
         self.seed = seed
 
-    def __getitem__(self, key: tuple[int, int]) -> Item:
+    def __getitem__(self, key: tuple[int, int]) -> Item:  # type: ignore[override]
         epoch, index = key
         image, mask = self.transform(*self.read(index), seed=(self.seed, epoch, index))
         return self._item(index, image, mask)

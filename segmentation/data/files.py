@@ -62,7 +62,7 @@ def read_mask(path: Path) -> np.ndarray:
 
 def check_labels(path: Path, values: np.ndarray, classes: ClassTable) -> None:
     """Raise DataError if `values`, the indices a mask holds, are not all in the class table."""
-    unknown = classes.unknown(values)
+    unknown = classes.unknown(values.tolist())
     if unknown:
         void = "no void index" if classes.void is None else f"void is {classes.void}"
         raise DataError(

@@ -58,8 +58,9 @@ def scan(samples: Sequence[Sample], classes: ClassTable) -> Scan:
         shown = "\n  ".join(str(problem) for problem in problems[:SHOWN])
         more = f"\n  and {len(problems) - SHOWN} more" if len(problems) > SHOWN else ""
         raise DataError(f"{len(problems)} of {len(samples)} pairs cannot be used:\n  {shown}{more}")
-    pixels = np.stack([result[0] for result in results])
-    sizes = np.array([result[1] for result in results], dtype=np.int64)
+    good = [result for result in results if not isinstance(result, DataError)]
+    pixels = np.stack([counts for counts, _ in good])
+    sizes = np.array([size for _, size in good], dtype=np.int64)
     _keep(cached, pixels, sizes)
     return Scan(pixels, sizes, key)
 

@@ -107,13 +107,13 @@ def _transform(entry: dict) -> A.BasicTransform | A.BaseCompose:
     arguments = dict(arguments or {})
     if "transforms" in arguments:
         arguments["transforms"] = [_transform(inner) for inner in arguments["transforms"]]
-    known = inspect.signature(kind.__init__).parameters
+    parameters = inspect.signature(kind).parameters
     for key in arguments:
-        if key not in known:
+        if key not in parameters:
             raise ConfigError(
-                f"albumentations' {name} has no argument {key!r}.{did_you_mean(key, known)}"
+                f"albumentations' {name} has no argument {key!r}.{did_you_mean(key, parameters)}"
             )
-    if "fill_mask" in known and known["fill_mask"].default == 0:
+    if "fill_mask" in parameters and parameters["fill_mask"].default == 0:
         arguments.setdefault("fill_mask", VOID)  # albumentations fills with 0, a real class
     try:
         return kind(**arguments)

@@ -14,7 +14,6 @@ from segmentation.models.files import load_body
 from segmentation.models.same_padding import fix_same_padding
 from segmentation.models.weights import resolve
 
-
 _BUFFERS = ("mean", "std")  # of a UNet: the normalisation that travels with its weights
 
 

@@ -29,7 +29,7 @@ class FiniteLoss(pl.Callback):
         """Note whether this step's loss was finite."""
         finite = torch.isfinite(outputs["loss"].detach())
         self._finite = finite if self._finite is None else self._finite & finite
-        if trainer.global_step % trainer.log_every_n_steps == 0:
+        if trainer.global_step % trainer.log_every_n_steps == 0:  # type: ignore[attr-defined]
             self._look(trainer)
 
     def on_train_epoch_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
@@ -81,6 +81,6 @@ class Throughput(pl.Callback):
             self._since = now
             return
         self._images += len(batch["name"]) * trainer.world_size
-        if trainer.global_step % trainer.log_every_n_steps == 0:
+        if trainer.global_step % trainer.log_every_n_steps == 0:  # type: ignore[attr-defined]
             module.log("train/images_per_s", self._images / (now - self._since), batch_size=1)
             self._since, self._images = now, 0

@@ -8,11 +8,13 @@ import numpy as np
 import pytorch_lightning as pl
 import torch
 from pytorch_lightning.utilities import GradClipAlgorithmType
+from pytorch_lightning.utilities.types import OptimizerLRSchedulerConfig
 from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
 from segmentation.classes import ClassTable
+from segmentation.models import UNet
 from segmentation.scores import Scores, confusion_matrix, label_map, scores
 from segmentation.training.parameter_groups import parameter_groups
 from segmentation.training.per_image import PerImageConfusion
@@ -99,9 +101,11 @@ class SegmentationModule(ScoringModule):
         checkpoint_extra: plain values that every checkpoint keeps beside the weights.
     """
 
+    model: UNet
+
     def __init__(
         self,
-        model: nn.Module,
+        model: UNet,
         classes: ClassTable,
         loss: nn.Module,
         optimizer: partial[Optimizer],
@@ -118,7 +122,7 @@ class SegmentationModule(ScoringModule):
         self.freeze_encoder_epochs = freeze_encoder_epochs
         self.checkpoint_extra = checkpoint_extra or {}
 
-    def configure_optimizers(self) -> dict:
+    def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
         """Make the optimizer and the schedule, which counts optimizer steps."""
         options = self.make_optimizer.keywords
         groups = parameter_groups(

@@ -62,7 +62,7 @@ class RunProgress(ProgressBar):
         if self._bar is None:
             return
         self._bar.advance(self._task)
-        if trainer.global_step % trainer.log_every_n_steps == 0:
+        if trainer.global_step % trainer.log_every_n_steps == 0:  # type: ignore[attr-defined]
             self._update(trainer)
 
     def on_validation_start(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:

@@ -9,10 +9,10 @@ from pytorch_lightning.callbacks import ModelCheckpoint
 from pytorch_lightning.trainer.states import TrainerFn
 
 from segmentation.classes import VOID, ClassTable
+from segmentation.pictures import Example, Samples, evenly_spaced, example
 from segmentation.scores import scores
 from segmentation.training.loggers import WandbLogger
 from segmentation.training.module import ScoringModule
-from segmentation.training.pictures import Example, Samples, evenly_spaced, example
 
 if TYPE_CHECKING:
     import wandb

@@ -46,15 +46,15 @@ def unet():
 
 
 @given(
-    height=st.integers(1, 100),
-    width=st.integers(1, 100),
+    height=st.integers(1, 70),
+    width=st.integers(1, 70),
     batch=st.integers(1, 3),
     seed=st.integers(0, 9),
 )
 @example(height=90, width=120, batch=1, seed=0)  # 360x480 and 359x477, at a quarter
 @example(height=90, width=119, batch=1, seed=0)
 @example(height=64, width=96, batch=2, seed=0)
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 def test_any_size_is_padded_with_its_border_and_cropped(unet, height, width, batch, seed):
     images = pictures(batch, 3, height, width, seed=seed)
     bottom, right = -height % 32, -width % 32
@@ -217,7 +217,7 @@ def test_it_learns():
     images[:, :, 8:24, 8:24] = 200
     labels = (images[:, 0] > 0).long()
     optimizer = torch.optim.Adam(model.parameters(), 1e-2)
-    for _ in range(30):
+    for _ in range(20):
         loss = F.cross_entropy(model(images), labels)
         optimizer.zero_grad()
         loss.backward()

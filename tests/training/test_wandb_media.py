@@ -21,10 +21,10 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
 from segmentation.classes import VOID, ClassTable
+from segmentation.pictures import Example
 from segmentation.training import loggers
 from segmentation.training.loggers import WandbLogger
 from segmentation.training.module import ScoringModule
-from segmentation.training.pictures import Example
 from segmentation.training.wandb_media import WandbMedia, confusion_plot, iou_table, masked_image
 
 CLASSES = ClassTable(("road", "sky", "tram"), ((128, 64, 128), (70, 130, 180), (0, 80, 100)))

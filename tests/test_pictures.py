@@ -12,7 +12,7 @@ from PIL import Image
 from torch import Tensor, nn
 
 from segmentation.classes import VOID, ClassTable, camvid
-from segmentation.training.pictures import (
+from segmentation.pictures import (
     GAP,
     UNKNOWN,
     WRONG,
