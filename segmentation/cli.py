@@ -19,6 +19,10 @@ from omegaconf.errors import OmegaConfBaseException
 
 from segmentation.errors import ConfigError, SegmentationError, did_you_mean
 
+# Threads that wait sleep in place of spinning: with any other process on the same cores (a loader's
+# worker, a browser) spinning makes a step several times slower. Read when torch loads OpenMP.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
 CONF = Path(__file__).resolve().parent.parent / "conf"
 
 # Runs that start in the same second still get directories of their own.

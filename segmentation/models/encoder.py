@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from segmentation.errors import ModelError, did_you_mean
 from segmentation.models.files import load_body
 from segmentation.models.same_padding import fix_same_padding
-from segmentation.models.weights import resolve
+from segmentation.models.weights import Weights, resolve
 
 _BUFFERS = ("mean", "std")  # of a UNet: the normalisation that travels with its weights
 
@@ -73,10 +73,7 @@ class Encoder(nn.Module):
         self.source, self.pretrained = chosen.source, chosen.pretrained
         self._nhwc, self._size = pyramid.nhwc, pyramid.size
 
-        options = dict(pyramid.options)
-        if chosen.file is not None:
-            options |= {"pretrained": True, "pretrained_cfg_overlay": {"file": str(chosen.file)}}
-        self.body = timm.create_model(name, **options)
+        self.body = _create(name, pyramid.options, chosen)
         fix_same_padding(self.body)
         mean, std = chosen.mean, chosen.std
         if chosen.state is not None:
@@ -102,6 +99,18 @@ class Encoder(nn.Module):
             )
         features = self.body(images)
         return [f.permute(0, 3, 1, 2) for f in features] if self._nhwc else features
+
+
+def _create(name: str, options: dict[str, Any], weights: Weights) -> nn.Module:
+    if weights.file is None:
+        return timm.create_model(name, **options)
+    overlay = {"file": str(weights.file)}
+    try:
+        return timm.create_model(name, pretrained=True, pretrained_cfg_overlay=overlay, **options)
+    except Exception as error:  # a damaged file: each format has its own errors
+        raise ModelError(
+            f"{weights.source}: {weights.file} cannot be loaded ({error}). Remove it and try again."
+        ) from error
 
 
 def inspect(name: str, in_channels: int = 3) -> Pyramid:
