@@ -14,6 +14,7 @@ CHATTER = (
     r".*It is recommended to use .*sync_dist=True.*",  # every rank holds the same scores
     r".*You have overridden `on_.*",
     r".*Using `torch.utils.data.Sampler`.*",
+    r".*You requested to overfit.*",  # trainer.overfit_batches is about just that
     r".*GPU available but not used.*",  # the summary says which device trains
 )
 

@@ -186,6 +186,18 @@ def test_void_as_a_class_has_twelve_scores(data, tmp_path):
     assert total == 7 * 48 * 64
 
 
+def test_debug_overfits_one_batch(data, tmp_path):
+    succeed(
+        "train.py", "experiment=debug", "data=camvid", f"data.root={data}", *SMALL,
+        f"hydra.run.dir={tmp_path}/run",
+    )  # fmt: skip
+    header, *rows = (tmp_path / "run" / "metrics.csv").read_text().splitlines()
+    column = header.split(",").index("train/loss_step")
+    losses = [float(value) for row in rows if (value := row.split(",")[column])]
+    assert len(losses) == 40
+    assert losses[-1] < 0.5 * losses[0]
+
+
 def test_a_run_that_is_there_is_not_overwritten(trained, data):
     directory, _ = trained
     refused = run(

@@ -68,7 +68,8 @@ class TrainDataset(SegmentationDataset):
     """The same pairs for training, augmented; an item is asked for by (epoch, index).
 
     The epoch comes with the index because workers outlive it: each sample's randomness is a
-    function of (seed, epoch, index) and of nothing else.
+    function of (seed, epoch, index) and of nothing else. A plain index is one of epoch 0, which is
+    how Lightning asks when it overfits a few batches.
     """
 
     def __init__(
@@ -82,8 +83,8 @@ class TrainDataset(SegmentationDataset):
         self.transform = transform
         self.seed = seed
 
-    def __getitem__(self, key: tuple[int, int]) -> Item:  # type: ignore[override]
-        epoch, index = key
+    def __getitem__(self, key: tuple[int, int] | int) -> Item:
+        epoch, index = (0, key) if isinstance(key, int) else key
         image, mask = self.transform(*self.read(index), seed=(self.seed, epoch, index))
         return self._item(index, image, mask)
 

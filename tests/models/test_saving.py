@@ -1,5 +1,6 @@
 """A saved model comes back the same, without code and without looking for weights."""
 
+import functools
 import json
 import os
 
@@ -234,10 +235,15 @@ PLACES = [(key,) for key in ("format", "encoder", "decoder", "classes", "size", 
 ]
 
 
+@functools.cache
+def shared_unet():
+    return unet()
+
+
 @given(place=st.sampled_from(PLACES), junk=JUNK)
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_junk_never_raises_anything_else(place, junk):
-    model = _shared_model()
+    model = shared_unet()
     description = json.loads(json.dumps(describe_model(model, CLASSES, None)))
     target = description
     for key in place[:-1]:
@@ -249,10 +255,6 @@ def test_junk_never_raises_anything_else(place, junk):
         return
     assert isinstance(classes, ClassTable)
     assert loaded.num_classes == len(classes) == 11
-
-
-def _shared_model(cache=[]):  # noqa: B006 (one model for all examples)
-    return cache[0] if cache else cache.append(unet()) or cache[0]
 
 
 # ---- what cannot be written
