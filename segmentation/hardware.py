@@ -39,4 +39,5 @@ def device_name(accelerator: str) -> str:
         return torch.cuda.get_device_name()
     if accelerator == "mps":
         return "Apple GPU (MPS)"
-    return f"CPU, {available_cores()} cores"
+    cores = available_cores()
+    return f"CPU, {cores} core{'s' if cores > 1 else ''}"

@@ -29,7 +29,7 @@ def summary(
     }
     kind = trainer.strategy.root_device.type
     processes = f", {trainer.world_size} processes" if trainer.world_size > 1 else ""
-    batches = max(len(data.train_set) // data.batch_size, 1)
+    batches = cfg.trainer.get("overfit_batches") or max(len(data.train_set) // data.batch_size, 1)
     limit = f", at most {cfg.trainer.max_time}" if cfg.trainer.max_time else ""
     return {
         "data": f"{cfg.data.name} in {cfg.data.root}: {counts} images, {height}x{width}{crops}",
