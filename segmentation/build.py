@@ -7,18 +7,21 @@ from typing import Any, cast
 import numpy as np
 import pytorch_lightning as pl
 import torch
+from hydra.errors import InstantiationException
 from hydra.utils import instantiate
 from omegaconf import DictConfig, ListConfig, OmegaConf
 from pytorch_lightning.callbacks import LearningRateMonitor
 from pytorch_lightning.loggers import CSVLogger, Logger
+from pytorch_lightning.utilities.exceptions import MisconfigurationException
 
 from segmentation import models
+from segmentation.checks import check_arguments, check_count
 from segmentation.classes import TABLES, ClassTable
 from segmentation.data.datamodule import SegmentationData
 from segmentation.data.layouts import Sample, available_splits, find_samples
 from segmentation.data.streets import write_streets
 from segmentation.errors import ConfigError, did_you_mean
-from segmentation.hardware import available_cores, fastest_precision
+from segmentation.hardware import available_cores, fastest_precision, pick_accelerator
 from segmentation.training.callbacks import FiniteLoss, Throughput
 from segmentation.training.checkpoints import AtomicCheckpointIO, checkpoint_callbacks
 from segmentation.training.class_weights import class_weights
@@ -46,12 +49,20 @@ def build_classes(data: DictConfig) -> ClassTable:
     return TABLES[data.classes](data.void)
 
 
-def build_samples(data: DictConfig) -> dict[str, list[Sample]]:
-    """Return the samples of each split that is there, after drawing the streets if need be."""
+def build_samples(data: DictConfig, only: str | None = None) -> dict[str, list[Sample]]:
+    """Return the samples of each split that is there, after drawing the streets if need be.
+
+    Args:
+        data: see conf/data.
+        only: the one split that is wanted; None for all.
+    """
+    if data.root is None:
+        raise ConfigError("data.root is not set. Type data.root=<folder>.")
     root = Path(data.root).expanduser()
     if "draw" in data:
         write_streets(root, data.draw.seed, tuple(data.draw.size), dict(data.draw.counts))
-    splits = available_splits(root) or ["train"]  # of which find_samples says that it is not there
+    # Of a split that is not there find_samples says so.
+    splits = [only] if only else available_splits(root) or ["train"]
     return {split: find_samples(root, split) for split in splits}
 
 
@@ -104,14 +115,17 @@ def build_module(
     checkpoint_extra: dict,
 ) -> SegmentationModule:
     """Return the module that trains `model` as configured."""
+    optimizer, schedule = instantiate(cfg.optimizer), instantiate(cfg.schedule)
+    check_arguments("optimizer", optimizer)
+    check_arguments("schedule", schedule)
     return SegmentationModule(
         model,
         classes,
         loss=build_loss(cfg.loss, pixels),
-        optimizer=instantiate(cfg.optimizer),
-        schedule=instantiate(cfg.schedule),
+        optimizer=optimizer,
+        schedule=schedule,
         encoder_lr_factor=cfg.encoder.lr_factor,
-        freeze_encoder_epochs=cfg.encoder.freeze_epochs,
+        freeze_encoder_epochs=check_count("encoder.freeze_epochs", cfg.encoder.freeze_epochs, 0),
         checkpoint_extra=checkpoint_extra,
     )
 
@@ -127,8 +141,8 @@ def build_callbacks(
         Throughput(),
         LearningRateMonitor(logging_interval="step"),
         RunProgress(),
+        *media,  # before an average of weights steps out again after validation
         *chosen,
-        *media,
         *checkpoint_callbacks(directory / "checkpoints"),
     ]
 
@@ -144,14 +158,24 @@ def trainer_options(trainer: DictConfig, freezes: bool = False) -> dict[str, Any
         ConfigError: a GPU is asked for where there is none.
     """
     options = plain(trainer)
-    options["accelerator"] = kind = accelerator(options["accelerator"])
+    check_count("trainer.log_every_n_steps", options["log_every_n_steps"], 1)
+    options["accelerator"] = kind = pick_accelerator(options["accelerator"], "trainer")
     if options["precision"] == "auto":
         options["precision"] = fastest_precision(kind)
         if options["precision"] == "32-true":
-            log.info("precision: float32, as this hardware has no native bfloat16")
-    if freezes and options.get("strategy") == "ddp":
-        options["strategy"] = "ddp_find_unused_parameters_true"
+            log.info("precision: float32 (bfloat16: NVIDIA from Ampere, x86 with AVX512-BF16)")
+    if _processes(options) != 1:
+        options.setdefault("strategy", "ddp")
+        if freezes and options["strategy"] == "ddp":
+            options["strategy"] = "ddp_find_unused_parameters_true"
     return options
+
+
+def _processes(options: dict[str, Any]) -> int:
+    """Return how many processes train, -1 for as many as there are devices."""
+    devices = options["devices"]
+    here = len(devices) if isinstance(devices, list) else int(devices)
+    return here * int(options.get("num_nodes", 1))
 
 
 def build_trainer(options: dict[str, Any], **arguments: Any) -> pl.Trainer:
@@ -165,8 +189,7 @@ def build_trainer(options: dict[str, Any], **arguments: Any) -> pl.Trainer:
         ConfigError: an option that Lightning refuses.
     """
     if options["accelerator"] == "cpu":
-        processes = options["devices"] if isinstance(options["devices"], int) else 1
-        torch.set_num_threads(max(1, available_cores() // processes))
+        torch.set_num_threads(max(1, available_cores() // _processes(options)))
     try:
         return instantiate(
             options,
@@ -177,7 +200,7 @@ def build_trainer(options: dict[str, Any], **arguments: Any) -> pl.Trainer:
             _convert_="all",
             **arguments,
         )
-    except Exception as error:
+    except (InstantiationException, MisconfigurationException, TypeError, ValueError) as error:
         raise ConfigError(f"trainer: {_cause(error)}") from error
 
 
@@ -185,27 +208,6 @@ def build_loggers(logger: DictConfig, directory: Path) -> list[Logger]:
     """Return the configured loggers, and the one every run has: `metrics.csv`."""
     chosen = [instantiate(node, save_dir=directory) for node in logger.values()]
     return [CSVLogger(directory, name="", version=""), *chosen]
-
-
-def accelerator(name: str) -> str:
-    """Return cpu, cuda or mps; raise if the device that is asked for is not there."""
-    there = {
-        "cpu": True,
-        "cuda": torch.cuda.is_available(),
-        "mps": torch.backends.mps.is_available(),
-    }
-    if name == "auto":
-        return "cuda" if there["cuda"] else "mps" if there["mps"] else "cpu"
-    name = "cuda" if name == "gpu" else name
-    if name not in there:
-        raise ConfigError(f"trainer.accelerator={name!r}: use auto, cpu, gpu or mps.")
-    if not there[name]:
-        kind = "CUDA GPU" if name == "cuda" else "Apple GPU (MPS)"
-        raise ConfigError(
-            f"this machine has no {kind} that PyTorch {torch.__version__} can use. Train on what "
-            "is here with trainer=auto or trainer=cpu."
-        )
-    return name
 
 
 def _size(data: DictConfig, key: str) -> tuple[int, int] | None:

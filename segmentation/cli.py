@@ -96,6 +96,10 @@ def _explain(error: Exception, config_name: str, composed: bool) -> str | None:
     while cause is not None:  # Hydra wraps what an object raises while it is built
         if isinstance(cause, SegmentationError):
             return _own_message(cause)
+        if isinstance(cause, OSError) and cause.errno in (errno.ENOSPC, errno.EDQUOT):
+            return f"the disk is full ({cause.filename or 'while writing'}). Free some space."
+        if type(cause).__name__ == "OutOfMemoryError":  # torch's, without importing torch
+            return "the GPU is out of memory. Lower data.batch_size, data.size or data.crop."
         cause = cause.__cause__
     missing = re.search(r"Missing mandatory value: ([\w.]+)", str(error))
     if missing:
@@ -106,8 +110,6 @@ def _explain(error: Exception, config_name: str, composed: bool) -> str | None:
         return f"cannot read {error.override!r}: {error}"
     if isinstance(error, HydraException | OmegaConfBaseException) and not composed:
         return _hydra_message(error, config_name)
-    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return f"the disk is full ({error.filename or 'while writing'}). Free some space."
     return None
 
 

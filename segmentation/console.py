@@ -1,5 +1,7 @@
 """What a command shows people: the start-up summary, the score table, what to type next."""
 
+import re
+import shlex
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -61,6 +63,15 @@ def show_next(where: str, *commands: str) -> None:
     """Print where the result is and what to type next; nothing is wrapped, to be copied whole."""
     lines = ["", where, "next:", *(f"  {command}" for command in commands)]
     console.print("\n".join(lines), soft_wrap=True, highlight=False, markup=False)
+
+
+def argument(key: str, value: object) -> str:
+    """Return ``key=value`` as a shell and Hydra read it, whatever characters the value has."""
+    text = str(value)
+    if not re.fullmatch(r"[\w/.+~-]+", text):
+        escaped = text.replace("'", "\\'")
+        text = f"'{escaped}'"
+    return shlex.quote(f"{key}={text}")
 
 
 def percent(fraction: float) -> str:

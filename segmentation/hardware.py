@@ -1,9 +1,9 @@
-"""What this machine offers: cores, reduced precision."""
+"""What this machine offers: cores, devices, reduced precision. Torch is imported when asked."""
 
 import os
 import platform
 
-import torch
+from segmentation.errors import ConfigError, did_you_mean
 
 
 def available_cores() -> int:
@@ -13,15 +13,49 @@ def available_cores() -> int:
     return os.cpu_count() or 1
 
 
+def pick_accelerator(name: str, option: str) -> str:
+    """Return cpu, cuda or mps.
+
+    Args:
+        name: auto (a GPU where there is one), cpu, gpu, cuda or mps.
+        option: the option that says so, for the message.
+
+    Raises:
+        ConfigError: the device is not known, or not on this machine.
+    """
+    import torch
+
+    there = {
+        "cpu": True,
+        "cuda": torch.cuda.is_available(),
+        "mps": torch.backends.mps.is_available(),
+    }
+    if name == "auto":
+        return "cuda" if there["cuda"] else "mps" if there["mps"] else "cpu"
+    kind = "cuda" if name == "gpu" else name
+    if kind not in there:
+        hint = did_you_mean(str(name), [*there, "auto", "gpu"])
+        raise ConfigError(f"{option}={name!r}: use auto, cpu, gpu or mps.{hint}")
+    if not there[kind]:
+        device = "CUDA GPU" if kind == "cuda" else "Apple GPU (MPS)"
+        raise ConfigError(
+            f"this machine has no {device} that PyTorch {torch.__version__} can use. "
+            f"Type {option}=auto or {option}=cpu."
+        )
+    return kind
+
+
 def fastest_precision(accelerator: str) -> str:
     """Return Lightning's name of the fastest precision that trains as well as float32.
 
-    That is bfloat16 where the hardware multiplies it natively: NVIDIA from Ampere on, x86 with
-    AVX512-BF16 or AMX. Elsewhere it is emulated and slower, and float32 it stays.
+    That is bfloat16 on NVIDIA from Ampere on and on x86 with AVX512-BF16 or AMX, which multiply it
+    natively. Elsewhere it is emulated, or not known to be faster, and float32 it stays.
 
     Args:
         accelerator: ``"cpu"``, ``"cuda"`` or ``"mps"``.
     """
+    import torch
+
     if accelerator == "cuda":
         native = torch.cuda.is_bf16_supported(including_emulation=False)
     elif accelerator == "cpu":
@@ -35,6 +69,8 @@ def fastest_precision(accelerator: str) -> str:
 
 def device_name(accelerator: str) -> str:
     """Return a name for people, such as ``"NVIDIA H200"`` or ``"CPU, 2 cores"``."""
+    import torch
+
     if accelerator == "cuda":
         return torch.cuda.get_device_name()
     if accelerator == "mps":

@@ -1,6 +1,7 @@
 """Keep the libraries' chatter off the terminal; what matters to people is said by this project."""
 
 import logging
+import os
 import warnings
 
 # Each says something that is not so here, or that the user can do nothing about.
@@ -23,5 +24,7 @@ def quiet_libraries() -> None:
     """Silence what is known to be noise; other warnings of the libraries still show."""
     for name in ("pytorch_lightning", "lightning_fabric", "lightning.pytorch"):
         logging.getLogger(name).setLevel(logging.WARNING)
+    if os.environ.get("LOCAL_RANK", "0") != "0":  # else each line comes once for each process
+        logging.getLogger("segmentation").setLevel(logging.ERROR)
     for message in CHATTER:
         warnings.filterwarnings("ignore", message=message)

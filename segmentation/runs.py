@@ -20,14 +20,14 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
-import torch
 from omegaconf import DictConfig, OmegaConf
 
 from segmentation.classes import ClassTable
 from segmentation.errors import ModelError
+from segmentation.models.files import read_checkpoint
 from segmentation.scores import Scores, scores
 
 PACKAGES = (
@@ -57,7 +57,7 @@ def collected_warnings() -> Iterator[list[str]]:
 
 def write_config(directory: Path, cfg: DictConfig) -> None:
     """Write the resolved configuration."""
-    (directory / "config.yaml").write_text(OmegaConf.to_yaml(cfg, resolve=True))
+    (directory / "config.yaml").write_text(OmegaConf.to_yaml(cfg, resolve=True), encoding="utf-8")
 
 
 def write_environment(directory: Path, **facts: Any) -> None:
@@ -70,7 +70,9 @@ def write_environment(directory: Path, **facts: Any) -> None:
         "git": git_state(),
         **facts,
     }
-    (directory / "environment.json").write_text(json.dumps(environment, indent=2) + "\n")
+    (directory / "environment.json").write_text(
+        json.dumps(environment, indent=2) + "\n", encoding="utf-8"
+    )
 
 
 def git_state() -> dict[str, Any] | None:
@@ -111,7 +113,7 @@ def write_scores(
     directory.mkdir(parents=True, exist_ok=True)
     result = scores(confusion.sum(axis=0))
     metrics = {**result.to_dict(classes.names), "images": len(names), **facts}
-    (directory / "metrics.json").write_text(json.dumps(metrics, indent=2) + "\n")
+    (directory / "metrics.json").write_text(json.dumps(metrics, indent=2) + "\n", encoding="utf-8")
     np.savez_compressed(
         directory / "per_image.npz",
         name=np.array(names),
@@ -123,10 +125,12 @@ def write_scores(
 
 def run_directory(path: Path) -> Path | None:
     """Return the run that a run directory, one of its checkpoints or its model belongs to."""
-    for folder in (path, path.parent, path.parent.parent):
-        if (folder / "config.yaml").is_file():
-            return folder
-    return None
+    if path.parent.name == "checkpoints":
+        path = path.parent.parent
+    elif path.name == "model":
+        path = path.parent
+    known = all((path / name).is_file() for name in ("config.yaml", "environment.json"))
+    return path if known else None
 
 
 def trained_config(path: Path) -> dict[str, Any] | None:
@@ -139,12 +143,14 @@ def trained_config(path: Path) -> dict[str, Any] | None:
     Raises:
         ModelError: the file cannot be read as a checkpoint of this project.
     """
-    run = run_directory(path)
-    if run is not None:
-        return OmegaConf.to_container(OmegaConf.load(run / "config.yaml"))  # type: ignore[return-value]
     if path.is_file():
-        try:
-            return torch.load(path, weights_only=True, map_location="meta", mmap=True)["config"]
-        except Exception as error:  # torch.load raises whatever a damaged file provokes
-            raise ModelError(f"{path} is not a checkpoint of this project.") from error
-    return None
+        config = read_checkpoint(path).get("config")
+        if not isinstance(config, dict) or not isinstance(config.get("data"), dict):
+            raise ModelError(
+                f"{path} is not a checkpoint of this project: it has no configuration."
+            )
+        return config
+    run = run_directory(path)
+    if run is None:
+        return None
+    return cast(dict[str, Any], OmegaConf.to_container(OmegaConf.load(run / "config.yaml")))

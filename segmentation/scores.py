@@ -30,7 +30,8 @@ def confusion_matrix(labels: Tensor, predictions: Tensor, num_classes: int) -> T
     # to learn how many pixels are left.
     truth = torch.where(labels == VOID, num_classes, labels.long())
     cells = truth.flatten() * num_classes + predictions.long().flatten()
-    counts = torch.bincount(cells, minlength=num_classes * (num_classes + 1))
+    counts = cells.new_zeros(num_classes * (num_classes + 1))
+    counts.scatter_add_(0, cells, torch.ones_like(cells))  # bincount would wait for the device
     return counts[: num_classes * num_classes].reshape(num_classes, num_classes)
 
 

@@ -9,8 +9,8 @@ from commands import run, succeed
 from fakes import fake_camvid
 from PIL import Image
 
-from segmentation.classes import VOID, camvid
-from segmentation.scores import scores
+from segmentation.classes import camvid
+from segmentation.scores import confusion_matrix, scores
 
 SMALL = ["encoder=resnet18", "encoder.weights=none", "decoder.channels=[32,16,16,8,8]"]
 QUICK = [
@@ -59,7 +59,7 @@ def test_the_run_directory_holds_what_a_run_knows(trained):
     }  # fmt: skip
     environment = json.loads((directory / "environment.json").read_text())
     assert environment["encoder_weights"]
-    assert environment["versions"]["torch"] == torch.__version__.split("+")[0] or torch.__version__
+    assert torch.__version__.startswith(environment["versions"]["torch"].split("+")[0])
     assert set(environment["data"]) == {"train", "val", "test"}
     header, *rows = (directory / "metrics.csv").read_text().splitlines()
     assert {"train/loss_step", "val/miou", "epoch", "step"} <= set(header.split(","))
@@ -98,17 +98,14 @@ def test_checkpoints_load_safely_and_last_is_the_last(trained):
 @pytest.mark.parametrize("batch_size", [2, 3])
 def test_evaluate_gives_the_digits_of_training(trained, batch_size):
     directory, _ = trained
-    for split, expected in (
-        ("test", metrics(directory)["miou"]),
-        ("val", metrics(directory)["val_miou"]),
-    ):
+    values = metrics(directory)
+    for split, expected in (("test", values["miou"]), ("val", values["val_miou"])):
         printed = succeed(
             "evaluate.py", f"run={directory}", f"split={split}", f"data.batch_size={batch_size}"
         ).stdout
-        again = metrics(directory / "evaluation" / split)
-        if batch_size == 2:
-            assert again["miou"] == pytest.approx(expected, abs=1e-7)
-        assert again["miou"] == pytest.approx(expected, abs=1e-4)
+        again = metrics(directory / "evaluation" / split)["miou"]
+        # The same batches give the same digits; others may round otherwise.
+        assert again == expected if batch_size == 2 else abs(again - expected) < 1e-4
         assert "mIoU" in printed
     if batch_size == 2:
         for name, matrix in matrices(directory).items():
@@ -147,11 +144,11 @@ def test_a_checkpoint_and_a_model_directory_can_be_scored_too(trained, data, tmp
     refused = run("evaluate.py", f"run={model}")
     assert refused.returncode == 1
     assert "does not know its data" in refused.stderr
-    succeed("evaluate.py", f"run={model}", "data=camvid", f"data.root={data}", "data.size=[32,48]",
+    succeed("evaluate.py", f"run={model}", "data=camvid", f"data.root={data}",
             "data.batch_size=2")  # fmt: skip
     found = metrics(model / "evaluation" / "camvid_test")["miou"]
     model.rename(directory / "model")
-    assert found == pytest.approx(expected, abs=1e-7)
+    assert found == expected
 
 
 def test_predict_writes_what_was_scored(trained, data, tmp_path):
@@ -159,19 +156,18 @@ def test_predict_writes_what_was_scored(trained, data, tmp_path):
     succeed("predict.py", f"model={directory}", f"input={data / 'test'}", f"output={tmp_path}",
             "overlay=true")  # fmt: skip
     lookup = camvid("ignore").lookup()
-    agree = total = 0
+    different = total = 0
     for name, matrix in matrices(directory).items():
         with Image.open(tmp_path / f"{name}.png") as image:
             assert image.mode == "L"
-            predicted = np.asarray(image)
+            predicted = np.array(image)
         truth = lookup[np.asarray(Image.open(data / "testannot" / f"{name}.png"))]
         assert predicted.shape == truth.shape == (48, 64)
-        real = truth != VOID
-        counted = np.bincount(predicted[real], minlength=11)
-        agree += np.minimum(counted, matrix.sum(axis=0)).sum()
-        total += real.sum()
+        again = confusion_matrix(torch.from_numpy(truth), torch.from_numpy(predicted), 11).numpy()
+        different += np.abs(again - matrix).sum() / 2
+        total += matrix.sum()
         assert Image.open(tmp_path / f"{name}_overlay.png").mode == "RGB"
-    assert agree / total > 0.999  # one image at a time may round otherwise than a batch
+    assert different / total < 0.001  # one image at a time may round otherwise than a batch
 
 
 def test_void_as_a_class_has_twelve_scores(data, tmp_path):
@@ -215,7 +211,7 @@ def test_without_a_test_split_val_is_scored_and_said(tmp_path):
     )  # fmt: skip
     values = metrics(tmp_path / "run")
     assert values["split"] == "val"
-    assert values["miou"] == pytest.approx(values["val_miou"], abs=1e-7)
+    assert values["miou"] == values["val_miou"]
     assert "on val" in result.stdout
 
 
@@ -242,8 +238,32 @@ def test_a_sweep_has_a_directory_for_each_job(data, tmp_path):
     )  # fmt: skip
     found = sorted(path.parent.name for path in tmp_path.glob("*/metrics.json"))
     assert len(found) == 2
-    assert "encoder=resnet18" in found[0]
-    assert "encoder=vgg11" in found[1]
+    assert found == ["0_camvid_resnet18", "1_camvid_vgg11"]
+
+
+def test_accumulation_early_stopping_and_a_limit_of_time(data, tmp_path):
+    succeed(
+        "train.py", "data=camvid", f"data.root={data}", *QUICK, "trainer.accumulate_grad_batches=3",
+        "callbacks=[ema,early_stopping]", "callbacks.early_stopping.patience=1",
+        "optimizer.lr=1e-9", "trainer.max_epochs=20", f"hydra.run.dir={tmp_path}/early",
+    )  # fmt: skip
+    last = torch.load(tmp_path / "early" / "checkpoints" / "last.ckpt", weights_only=True)
+    assert last["epoch"] < 19  # nothing is learnt at that rate
+    assert last["global_step"] == last["epoch"] + 1  # three batches make one step
+    succeed(
+        "train.py", "data=camvid", f"data.root={data}", *QUICK, "trainer.max_epochs=100000",
+        "trainer.max_time=00:00:00:03", f"hydra.run.dir={tmp_path}/time",
+    )  # fmt: skip
+    assert metrics(tmp_path / "time")["epoch"] < 100000
+
+
+def test_a_run_that_never_was_scored_says_so(data, tmp_path):
+    result = run(
+        "train.py", "data=camvid", f"data.root={data}", *QUICK, "trainer.max_epochs=1",
+        "+trainer.check_val_every_n_epoch=5", f"hydra.run.dir={tmp_path}/run",
+    )  # fmt: skip
+    assert result.returncode == 1
+    assert "before val was scored once" in result.stderr
 
 
 def test_a_nan_loss_stops_the_run(data, tmp_path):
@@ -252,8 +272,11 @@ def test_a_nan_loss_stops_the_run(data, tmp_path):
         "optimizer.lr=1e30", "trainer.gradient_clip_val=null", f"hydra.run.dir={tmp_path}/run",
     )  # fmt: skip
     assert result.returncode == 1
-    assert "the loss is not finite" in result.stderr
+    assert "is not finite" in result.stderr
     assert "Traceback" not in result.stderr
+    for path in tmp_path.glob("run/checkpoints/*.ckpt"):
+        weights = torch.load(path, weights_only=True)["state_dict"].values()
+        assert all(value.isfinite().all() for value in weights)
 
 
 def test_a_file_that_breaks_while_training_names_itself(data, tmp_path):

@@ -2,12 +2,14 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
 from segmentation import build, console, runs
+from segmentation.data.layouts import available_splits
 from segmentation.data.scan import scan
-from segmentation.errors import ConfigError, DataError
+from segmentation.errors import ConfigError
 from segmentation.models import load_model
 from segmentation.pictures import save_pictures
 from segmentation.quiet import quiet_libraries
@@ -25,24 +27,22 @@ def evaluate(cfg: DictConfig) -> Scores:
     quiet_libraries()
     source = Path(cfg.run).expanduser()
     loaded = load_model(source)
-    data_cfg = _data(cfg, source)
+    trained = runs.trained_config(source)
+    data_cfg = _data(cfg, trained, loaded.size)
     if build.build_classes(data_cfg) != loaded.classes:
         raise ConfigError(
             f"the model predicts {list(loaded.classes.names)} but data={data_cfg.name} has "
             f"{list(build.build_classes(data_cfg).names)}. Score it on data with its own classes "
             "(see data.void)."
         )
-    splits = build.build_samples(data_cfg)
-    split = cfg.split or ("test" if "test" in splits else "val")
-    if split not in splits:
-        raise DataError(
-            f"no {split} split in {data_cfg.root}. Splits there: split={' or split='.join(splits)}."
-        )
+    there = available_splits(Path(data_cfg.root or ".").expanduser())
+    split = cfg.split or ("test" if "test" in there or "draw" in data_cfg else "val")
+    splits = build.build_samples(data_cfg, only=split)
     found = scan(splits[split], loaded.classes)
     data = build.build_data(data_cfg, {split: splits[split]}, [], seed=0)
     module = ScoringModule(loaded.model, loaded.classes)
     trainer = build.build_trainer(
-        build.trainer_options(cfg.trainer), logger=False, enable_checkpointing=False,
+        _trainer_options(cfg.trainer, trained), logger=False, enable_checkpointing=False,
         callbacks=[RunProgress()],
     )  # fmt: skip
     data.trainer = trainer  # whose device and processes the loader follows
@@ -68,17 +68,32 @@ def evaluate(cfg: DictConfig) -> Scores:
     return module.scores
 
 
-def _data(cfg: DictConfig, source: Path) -> DictConfig:
-    """Return the data section: another data set's, or the run's own with what replaces it."""
+def _data(
+    cfg: DictConfig, trained: dict[str, Any] | None, size: tuple[int, int] | None
+) -> DictConfig:
+    """Return the data section: another data set's, or the run's own with what replaces it.
+
+    Either way images are resized as for training unless data.size says otherwise.
+    """
     if "name" in cfg.data:
+        if cfg.data.size is None and size is not None:
+            cfg.data.size = list(size)
         return cfg.data
-    trained = runs.trained_config(source)
     if trained is None:
         raise ConfigError(
-            f"{source} does not know its data. Say them: data=<option of conf/data> data.root=..."
+            f"{cfg.run} does not know its data. Say them: data=<option of conf/data> data.root=..."
         )
     changes = {key: value for key, value in cfg.data.items() if value is not None}
     return OmegaConf.merge(trained["data"], changes)  # type: ignore[return-value]
+
+
+def _trainer_options(trainer: DictConfig, trained: dict[str, Any] | None) -> dict[str, Any]:
+    """Return the trainer's options; the precision is the training's, so that digits agree."""
+    options = build.trainer_options(trainer)
+    if trainer.precision == "auto" and trained and "precision" in trained.get("trainer", {}):
+        chosen = trained["trainer"]["precision"]
+        options["precision"] = options["precision"] if chosen == "auto" else chosen
+    return options
 
 
 def _output(source: Path, split: str, data: str | None) -> Path:

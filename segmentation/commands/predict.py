@@ -6,10 +6,11 @@ from omegaconf import DictConfig
 from PIL import Image
 from rich.progress import track
 
-from segmentation import build, console
+from segmentation import console
 from segmentation.data.files import read_image
 from segmentation.data.layouts import IMAGE_SUFFIXES
 from segmentation.errors import ConfigError, DataError
+from segmentation.hardware import pick_accelerator
 from segmentation.inference.predictor import Predictor
 from segmentation.pictures import overlay
 
@@ -27,7 +28,7 @@ def predict(cfg: DictConfig) -> None:
     }
     if clash:
         raise ConfigError(f"output={output} would overwrite input images, such as {clash.pop()}.")
-    predictor = Predictor(cfg.model, build.accelerator(cfg.device))
+    predictor = Predictor(cfg.model, pick_accelerator(cfg.device, "device"))
     output.mkdir(parents=True, exist_ok=True)
     for path in track(images, "predicting", console=console.console, disable=len(images) < 2):
         image = read_image(path)

@@ -1,11 +1,11 @@
 """Train a model, score its best weights, and leave a run directory."""
 
 import os
-import shlex
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytorch_lightning as pl
 import torch
@@ -16,10 +16,11 @@ from pytorch_lightning.callbacks import ModelCheckpoint
 from pytorch_lightning.loggers import Logger
 
 from segmentation import build, console, runs
+from segmentation.checks import check_count
 from segmentation.commands.summary import summary
 from segmentation.data.datamodule import SegmentationData
 from segmentation.data.scan import Scan, scan
-from segmentation.errors import ConfigError, DataError
+from segmentation.errors import ConfigError, DataError, TrainingError
 from segmentation.hardware import device_name
 from segmentation.models import describe_model, save_model
 from segmentation.pictures import save_pictures
@@ -36,10 +37,12 @@ def train(cfg: DictConfig) -> float:
     """
     started = time.perf_counter()
     quiet_libraries()
-    directory = _new_directory(cfg)
+    directory = _new_directory()
+    check_count("seed", cfg.seed, 0)
     with runs.collected_warnings() as warnings:
         pl.seed_everything(cfg.seed, workers=True, verbose=False)
-        options = build.trainer_options(cfg.trainer, freezes=cfg.encoder.freeze_epochs > 0)
+        options = build.trainer_options(cfg.trainer, freezes=bool(cfg.encoder.freeze_epochs))
+        _refuse_processes_in_a_sweep(options)
         plain = build.plain(cfg)
         data, scans = _data(cfg, plain["augment"]["transforms"])
         model = build.build_model(cfg, len(data.classes))
@@ -75,20 +78,22 @@ def train(cfg: DictConfig) -> float:
             return _score(trainer, module, data, scans, directory, warnings, started)
 
 
-def _new_directory(cfg: DictConfig) -> Path:
-    """Return the run directory, after what forbids to use it."""
-    hydra = HydraConfig.get()
-    if hydra.mode == RunMode.MULTIRUN and cfg.trainer.get("strategy"):
-        raise ConfigError(
-            "several processes (trainer=ddp) cannot run inside a sweep (-m): each would start the "
-            "sweep again. Run the jobs one by one, or sweep with one device each."
-        )
-    directory = Path(hydra.runtime.output_dir)
+def _new_directory() -> Path:
+    """Return the run directory; it must not hold a run yet."""
+    directory = Path(HydraConfig.get().runtime.output_dir)
     if os.environ.get("LOCAL_RANK", "0") == "0" and (directory / "checkpoints").exists():
         raise ConfigError(
             f"{directory} already holds a run. Choose another hydra.run.dir, or remove that one."
         )
     return directory
+
+
+def _refuse_processes_in_a_sweep(options: dict[str, Any]) -> None:
+    if "strategy" in options and HydraConfig.get().mode == RunMode.MULTIRUN:
+        raise ConfigError(
+            "several processes (trainer=ddp, trainer.devices) cannot run inside a sweep (-m): each "
+            "would start the sweep again. Run the jobs one by one, or with one device each."
+        )
 
 
 def _data(cfg: DictConfig, augment: list[dict]) -> tuple[SegmentationData, dict[str, Scan]]:
@@ -132,9 +137,14 @@ def _score(
     """Score the best weights on test, or on val where there is no test; return their val mIoU."""
     checkpoint = trainer.checkpoint_callbacks[0]
     assert isinstance(checkpoint, ModelCheckpoint)
-    assert checkpoint.best_model_score is not None
+    if not checkpoint.best_model_path:
+        raise TrainingError(
+            "training ended before val was scored once, so there is no best checkpoint; "
+            f"{directory / 'checkpoints'} holds the last. Train for longer, or look at "
+            "trainer.check_val_every_n_epoch and trainer.limit_val_batches."
+        )
     best = torch.load(checkpoint.best_model_path, weights_only=True, map_location="cpu")
-    val_miou = float(checkpoint.best_model_score)
+    val_miou = best["scores"]["miou"]
     module.load_state_dict(best["state_dict"])
     split = "test" if "test" in scans else "val"
     # As test whichever the split: in Lightning's validation an average of weights would step in.
@@ -164,12 +174,12 @@ def _score(
     console.show_scores(title, result, data.classes.names, pixels)
     console.show_warnings(warnings)
     here = Path.cwd()
-    inside = directory.is_relative_to(here)
-    run = shlex.quote(str(directory.relative_to(here) if inside else directory))
+    run = directory.relative_to(here) if directory.is_relative_to(here) else directory
     console.show_next(
         f"run directory: {run}  (pictures.png shows what it sees)",
-        f"python evaluate.py run={run} split=val",
-        f"python predict.py model={run} input=<images> output=<folder> overlay=true",
+        f"python evaluate.py {console.argument('run', run)} split=val",
+        f"python predict.py {console.argument('model', run)} "
+        "input=<images> output=<folder> overlay=true",
         "python train.py encoder=resnet34",
     )
     return val_miou

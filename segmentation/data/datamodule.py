@@ -9,6 +9,7 @@ import pytorch_lightning as pl
 import torch
 from torch.utils.data import DataLoader
 
+from segmentation.checks import check_count
 from segmentation.classes import ClassTable
 from segmentation.data.dataset import SegmentationDataset, TrainDataset, collate
 from segmentation.data.layouts import Sample
@@ -48,10 +49,14 @@ class SegmentationData(pl.LightningDataModule):
         seed: int = 0,
     ) -> None:
         super().__init__()
-        if batch_size < 1:
-            raise ConfigError(f"data.batch_size={batch_size}: a batch has at least one image.")
-        if workers != "auto" and not (isinstance(workers, int) and workers >= 0):
-            raise ConfigError(f"data.workers={workers!r}: give a number from 0 up, or auto.")
+        check_count("data.batch_size", batch_size, 1)
+        if workers != "auto":
+            check_count("data.workers", workers, 0)
+        if size and crop and (crop[0] > size[0] or crop[1] > size[1]):
+            raise ConfigError(
+                f"data.crop={list(crop)} is larger than data.size={list(size)}: images would be "
+                "padded with void. Type data.crop=null, or a smaller one."
+            )
         self.classes = classes
         self.batch_size = batch_size
         self.workers = workers
@@ -117,10 +122,11 @@ class SegmentationData(pl.LightningDataModule):
 
     def _loader(self, dataset: Any, sampler: Any, batch_size: int) -> DataLoader:
         trainer = self.trainer
+        on_cpu = trainer is None or trainer.strategy.root_device.type == "cpu"
+        on_gpu = trainer is not None and trainer.strategy.root_device.type == "cuda"
         workers = self.workers
         if not isinstance(workers, int):
-            workers = auto_workers(trainer.num_devices if trainer else 1)
-        on_gpu = trainer is not None and trainer.strategy.root_device.type == "cuda"
+            workers = auto_workers(on_cpu, trainer.num_devices if trainer else 1)
         return DataLoader(
             dataset,
             batch_size=batch_size,
@@ -128,14 +134,19 @@ class SegmentationData(pl.LightningDataModule):
             num_workers=workers,
             collate_fn=collate,
             pin_memory=on_gpu,
-            persistent_workers=workers > 0,
+            persistent_workers=workers > 0 and dataset is getattr(self, "train_set", None),
             worker_init_fn=_one_thread,
         )
 
 
-def auto_workers(ranks_here: int) -> int:
-    """Return how many loading processes one rank starts: its share of the cores, at most 8."""
-    return max(1, min(8, available_cores() // ranks_here))
+def auto_workers(on_cpu: bool, ranks_here: int) -> int:
+    """Return how many loading processes one rank starts: at most 8, and its share of the cores.
+
+    Where the CPU trains as well, a quarter of that: the step needs the cores itself, and a step on
+    a CPU takes far longer than its images take to load.
+    """
+    share = available_cores() // ranks_here
+    return max(1, min(8, share // 4 if on_cpu else share))
 
 
 def _one_thread(worker: int) -> None:

@@ -1,9 +1,12 @@
 """From a folder on disk to the pairs of image and mask of each split."""
 
+import logging
 from dataclasses import dataclass
 from pathlib import Path
 
 from segmentation.errors import DataError
+
+log = logging.getLogger(__name__)
 
 SPLITS = ("train", "val", "test")
 IMAGE_SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff"}
@@ -19,8 +22,14 @@ class Sample:
 
 
 def available_splits(root: Path) -> list[str]:
-    """Return the splits that `root` holds, in the order train, val, test."""
-    return [split for split in SPLITS if (root / split).is_dir()]
+    """Return the splits of which `root` holds images and masks, in the order train, val, test."""
+    splits = []
+    for split in SPLITS:
+        if (root / split).is_dir() and (root / f"{split}annot").is_dir():
+            splits.append(split)
+        elif (root / split).is_dir():
+            log.warning("%s has no %sannot/: its %s split is left out.", root, split, split)
+    return splits
 
 
 def find_samples(root: Path, split: str) -> list[Sample]:
@@ -81,7 +90,7 @@ def _paired(images: Path, masks: Path) -> list[Sample]:
 
 def _listed(root: Path, listing: Path) -> list[Sample]:
     samples, missing, seen = [], [], set()
-    for number, line in enumerate(listing.read_text().splitlines(), start=1):
+    for number, line in enumerate(listing.read_text(encoding="utf-8").splitlines(), start=1):
         if not line.strip():
             continue
         parts = line.split()

@@ -10,6 +10,12 @@ from torch import Tensor
 from segmentation.errors import TrainingError
 
 
+def at_log_interval(trainer: pl.Trainer) -> bool:
+    """Whether the batch that just ended is one of every `log_every_n_steps`."""
+    batches = trainer.fit_loop.epoch_loop.total_batch_idx + 1
+    return batches % trainer.log_every_n_steps == 0  # type: ignore[attr-defined]
+
+
 class FiniteLoss(pl.Callback):
     """Stop a run whose loss became NaN or infinite, before a checkpoint of it is written.
 
@@ -29,7 +35,7 @@ class FiniteLoss(pl.Callback):
         """Note whether this step's loss was finite."""
         finite = torch.isfinite(outputs["loss"].detach())
         self._finite = finite if self._finite is None else self._finite & finite
-        if trainer.global_step % trainer.log_every_n_steps == 0:  # type: ignore[attr-defined]
+        if at_log_interval(trainer):
             self._look(trainer)
 
     def on_train_epoch_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
@@ -43,17 +49,26 @@ class FiniteLoss(pl.Callback):
     def on_save_checkpoint(
         self, trainer: pl.Trainer, module: pl.LightningModule, checkpoint: dict[str, Any]
     ) -> None:
-        """Look before any other save."""
+        """Look before any other save, and at what is saved: a last step can spoil the weights."""
         self._look(trainer)
+        weights = [
+            value for value in checkpoint["state_dict"].values() if value.is_floating_point()
+        ]
+        if not all(bool(value.isfinite().all()) for value in weights):
+            self._stop(trainer, "a weight")
 
     def _look(self, trainer: pl.Trainer) -> None:
         if self._finite is not None and not bool(self._finite):
-            raise TrainingError(
-                f"the loss is not finite (NaN or infinite) at step {trainer.global_step}, epoch "
-                f"{trainer.current_epoch + 1}. Checkpoints from before are kept. Try a lower "
-                "optimizer.lr, trainer.gradient_clip_val=1, or trainer.precision=32-true."
-            )
+            self._stop(trainer, "the loss")
         self._finite = None
+
+    @staticmethod
+    def _stop(trainer: pl.Trainer, what: str) -> None:
+        raise TrainingError(
+            f"{what} is not finite (NaN or infinite) at step {trainer.global_step}, epoch "
+            f"{trainer.current_epoch + 1}. Checkpoints from before are kept. Try a lower "
+            "optimizer.lr, trainer.gradient_clip_val=1, or trainer.precision=32-true."
+        )
 
 
 class Throughput(pl.Callback):
@@ -81,6 +96,6 @@ class Throughput(pl.Callback):
             self._since = now
             return
         self._images += len(batch["name"]) * trainer.world_size
-        if trainer.global_step % trainer.log_every_n_steps == 0:  # type: ignore[attr-defined]
+        if at_log_interval(trainer):
             module.log("train/images_per_s", self._images / (now - self._since), batch_size=1)
             self._since, self._images = now, 0

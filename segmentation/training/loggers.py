@@ -285,6 +285,6 @@ def mlflow(save_dir: str | os.PathLike, experiment: str = "cityseg") -> Logger:
 def _require(package: str) -> None:
     if importlib.util.find_spec(package) is None:
         raise ConfigError(
-            f"logger={package} needs a package that is not installed: type "
-            f"`pip install 'cityseg[{package}]'`, or choose another logger, as logger=none."
+            f"logger={package} needs a package that is not here: type "
+            f"`.venv/bin/python -m pip install -e '.[{package}]'` or use logger=none."
         )

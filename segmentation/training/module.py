@@ -128,7 +128,9 @@ class SegmentationModule(ScoringModule):
         groups = parameter_groups(
             self.model, options["lr"], self.encoder_lr_factor, options.get("weight_decay", 0.0)
         )
-        optimizer = self.make_optimizer(groups)
+        # Lightning's scaler for float16 cannot clip the gradients of a fused optimizer.
+        unfused = {"fused": False} if self.trainer.precision == "16-mixed" else {}
+        optimizer = self.make_optimizer(groups, **unfused)
         total = self.trainer.estimated_stepping_batches
         schedule = self.make_schedule(optimizer, total_steps=total)
         return {
@@ -188,5 +190,7 @@ class SegmentationModule(ScoringModule):
         self.log_dict({key: torch.tensor(value) for key, value in values.items()}, sync_dist=False)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Add what the weights mean, so that a checkpoint is enough by itself."""
+        """Add what the weights mean and their scores, so that a checkpoint is enough by itself."""
         checkpoint.update(self.checkpoint_extra)
+        if self.confusion is not None:
+            checkpoint["scores"] = self.scores.to_dict(self.classes.names)

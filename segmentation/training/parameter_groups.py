@@ -2,8 +2,8 @@
 
 from torch import nn
 
+from segmentation.checks import check_number
 from segmentation.errors import ConfigError
-from segmentation.training.checks import check_number
 
 NO_DECAY = "_no_decay"
 

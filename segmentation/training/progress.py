@@ -6,7 +6,16 @@ from typing import Any
 import pytorch_lightning as pl
 from pytorch_lightning.callbacks import ProgressBar
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+
+from segmentation.training.callbacks import at_log_interval
 
 
 class RunProgress(ProgressBar):
@@ -62,7 +71,7 @@ class RunProgress(ProgressBar):
         if self._bar is None:
             return
         self._bar.advance(self._task)
-        if trainer.global_step % trainer.log_every_n_steps == 0:  # type: ignore[attr-defined]
+        if at_log_interval(trainer):
             self._update(trainer)
 
     def on_validation_start(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
@@ -78,6 +87,30 @@ class RunProgress(ProgressBar):
             self._console.print(
                 f"epoch {self._epoch(trainer)} · {_metrics(trainer)}", soft_wrap=True, style=""
             )
+
+    def on_test_start(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
+        """Open a bar for the scoring of a split."""
+        if self._enabled and sys.stderr.isatty():
+            self._bar = Progress(
+                TextColumn("scoring"),
+                BarColumn(bar_width=None),
+                MofNCompleteColumn(),
+                TimeRemainingColumn(),
+                console=self._console,
+            )
+            self._bar.start()
+            self._task = self._bar.add_task("test", total=sum(trainer.num_test_batches))
+
+    def on_test_batch_end(
+        self, trainer: pl.Trainer, module: pl.LightningModule, *args: Any
+    ) -> None:
+        """Move the bar."""
+        if self._bar is not None:
+            self._bar.advance(self._task)
+
+    def on_test_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
+        """Close the bar."""
+        self._stop()
 
     def on_train_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
         """Close the bar."""

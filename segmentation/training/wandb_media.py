@@ -43,18 +43,25 @@ class WandbMedia(pl.Callback):
         """Count validations from the start of this fit."""
         self._validations = self._pictured = 0
 
-    def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Log each class's IoU, and the masks when it is their turn."""
+    def on_validation_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Log the masks when it is their turn, while an average of weights is still in place."""
         logger = _wandb_logger(trainer)
         if logger is None or trainer.sanity_checking or trainer.state.fn != TrainerFn.FITTING:
             return
         assert isinstance(pl_module, ScoringModule)
         self._validations += 1
+        if self._validations & (self._validations - 1) == 0:
+            self._log_masks(logger, trainer, pl_module)
+
+    def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Log each class's IoU."""
+        logger = _wandb_logger(trainer)
+        if logger is None or trainer.sanity_checking or trainer.state.fn != TrainerFn.FITTING:
+            return
+        assert isinstance(pl_module, ScoringModule)
         iou = zip(pl_module.classes.names, pl_module.scores.iou, strict=True)
         with logger.forgiving():
             _log(logger, trainer, {f"iou/{name}": value for name, value in iou if value == value})
-        if self._validations & (self._validations - 1) == 0:
-            self._log_masks(logger, trainer, pl_module)
 
     def on_fit_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Log the last masks, the IoU table, the confusion matrix and the best checkpoint."""

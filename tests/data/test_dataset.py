@@ -76,7 +76,12 @@ def test_an_unreadable_file_is_named(splits):
 
 @pytest.mark.parametrize(
     ("options", "message"),
-    [({"batch_size": 0}, "at least one image"), ({"workers": -1}, "a number from 0 up, or auto")],
+    [
+        ({"batch_size": 0}, r"data\.batch_size=0: expected a whole number of 1"),
+        ({"batch_size": 2.5}, r"data\.batch_size=2\.5: expected"),
+        ({"workers": -1}, r"data\.workers=-1: expected a whole number of 0"),
+        ({"size": (8, 8), "crop": (8, 9)}, "is larger than"),
+    ],
 )
 def test_bad_options(splits, options, message):
     with pytest.raises(ConfigError, match=message):

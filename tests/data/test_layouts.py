@@ -33,6 +33,13 @@ def test_an_absent_split_says_which_are_there(tmp_path):
         find_samples(root, "test")
 
 
+def test_a_split_without_masks_is_left_out_and_said(tmp_path, caplog):
+    root = fake_camvid(tmp_path)
+    (root / "testannot").rename(root / "elsewhere")
+    assert available_splits(root) == ["train", "val"]
+    assert "has no testannot/" in caplog.text
+
+
 def test_a_missing_mask_is_named(tmp_path):
     root = fake_camvid(tmp_path)
     (root / "trainannot" / "train_002.png").unlink()

@@ -8,7 +8,7 @@ from PIL import Image
 from segmentation.classes import camvid
 from segmentation.data import scan as module
 from segmentation.data.layouts import find_samples
-from segmentation.data.scan import fingerprint, scan
+from segmentation.data.scan import cache_key, scan
 from segmentation.errors import DataError
 
 CLASSES = camvid("ignore")
@@ -32,10 +32,29 @@ def test_the_second_look_reads_no_file(tmp_path, monkeypatch):
 
 def test_a_changed_file_or_class_table_is_looked_at_again(tmp_path):
     samples = find_samples(fake_camvid(tmp_path), "train")
-    before = fingerprint(samples, CLASSES)
-    assert fingerprint(samples, camvid("class")) != before
+    before = cache_key(samples, CLASSES)
+    assert cache_key(samples, camvid("class")) != before
     os.utime(samples[3].mask, ns=(1, 1))
-    assert fingerprint(samples, CLASSES) != before
+    assert cache_key(samples, CLASSES) != before
+
+
+def test_copies_of_the_data_share_a_fingerprint_and_changes_do_not(tmp_path):
+    one, other = (fake_camvid(tmp_path / name) for name in ("one", "other"))
+    prints = [scan(find_samples(root, "train"), CLASSES).fingerprint for root in (one, other)]
+    assert prints[0] == prints[1]
+    victim = other / "trainannot" / "train_000.png"
+    Image.fromarray(np.asarray(Image.open(victim)) * 0).save(victim)
+    assert scan(find_samples(other, "train"), CLASSES).fingerprint != prints[0]
+
+
+def test_an_exif_rotation_is_refused(tmp_path):
+    root = fake_camvid(tmp_path)
+    exif = Image.Exif()
+    exif[0x0112] = 3
+    path = root / "train" / "train_000.png"
+    Image.open(path).convert("RGB").save(path, exif=exif)
+    with pytest.raises(DataError, match=r"train_000\.png carries an EXIF rotation"):
+        scan(find_samples(root, "train"), CLASSES)
 
 
 def test_a_cache_that_cannot_be_written_does_not_matter(tmp_path, monkeypatch):
