@@ -254,7 +254,7 @@ class TestFiles:
             "from pathlib import Path\n"
             "from segmentation.data.streets import write, write_streets\n"
             "started, popen = [], subprocess.Popen\n"
-            "write._cores = lambda: 3\n"
+            "write.available_cores = lambda: 3\n"
             "def start(*arguments, **options):\n"
             "    started.append(popen(*arguments, **options))\n"
             "    return started[-1]\n"
@@ -279,7 +279,7 @@ class TestFiles:
     def test_the_share_of_a_helper_that_dies_is_drawn_all_the_same(
         self, tmp_path, monkeypatch, caplog
     ):
-        monkeypatch.setattr(writing, "_cores", lambda: 3)
+        monkeypatch.setattr(writing, "available_cores", lambda: 3)
         monkeypatch.setattr(writing, "_HELPER", "raise SystemExit('killed')")
         write_streets(tmp_path / "streets", size=(32, 40), counts={"test": 41})
         assert len(list((tmp_path / "streets").rglob("*.png"))) == 82

@@ -355,7 +355,7 @@ def test_a_missing_package_is_named_with_its_extra(
     package: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    with pytest.raises(ConfigError, match=rf"pip install 'cityseg\[{package}\]'"):
+    with pytest.raises(ConfigError, match=rf"pip install -e '\.\[{package}\]'"):
         getattr(loggers, package)(tmp_path)
 
 

@@ -15,6 +15,7 @@ from filelock import FileLock
 
 from segmentation.data.streets.scene import check_size, draw_scene
 from segmentation.errors import DataError
+from segmentation.hardware import available_cores
 
 SPLITS = ("train", "val", "test")
 COUNTS: Mapping[str, int] = {"train": 320, "val": 60, "test": 100}
@@ -149,7 +150,7 @@ def _draw_all(folder: Path, stamp: dict) -> None:
         for kind in (split, f"{split}annot"):
             (folder / kind).mkdir()
     enough = sum(stamp["counts"].values()) >= _WORTH_A_HELPER
-    cores = _cores() if enough else 1
+    cores = available_cores() if enough else 1
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     helpers = [
         subprocess.Popen(
@@ -176,12 +177,6 @@ def draw_share(folder: Path, stamp: dict, first: int, step: int) -> None:
     jobs = [(split, k) for split, count in stamp["counts"].items() for k in range(count)]
     for split, number in jobs[first::step]:
         _write_scene(folder, stamp["seed"], tuple(stamp["size"]), split, number)
-
-
-def _cores() -> int:
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def _write_scene(folder: Path, seed: int, size: tuple[int, int], split: str, number: int) -> None:
