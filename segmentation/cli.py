@@ -55,7 +55,8 @@ def command(config_name: str) -> Callable[[Callable[[DictConfig], object]], Call
                 try:
                     if missing := sorted(OmegaConf.missing_keys(cfg)):
                         raise ConfigError(
-                            f"{', '.join(missing)} is not set. Type {missing[0]}=<value>."
+                            f"{', '.join(missing)} is not set. "
+                            f"Type {' '.join(f'{key}=<value>' for key in missing)}."
                         )
                     return task(cfg)
                 finally:
@@ -121,6 +122,8 @@ def _own_message(error: SegmentationError) -> str:
 def _hydra_message(error: Exception, config_name: str) -> str:
     chain = [str(error), str(error.__cause__ or "")]
     text = "\n".join(dict.fromkeys(part.strip() for part in chain if part))
+    if "Ambiguous value" in text:
+        return f"{text.splitlines()[0]}: several values are a sweep. Type -m first."
     option = re.search(r"Could not find '([\w/]+)/([^'/]+)'", text)
     if option and (CONF / option[1]).is_dir():
         group, name = option.groups()

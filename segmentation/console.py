@@ -15,13 +15,10 @@ BAR = 20
 
 
 def show_summary(rows: Mapping[str, str]) -> None:
-    """Print names and values, one a line."""
-    table = Table(show_header=False, box=None, pad_edge=False)
-    table.add_column(style="bold")
-    table.add_column(overflow="fold")
+    """Print names and values, one a line; nothing is wrapped, so that paths can be copied."""
+    width = max(map(len, rows))
     for name, value in rows.items():
-        table.add_row(name, value)
-    console.print(table)
+        console.print(f"{name:{width}}  {value}", soft_wrap=True, highlight=False, markup=False)
 
 
 def show_scores(title: str, result: Scores, names: Sequence[str], pixels: np.ndarray) -> None:

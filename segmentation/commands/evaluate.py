@@ -47,7 +47,7 @@ def evaluate(cfg: DictConfig) -> Scores:
     )  # fmt: skip
     data.trainer = trainer  # whose device and processes the loader follows
     trainer.test(module, dataloaders=data.scoring_dataloader(split), verbose=False)
-    directory = _output(source, split, cfg.data.get("name"))
+    directory = _output(source, split, cfg.data.name)
     names = [sample.name for sample in splits[split]]
     assert module.confusion is not None
     if trainer.is_global_zero:
@@ -75,7 +75,7 @@ def _data(
 
     Either way images are resized as for training unless data.size says otherwise.
     """
-    if "name" in cfg.data:
+    if cfg.data.name:
         if cfg.data.size is None and size is not None:
             cfg.data.size = list(size)
         return cfg.data

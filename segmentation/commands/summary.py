@@ -29,7 +29,8 @@ def summary(
     }
     kind = trainer.strategy.root_device.type
     processes = f", {trainer.world_size} processes" if trainer.world_size > 1 else ""
-    batches = cfg.trainer.get("overfit_batches") or max(len(data.train_set) // data.batch_size, 1)
+    overfit = cfg.trainer.get("overfit_batches")
+    batches = overfit or max(len(data.train_set) // data.batch_size, 1)
     limit = f", at most {cfg.trainer.max_time}" if cfg.trainer.max_time else ""
     return {
         "data": f"{cfg.data.name} in {cfg.data.root}: {counts} images, {height}x{width}{crops}",
@@ -38,7 +39,8 @@ def summary(
         "parameters": f"{parameters['all']:.1f} M (encoder {parameters['encoder']:.1f} M)",
         "device": f"{device_name(kind)}{processes} · precision {trainer.precision}",
         "training": (
-            f"{trainer.max_epochs} epochs of {batches} batches of {data.batch_size}{limit} · "
+            f"{trainer.max_epochs} epochs of {batches} batches of {data.batch_size}{limit}"
+            f"{' (overfitted; val is cut to as many)' if overfit else ''} · "
             f"seed {cfg.seed}"
         ),
         "writes to": str(directory),

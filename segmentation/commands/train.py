@@ -98,6 +98,8 @@ def _refuse_processes_in_a_sweep(options: dict[str, Any]) -> None:
 
 def _data(cfg: DictConfig, augment: list[dict]) -> tuple[SegmentationData, dict[str, Scan]]:
     """Return the data, after a look at every file."""
+    if not cfg.data.name:
+        raise ConfigError("data=as_trained is for evaluate.py. Train with data=camvid or streets.")
     splits = build.build_samples(cfg.data)
     for split in ("train", "val"):
         if split not in splits:
@@ -174,12 +176,15 @@ def _score(
     console.show_scores(title, result, data.classes.names, pixels)
     console.show_warnings(warnings)
     here = Path.cwd()
+    data_cfg = module.checkpoint_extra["config"]["data"]
+    root = console.argument("data.root", data_cfg["root"])
+    again = "" if "draw" in data_cfg else f"data={data_cfg['name']} {root} "
     run = directory.relative_to(here) if directory.is_relative_to(here) else directory
     console.show_next(
         f"run directory: {run}  (pictures.png shows what it sees)",
         f"python evaluate.py {console.argument('run', run)} split=val",
         f"python predict.py {console.argument('model', run)} "
         "input=<images> output=<folder> overlay=true",
-        "python train.py encoder=resnet34",
+        f"python train.py {again}encoder=resnet34",
     )
     return val_miou

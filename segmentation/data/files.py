@@ -75,4 +75,4 @@ def check_labels(path: Path, values: np.ndarray, classes: ClassTable) -> None:
 def _unreadable(path: Path, error: Exception) -> DataError:
     if isinstance(error, FileNotFoundError):
         return DataError(f"{path} is not there.")
-    return DataError(f"{path} cannot be read: {error}. Replace the file or remove the pair.")
+    return DataError(f"{path} cannot be read: {error}. Replace or remove the file.")

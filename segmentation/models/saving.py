@@ -18,6 +18,7 @@ from segmentation.models.files import read_checkpoint, read_state_dict
 from segmentation.models.unet import UNet
 
 CONFIG, TENSORS = "config.json", "model.safetensors"
+WANTED = "Give a run directory (such as runs/<name>), a .ckpt, or a model directory."
 
 
 @dataclass(frozen=True)
@@ -116,9 +117,11 @@ def load_model(path: str | Path) -> LoadedModel:
     if path.is_file():
         if path.suffix == ".safetensors":
             return _from_directory(path.parent)
+        if path.suffix != ".ckpt":
+            raise ModelError(f"{path} is no model. {WANTED}")
         return _from_checkpoint(path)
     if not path.is_dir():
-        raise ModelError(f"{path}: there is no such file or directory.")
+        raise ModelError(f"{path}: there is no such file or directory. {WANTED}")
     if (path / TENSORS).is_file() or (path / CONFIG).is_file():
         return _from_directory(path)
     best = path / "checkpoints" / "best.ckpt"
@@ -127,7 +130,8 @@ def load_model(path: str | Path) -> LoadedModel:
     others = sorted(str(other) for other in path.glob("checkpoints/*.ckpt"))
     raise ModelError(
         f"{path} is no run directory with checkpoints/best.ckpt, nor a model directory with "
-        f"{CONFIG} and {TENSORS}." + (f" It has {', '.join(others)}: give that." if others else "")
+        f"{CONFIG} and {TENSORS}. {WANTED}"
+        + (f" It has {', '.join(others)}: give that." if others else "")
     )
 
 
