@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 import torch
-from commands import run, succeed
+from commands import run, run_child, succeed
 from fakes import fake_camvid
 from PIL import Image
 
@@ -220,9 +220,10 @@ def test_training_on_two_processes(data, tmp_path):
     succeed(
         "train.py", "data=camvid", f"data.root={data}", *QUICK, "trainer=ddp_cpu",
         "trainer.max_epochs=2", "encoder.freeze_epochs=1", f"hydra.run.dir={tmp_path}/run",
+        child=True,
     )  # fmt: skip
     assert metrics(tmp_path / "run")["images"] == 7
-    refused = run(
+    refused = run_child(
         "train.py", "data=camvid", f"data.root={data}", *QUICK, "trainer=ddp_cpu",
         "data.batch_size=3", f"hydra.run.dir={tmp_path}/odd",
     )  # fmt: skip
