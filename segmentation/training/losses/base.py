@@ -1,5 +1,7 @@
 """What all losses share: the shapes they take, full precision, class weights, and void."""
 
+from abc import ABC, abstractmethod
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -8,7 +10,7 @@ from segmentation.classes import VOID
 from segmentation.errors import ConfigError
 
 
-class SegmentationLoss(nn.Module):
+class SegmentationLoss(nn.Module, ABC):
     """Base of the losses; a loss of your own implements `compute`.
 
     Nothing in `forward` waits for a GPU: no value is read back, no shape depends on the labels.
@@ -55,9 +57,9 @@ class SegmentationLoss(nn.Module):
         with torch.autocast(logits.device.type, enabled=False):  # it would take products in bf16
             return self.compute(logits, target)
 
+    @abstractmethod
     def compute(self, logits: Tensor, target: Tensor) -> Tensor:
         """Return the loss; as `forward`, with logits of at least float32 and autocast off."""
-        raise NotImplementedError
 
     def pixel_weights(self, logits: Tensor, target: Tensor) -> Tensor:
         """Return each pixel's class weight, 1 without weights, 0 for void; shape (N, H, W)."""
