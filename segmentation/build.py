@@ -1,6 +1,8 @@
 """From the configuration to objects: the one place that instantiates."""
 
 import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -15,19 +17,27 @@ from pytorch_lightning.loggers import CSVLogger, Logger
 from pytorch_lightning.utilities.exceptions import MisconfigurationException
 
 from segmentation import models
+from segmentation.build_targets import build_task_loss
 from segmentation.checks import check_arguments, check_count
-from segmentation.classes import TABLES, ClassTable
-from segmentation.data.datamodule import SegmentationData
-from segmentation.data.layouts import Sample, available_splits, find_samples
+from segmentation.classes import ClassTable
+from segmentation.data.augmentation import Augmentation
+from segmentation.data.cache import open_pairs
+from segmentation.data.datamodule import SegmentationData, auto_crop
+from segmentation.data.layouts import SPLITS
+from segmentation.data.source import Source, look
+from segmentation.data.splits import find_splits
 from segmentation.data.streets import write_streets
-from segmentation.errors import ConfigError, did_you_mean
+from segmentation.data.targets import TargetTable
+from segmentation.errors import ConfigError, DataError
 from segmentation.hardware import available_cores, fastest_precision, pick_accelerator
+from segmentation.targets import TargetColumns
 from segmentation.training.callbacks import FiniteLoss, Throughput
 from segmentation.training.checkpoints import AtomicCheckpointIO, checkpoint_callbacks
 from segmentation.training.class_weights import class_weights
 from segmentation.training.loggers import WandbLogger
 from segmentation.training.losses import WeightedSum
-from segmentation.training.module import SegmentationModule
+from segmentation.training.module import TrainingModule
+from segmentation.training.monitor import MIOU, Monitor
 from segmentation.training.progress import RunProgress
 from segmentation.training.wandb_media import WandbMedia
 
@@ -39,53 +49,82 @@ def plain(cfg: DictConfig) -> dict[str, Any]:
     return cast(dict[str, Any], OmegaConf.to_container(cfg, resolve=True))
 
 
-def build_classes(data: DictConfig) -> ClassTable:
-    """Return the class table of a data set."""
-    if data.classes not in TABLES:
-        raise ConfigError(
-            f"data.classes={data.classes!r} is not known: {', '.join(TABLES)}."
-            f"{did_you_mean(str(data.classes), TABLES)}"
-        )
-    return TABLES[data.classes](data.void)
-
-
-def build_samples(data: DictConfig, only: str | None = None) -> dict[str, list[Sample]]:
-    """Return the samples of each split that is there, after drawing the streets if need be.
+def find_source(
+    data: DictConfig, only: Sequence[str] = SPLITS, directory: Path | None = None
+) -> Source:
+    """Return a data set as it is found, after drawing the streets if need be.
 
     Args:
         data: see conf/data.
-        only: the one split that is wanted; None for all.
+        only: the splits that are wanted.
+        directory: where a class table is written that cannot be written beside the data.
+
+    Raises:
+        ConfigError, DataError: for what a user can mend; bad files are noted in the source.
     """
     if data.root is None:
         raise ConfigError("data.root is not set. Type data.root=<folder>.")
     root = Path(data.root).expanduser()
     if "draw" in data:
         write_streets(root, data.draw.seed, tuple(data.draw.size), dict(data.draw.counts))
-    # Of a split that is not there find_samples says so.
-    splits = [only] if only else available_splits(root) or ["train"]
-    return {split: find_samples(root, split) for split in splits}
+    pairs = Path(data.pairs).expanduser() if data.pairs else None
+    splits = find_splits(root, pairs, data.group, data.mask_ending)
+    chosen = {split: rows for split, rows in splits.samples.items() if split in only}
+    if not chosen:
+        raise DataError(
+            f"no {' or '.join(only)} split in {root} (splits there: {', '.join(splits.samples)})."
+        )
+    others = {split: rows for split, rows in splits.samples.items() if split not in only}
+    splits = replace(splits, samples=chosen, others=others)
+    return look(root, splits, data.classes, data.void, data.unknown, directory)
 
 
 def build_data(
-    data: DictConfig, splits: dict[str, list[Sample]], augment: list[dict], seed: int
+    data: DictConfig,
+    source: Source,
+    augment: DictConfig | None,
+    seed: int,
+    build_cache: bool = True,
+    targets: Mapping[str, TargetTable] | None = None,
 ) -> SegmentationData:
-    """Return the datamodule of these splits."""
+    """Return the datamodule of a data set; without `augment` training sees images as they are.
+
+    Args:
+        data: see conf/data.
+        source: what can be used of the data set.
+        augment: see conf/augment.
+        seed: order and augmentation follow from it.
+        build_cache: whether data.cache=auto may build a cache, see `open_pairs`.
+        targets: the image-level targets of each split; None for none.
+    """
     return SegmentationData(
-        splits,
-        build_classes(data),
-        augment=augment,
+        augment=Augmentation.from_dict(plain(augment)) if augment else None,
         size=_size(data, "size"),
-        crop=_size(data, "crop"),
+        crop=_crop(data, source),
         batch_size=data.batch_size,
         workers=data.workers,
         seed=seed,
+        skip=data.on_error == "skip",
+        targets=targets,
+        splits=open_pairs(source, data.cache, build_cache),  # last: it may take minutes
     )
 
 
-def build_model(cfg: DictConfig, num_classes: int) -> models.UNet:
-    """Return the configured encoder and decoder as a model."""
+def build_model(
+    cfg: DictConfig, num_classes: int, columns: TargetColumns | None = None
+) -> models.Model:
+    """Return the configured encoder with a decoder, a head for image-level targets, or both.
+
+    Args:
+        cfg: `encoder`, `decoder` and `task`.
+        num_classes: of the segmentation.
+        columns: the image-level targets; None for none.
+    """
     encoder = {"name": cfg.encoder.name, "weights": cfg.encoder.weights}
-    return models.build_model(encoder, plain(cfg.decoder), num_classes)
+    dropout = cfg.task.targets.dropout
+    if not cfg.task.segmentation and columns is not None:
+        return models.build_target_model(encoder, columns, dropout)
+    return models.build_model(encoder, plain(cfg.decoder), num_classes, columns, dropout)
 
 
 def build_loss(loss: DictConfig, pixels: np.ndarray) -> WeightedSum:
@@ -109,19 +148,21 @@ def build_loss(loss: DictConfig, pixels: np.ndarray) -> WeightedSum:
 
 def build_module(
     cfg: DictConfig,
-    model: models.UNet,
-    classes: ClassTable,
+    model: models.Model,
+    classes: ClassTable | None,
     pixels: np.ndarray,
     checkpoint_extra: dict,
-) -> SegmentationModule:
+) -> TrainingModule:
     """Return the module that trains `model` as configured."""
     optimizer, schedule = instantiate(cfg.optimizer), instantiate(cfg.schedule)
     check_arguments("optimizer", optimizer)
     check_arguments("schedule", schedule)
-    return SegmentationModule(
+    columns = model.target_head.columns if model.target_head is not None else None
+    segmentation = None if classes is None else build_loss(cfg.loss, pixels)
+    return TrainingModule(
         model,
         classes,
-        loss=build_loss(cfg.loss, pixels),
+        loss=build_task_loss(cfg.task, columns, segmentation),
         optimizer=optimizer,
         schedule=schedule,
         encoder_lr_factor=cfg.encoder.lr_factor,
@@ -131,10 +172,20 @@ def build_module(
 
 
 def build_callbacks(
-    callbacks: DictConfig, directory: Path, loggers: list[Logger]
+    callbacks: DictConfig, directory: Path, loggers: list[Logger], monitor: Monitor = MIOU
 ) -> list[pl.Callback]:
-    """Return the callbacks every run has, those configured, and those the loggers need."""
-    chosen = [instantiate(node) for node in callbacks.values()]
+    """Return the callbacks every run has, those configured, and those the loggers need.
+
+    Args:
+        callbacks: see conf/callbacks; one whose `monitor` is auto gets that of the run.
+        directory: of the run.
+        loggers: of the run.
+        monitor: the score that says which weights are the best.
+    """
+    chosen = [
+        instantiate(node, **({"monitor": monitor.key} if node.get("monitor") == "auto" else {}))
+        for node in callbacks.values()
+    ]
     media = [WandbMedia()] if any(isinstance(one, WandbLogger) for one in loggers) else []
     return [
         FiniteLoss(),
@@ -143,7 +194,7 @@ def build_callbacks(
         RunProgress(),
         *media,  # before an average of weights steps out again after validation
         *chosen,
-        *checkpoint_callbacks(directory / "checkpoints"),
+        *checkpoint_callbacks(directory / "checkpoints", monitor.key),
     ]
 
 
@@ -208,6 +259,14 @@ def build_loggers(logger: DictConfig, directory: Path) -> list[Logger]:
     """Return the configured loggers, and the one every run has: `metrics.csv`."""
     chosen = [instantiate(node, save_dir=directory) for node in logger.values()]
     return [CSVLogger(directory, name="", version=""), *chosen]
+
+
+def _crop(data: DictConfig, source: Source) -> tuple[int, int] | None:
+    if data.crop != "auto":
+        return _size(data, "crop")
+    if data.size is not None or "train" not in source.scans:
+        return None
+    return auto_crop(source.scans["train"].sizes)
 
 
 def _size(data: DictConfig, key: str) -> tuple[int, int] | None:

@@ -1,19 +1,21 @@
-"""The class table: names, colours, and which label index is void.
+"""The class tables: names, colours, and what the values of a data set's masks mean.
 
-On disk a mask holds the indices of its class table. In memory a pixel that must not be learnt or
-scored always holds `VOID`, whatever index the files use for it, so losses, scores and padding need
-no setting of their own.
+In memory a pixel that must not be learnt or scored always holds `VOID`, whatever value the files
+use for it, so losses, scores and padding need no setting of their own.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from segmentation.errors import ConfigError
 
+Color = tuple[int, int, int]
+
 VOID = 255
 """The label, in memory, of a pixel that is neither learnt nor scored."""
+MAX_CLASSES = 254
 
 
 @dataclass(frozen=True)
@@ -21,44 +23,28 @@ class ClassTable:
     """Names and colours of the classes that a model predicts.
 
     Args:
-        names: one name for each class; its position is its index in masks, logits and scores.
+        names: one name for each class; its position is its label in memory, logits and scores.
         colors: RGB, 0..255, in the order of `names`.
-        void: the index that masks on disk use for void; None where every pixel has a class.
 
     Raises:
-        ConfigError: names that repeat, colours that do not match the names, or a void index that
-            is also a class.
+        ConfigError: names that repeat, or colours that do not match the names.
     """
 
     names: tuple[str, ...]
-    colors: tuple[tuple[int, int, int], ...]
-    void: int | None = None
+    colors: tuple[Color, ...]
 
     def __post_init__(self) -> None:
         if len(set(self.names)) != len(self.names):
             raise ConfigError(f"class names repeat: {list(self.names)}. Give each class its own.")
-        if not 1 <= len(self.names) < VOID:
-            raise ConfigError(f"a class table has 1 to 254 classes, this one {len(self.names)}.")
+        if not 1 <= len(self.names) <= MAX_CLASSES:
+            raise ConfigError(
+                f"a class table has 1 to {MAX_CLASSES} classes, this one {len(self.names)}."
+            )
         if len(self.colors) != len(self.names):
             raise ConfigError(f"{len(self.names)} class names but {len(self.colors)} colours.")
-        if self.void is not None and not len(self.names) <= self.void <= 255:
-            raise ConfigError(
-                f"void index {self.void} is also a class; it must be {len(self.names)} to 255."
-            )
 
     def __len__(self) -> int:
         return len(self.names)
-
-    def lookup(self) -> np.ndarray:
-        """Return the `uint8` table, shape (256,), from an index on disk to a label in memory."""
-        table = np.full(256, VOID, dtype=np.uint8)
-        table[: len(self)] = np.arange(len(self), dtype=np.uint8)
-        return table
-
-    def unknown(self, indices: Sequence[int]) -> list[int]:
-        """Return those indices that are neither a class nor void."""
-        known = {*range(len(self)), *(() if self.void is None else (self.void,))}
-        return sorted(set(map(int, indices)) - known)
 
     def palette(self) -> np.ndarray:
         """Return the `uint8` RGB colours, shape (256, 3), by label in memory; void is black."""
@@ -68,45 +54,124 @@ class ClassTable:
 
     def to_dict(self) -> dict:
         """Return plain values, as they are kept in a run directory and in a model's JSON."""
-        return {
-            "names": list(self.names),
-            "colors": [list(color) for color in self.colors],
-            "void": self.void,
-        }
+        return {"names": list(self.names), "colors": [list(color) for color in self.colors]}
 
     @classmethod
     def from_dict(cls, values: dict) -> "ClassTable":
         """Rebuild a table from `to_dict`."""
         colors = tuple((int(r), int(g), int(b)) for r, g, b in values["colors"])
-        return cls(tuple(values["names"]), colors, values["void"])
+        return cls(tuple(values["names"]), colors)
 
 
-CAMVID_NAMES = (
-    "Sky", "Building", "Pole", "Road", "Pavement", "Tree",
-    "SignSymbol", "Fence", "Car", "Pedestrian", "Bicyclist", "Unlabelled",
-)  # fmt: skip
-CAMVID_COLORS = (
-    (128, 128, 128), (128, 0, 0), (192, 192, 128), (128, 64, 128), (60, 40, 222), (128, 128, 0),
-    (192, 128, 128), (64, 64, 128), (64, 0, 128), (64, 64, 0), (0, 128, 192), (0, 0, 0),
-)  # fmt: skip
-
-
-def camvid(void: str) -> ClassTable:
-    """Return CamVid's class table as the SegNet tutorial numbers it.
+@dataclass(frozen=True)
+class Entry:
+    """One row of a data set's table: what a value or a colour in its masks stands for.
 
     Args:
-        void: ``"ignore"``: 11 classes, index 11 (Unlabelled) is void, the field's protocol;
-            ``"class"``: 12 classes, all of them scored, as the original study did.
-
-    Raises:
-        ConfigError: any other value.
+        name: of the class.
+        color: RGB, 0..255: what colour masks use for it, and what pictures show.
+        index: the value that index masks use for it; None where the masks hold colours only.
+        void: neither learnt nor scored.
+        merge: the name of the entry that it counts as, a class or void; None: its own.
     """
-    if void == "ignore":
-        return ClassTable(CAMVID_NAMES[:-1], CAMVID_COLORS[:-1], void=11)
-    if void == "class":
-        return ClassTable(CAMVID_NAMES, CAMVID_COLORS)
-    raise ConfigError(f"data.void={void!r} is not known: use data.void=ignore or data.void=class.")
+
+    name: str
+    color: Color
+    index: int | None = None
+    void: bool = False
+    merge: str | None = None
 
 
-TABLES = {"camvid": camvid}
-"""Class tables by the name that `data.classes` gives: a function of `data.void`."""
+Table = Sequence[Entry]
+
+CAMVID = (
+    Entry("Sky", (128, 128, 128), 0),
+    Entry("Building", (128, 0, 0), 1),
+    Entry("Pole", (192, 192, 128), 2),
+    Entry("Road", (128, 64, 128), 3),
+    Entry("Pavement", (60, 40, 222), 4),
+    Entry("Tree", (128, 128, 0), 5),
+    Entry("SignSymbol", (192, 128, 128), 6),
+    Entry("Fence", (64, 64, 128), 7),
+    Entry("Car", (64, 0, 128), 8),
+    Entry("Pedestrian", (64, 64, 0), 9),
+    Entry("Bicyclist", (0, 128, 192), 10),
+    Entry("Unlabelled", (0, 0, 0), 11, void=True),
+)
+"""CamVid as the SegNet tutorial numbers it: 11 classes and void."""
+
+# Name, labelId, trainId (255: not one of the 19), colour, and CamVid's class for it. The last
+# follows the grouping of CamVid's own 32 labels to 11 (Sturgess et al. 2009), in which Wall, Bridge
+# and Tunnel count as Building, ParkingBlock as Pavement, TrafficLight as SignSymbol, VegetationMisc
+# as Tree, Truck_Bus and Train as Car, and MotorcycleScooter as Bicyclist.
+_CITYSCAPES: tuple[tuple[str, int, int, Color, str | None], ...] = (
+    ("unlabeled", 0, 255, (0, 0, 0), None),
+    ("ego vehicle", 1, 255, (0, 0, 0), None),  # the camera's own car: Unlabelled in CamVid too
+    ("rectification border", 2, 255, (0, 0, 0), None),  # no picture there
+    ("out of roi", 3, 255, (0, 0, 0), None),  # no picture there
+    ("static", 4, 255, (0, 0, 0), None),  # things of every kind
+    ("dynamic", 5, 255, (111, 74, 0), None),  # prams and animals (Pedestrian in CamVid), bins too
+    ("ground", 6, 255, (81, 0, 81), None),  # neither road nor pavement for certain
+    ("road", 7, 0, (128, 64, 128), "Road"),
+    ("sidewalk", 8, 1, (244, 35, 232), "Pavement"),
+    ("parking", 9, 255, (250, 170, 160), "Pavement"),  # CamVid: ParkingBlock
+    ("rail track", 10, 255, (230, 150, 140), None),  # CamVid has none
+    ("building", 11, 2, (70, 70, 70), "Building"),
+    ("wall", 12, 3, (102, 102, 156), "Building"),  # CamVid: Wall
+    ("fence", 13, 4, (190, 153, 153), "Fence"),
+    ("guard rail", 14, 255, (180, 165, 180), "Fence"),  # a barrier one sees through
+    ("bridge", 15, 255, (150, 100, 100), "Building"),  # CamVid: Bridge
+    ("tunnel", 16, 255, (150, 120, 90), "Building"),  # CamVid: Tunnel
+    ("pole", 17, 5, (153, 153, 153), "Pole"),
+    ("polegroup", 18, 255, (153, 153, 153), "Pole"),  # several poles, still poles
+    ("traffic light", 19, 6, (250, 170, 30), "SignSymbol"),  # CamVid: TrafficLight
+    ("traffic sign", 20, 7, (220, 220, 0), "SignSymbol"),
+    ("vegetation", 21, 8, (107, 142, 35), "Tree"),
+    ("terrain", 22, 9, (152, 251, 152), "Tree"),  # grass; CamVid: VegetationMisc
+    ("sky", 23, 10, (70, 130, 180), "Sky"),
+    ("person", 24, 11, (220, 20, 60), "Pedestrian"),
+    ("rider", 25, 12, (255, 0, 0), "Bicyclist"),  # CamVid labels rider and bicycle as one
+    ("car", 26, 13, (0, 0, 142), "Car"),
+    ("truck", 27, 14, (0, 0, 70), "Car"),  # CamVid: Truck_Bus
+    ("bus", 28, 15, (0, 60, 100), "Car"),  # CamVid: Truck_Bus
+    ("caravan", 29, 255, (0, 0, 90), "Car"),
+    ("trailer", 30, 255, (0, 0, 110), "Car"),
+    ("train", 31, 16, (0, 80, 100), "Car"),  # trams; CamVid: Train
+    ("motorcycle", 32, 17, (0, 0, 230), "Bicyclist"),  # CamVid: MotorcycleScooter
+    ("bicycle", 33, 18, (119, 11, 32), "Bicyclist"),
+)
+
+CITYSCAPES = tuple(
+    Entry(name, color, index, void=train == VOID) for name, index, train, color, _ in _CITYSCAPES
+)
+"""Cityscapes' labelIds: the 19 classes of its protocol, the rest void."""
+
+CITYSCAPES_CAMVID = (
+    *(replace(entry, index=None) for entry in CAMVID),
+    *(
+        Entry(name, color, index, merge=group or "Unlabelled")
+        for name, index, _, color, group in _CITYSCAPES
+    ),
+)
+"""Cityscapes' labelIds as CamVid's 11 classes and void."""
+
+TABLES: dict[str, Table] = {
+    "camvid": CAMVID,
+    "cityscapes": CITYSCAPES,
+    "camvid12": CITYSCAPES_CAMVID,
+}
+"""Class tables by the name that `data.classes` gives."""
+
+
+def with_train_ids(table: Table) -> Table:
+    """Return a table of Cityscapes' labelIds for masks that hold trainIds.
+
+    Such masks hold 0..18, and 255 for every label that is not one of the 19.
+    """
+    train_ids = {index: train for _, index, train, _, _ in _CITYSCAPES}
+    kept = [
+        entry if entry.index is None else replace(entry, index=train_ids[entry.index])
+        for entry in table
+        if entry.index is None or train_ids[entry.index] != VOID
+    ]
+    return (*kept, Entry("not one of the 19", (0, 0, 0), VOID, void=True))

@@ -138,8 +138,16 @@ def _hydra_message(error: Exception, config_name: str) -> str:
         known = _keys(config_name)
         tail = {path.rsplit(".", 1)[-1]: path for path in known}
         hint = did_you_mean(name, known) or did_you_mean(name.rsplit(".", 1)[-1], tail)
-        return f"there is no option {name!r}.{hint}\n`python {config_name}.py --cfg job` lists all."
+        return f"there is no option {name!r}.{hint}\n`{_typed(config_name)} --cfg job` lists all."
     return text
+
+
+def _typed(config_name: str) -> str:
+    """Return how the command was started: as a script, or as a module with -m."""
+    spec = getattr(sys.modules["__main__"], "__spec__", None)
+    if spec is None:
+        return f"python {config_name}.py"
+    return f"python -m {spec.name.removesuffix('.__main__')}"
 
 
 def _keys(config_name: str) -> list[str]:

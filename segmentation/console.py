@@ -3,15 +3,23 @@
 import re
 import shlex
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
-from segmentation.scores import Scores
+if TYPE_CHECKING:  # torch takes seconds to import, and not every command needs it
+    from segmentation.scores import Scores
+    from segmentation.target_scores import TargetScores
+    from segmentation.targets import TargetColumns
 
 console = Console()
 BAR = 20
+PLAIN = re.compile(r"(\.{0,2}/|~/|[a-z_])[\w/.+~-]*", re.ASCII | re.IGNORECASE)
+"""Values that Hydra reads as text without quotation marks, but for some words."""
+WORDS = ("true", "false", "null", "nan", "inf")
 
 
 def show_summary(rows: Mapping[str, str]) -> None:
@@ -21,7 +29,7 @@ def show_summary(rows: Mapping[str, str]) -> None:
         console.print(f"{name:{width}}  {value}", soft_wrap=True, highlight=False, markup=False)
 
 
-def show_scores(title: str, result: Scores, names: Sequence[str], pixels: np.ndarray) -> None:
+def show_scores(title: str, result: "Scores", names: Sequence[str], pixels: np.ndarray) -> None:
     """Print the scores of each class and of all.
 
     Args:
@@ -50,6 +58,34 @@ def show_scores(title: str, result: Scores, names: Sequence[str], pixels: np.nda
     )
 
 
+def show_target_scores(title: str, result: "TargetScores", columns: "TargetColumns") -> None:
+    """Print the scores of image-level targets: a table each for categories and for values."""
+    if result.category is not None:
+        table = Table(title=f"{title}: {columns.category}", title_justify="left")
+        table.add_column("category")
+        table.add_column("F1", justify="right")
+        table.add_column("")
+        for name, f1 in result.category.f1.items():
+            bar = "" if np.isnan(f1) else "█" * round(f1 * BAR)
+            table.add_row(escape(name), percent(f1), f"{bar:{BAR}}")
+        table.add_section()
+        table.add_row("mean", percent(result.category.macro_f1), "", style="bold")
+        console.print(table)
+        console.print(
+            f"macro F1 {percent(result.category.macro_f1)} · accuracy "
+            f"{percent(result.category.accuracy)} of {result.category.images} images",
+            highlight=False,
+        )
+    if result.values:
+        table = Table(title=f"{title}: values", title_justify="left")
+        for heading in ("column", "images", "RMSE", "Pearson", "CCC"):
+            table.add_column(heading, justify="left" if heading == "column" else "right")
+        for column, one in result.values.items():
+            scores = map(number, (one.rmse, one.pearson, one.ccc))
+            table.add_row(escape(column), str(one.images), *scores)
+        console.print(table)
+
+
 def show_warnings(messages: Sequence[str]) -> None:
     """Repeat below a score what was warned of before it."""
     for message in messages:
@@ -63,12 +99,28 @@ def show_next(where: str, *commands: str) -> None:
 
 
 def argument(key: str, value: object) -> str:
-    """Return ``key=value`` as a shell and Hydra read it, whatever characters the value has."""
-    text = str(value)
-    if not re.fullmatch(r"[\w/.+~-]+", text):
-        escaped = text.replace("'", "\\'")
-        text = f"'{escaped}'"
+    """Return ``key=value`` as a shell and Hydra read it, whatever characters the value has.
+
+    Args:
+        key: the option.
+        value: text, or a list of texts.
+    """
+    text = f"[{','.join(map(_quoted, value))}]" if isinstance(value, list) else _quoted(value)
     return shlex.quote(f"{key}={text}")
+
+
+def _quoted(value: object) -> str:
+    text = str(value)
+    if PLAIN.fullmatch(text) and text.lower() not in WORDS:
+        return text
+    # Hydra takes a backslash for itself unless a quotation mark follows.
+    escaped = re.sub(r"(\\*)('|$)", lambda end: 2 * end[1] + ("\\'" if end[2] else ""), text)
+    return f"'{escaped}'"
+
+
+def number(value: float) -> str:
+    """Return a number with three digits, or a dash where there is none."""
+    return "–" if np.isnan(value) else f"{value:.3g}" if abs(value) >= 1 else f"{value:.3f}"
 
 
 def percent(fraction: float) -> str:

@@ -17,6 +17,8 @@ from torch import Tensor, nn
 from segmentation.classes import VOID, ClassTable
 from segmentation.scores import label_map
 
+Color = tuple[int, int, int]
+
 TITLES = ("Image", "Truth", "Prediction", "Error")
 WRONG = (255, 45, 85)
 UNKNOWN = (190, 190, 190)
@@ -125,8 +127,9 @@ def sheet(rows: Sequence[Example], classes: ClassTable) -> np.ndarray:
     parts = [_titles(width)]
     for row in rows:
         parts += [_caption(row, width), _row(row, classes, tile)]
-    parts.append(_legend(classes, width))
-    return _pad(np.concatenate(parts), MARGIN, MARGIN, MARGIN, MARGIN)
+    entries = [("void", (0, 0, 0)), ("error: wrong", WRONG), ("error: void", UNKNOWN)]
+    parts.append(legend([*zip(classes.names, classes.colors, strict=True), *entries], width))
+    return pad(np.concatenate(parts), MARGIN, MARGIN, MARGIN, MARGIN)
 
 
 @torch.no_grad()
@@ -207,7 +210,7 @@ def _row(example: Example, classes: ClassTable, width: int) -> np.ndarray:
     palette = classes.palette()
     error = error_view(image, truth, prediction)
     tiles = [image, palette[truth], palette[prediction], error]
-    spaced = [_pad(tile, right=GAP) for tile in tiles[:-1]] + tiles[-1:]
+    spaced = [pad(tile, right=GAP) for tile in tiles[:-1]] + tiles[-1:]
     return np.concatenate(spaced, axis=1)
 
 
@@ -220,7 +223,7 @@ def _columns(width: int) -> list[int]:
 def _titles(width: int) -> np.ndarray:
     strip = Image.new("RGB", (width, TITLE_TEXT + 2 * GAP), PAPER)
     for left, title in zip(_columns(width), TITLES, strict=True):
-        _write(strip, (left, strip.height // 2), title, TITLE_TEXT, INK)
+        write(strip, (left, strip.height // 2), title, TITLE_TEXT, INK)
     return np.asarray(strip)
 
 
@@ -233,15 +236,13 @@ def _caption(example: Example, width: int) -> np.ndarray:
     first, second, _, last = _columns(width)
     middle = strip.height // 2 + 2
     name = _shorten(example.name, second - GAP, CAPTION_TEXT)
-    _write(strip, (first, middle), name, CAPTION_TEXT, FAINT)
-    _write(strip, (last, middle), share, CAPTION_TEXT, FAINT)
+    write(strip, (first, middle), name, CAPTION_TEXT, FAINT)
+    write(strip, (last, middle), share, CAPTION_TEXT, FAINT)
     return np.asarray(strip)
 
 
-def _legend(classes: ClassTable, width: int) -> np.ndarray:
-    """Draw a swatch and a name for each class, wrapped, then void and the colours of the error."""
-    entries = [*zip(classes.names, classes.colors, strict=True)]
-    entries += [("void", (0, 0, 0)), ("error: wrong", WRONG), ("error: void", UNKNOWN)]
+def legend(entries: Sequence[tuple[str, Color]], width: int) -> np.ndarray:
+    """Draw a swatch and a name for each entry, wrapped to `width`; RGB on white paper."""
     swatch, line = 22, 34
     places: list[tuple[int, int]] = []
     x, y = 0, MARGIN
@@ -256,7 +257,7 @@ def _legend(classes: ClassTable, width: int) -> np.ndarray:
     for (name, color), (x, y) in zip(entries, places, strict=True):
         box = (x, y, x + swatch, y + swatch)
         draw.rounded_rectangle(box, radius=4, fill=color, outline=(200, 200, 200))
-        _write(strip, (x + swatch + GAP, y + swatch // 2), name, LEGEND_TEXT, INK)
+        write(strip, (x + swatch + GAP, y + swatch // 2), name, LEGEND_TEXT, INK)
     return np.asarray(strip)
 
 
@@ -264,9 +265,8 @@ def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
     return ImageFont.load_default(size)
 
 
-def _write(
-    strip: Image.Image, place: tuple[int, int], text: str, size: int, color: tuple[int, int, int]
-) -> None:
+def write(strip: Image.Image, place: tuple[int, int], text: str, size: int, color: Color) -> None:
+    """Write a line of text on a picture; `place` is the middle of its left end, (x, y)."""
     ImageDraw.Draw(strip).text(place, text, fill=color, font=_font(size), anchor="lm")
 
 
@@ -279,7 +279,8 @@ def _shorten(text: str, width: int, size: int) -> str:
     return "..." + text
 
 
-def _pad(
+def pad(
     image: np.ndarray, top: int = 0, bottom: int = 0, left: int = 0, right: int = 0
 ) -> np.ndarray:
+    """Add margins of paper to an RGB picture (H, W, 3), in pixels."""
     return cv2.copyMakeBorder(image, top, bottom, left, right, cv2.BORDER_CONSTANT, value=PAPER)

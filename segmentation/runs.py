@@ -4,9 +4,10 @@ config.yaml       the resolved configuration
 environment.json  versions, git commit, hardware, data fingerprints, where weights came from
 train.log         what was printed
 metrics.csv       the curves
-checkpoints/      best.ckpt (by val mIoU), last.ckpt
+checkpoints/      best.ckpt (by val mIoU; without segmentation by a score of targets), last.ckpt
 metrics.json      the scores of the best weights, and on which split
 per_image.npz     the confusion matrix of every scored image, with its name
+target_predictions.csv  truth and prediction of the image-level targets of every scored image
 pictures.png      image, truth, prediction and error of some scored images
 model/            config.json and model.safetensors: no code, safe to share
 """
@@ -16,9 +17,11 @@ import logging
 import platform
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from importlib.metadata import version
+from itertools import compress
 from pathlib import Path
 from typing import Any, cast
 
@@ -28,7 +31,10 @@ from omegaconf import DictConfig, OmegaConf
 from segmentation.classes import ClassTable
 from segmentation.errors import ModelError
 from segmentation.models.files import read_checkpoint
+from segmentation.predictions import FILE as PREDICTIONS
+from segmentation.predictions import TargetPredictions, write_predictions
 from segmentation.scores import Scores, scores
+from segmentation.target_scores import TargetScores, target_scores
 
 PACKAGES = (
     "cityseg", "torch", "timm", "pytorch-lightning", "hydra-core", "torchmetrics",
@@ -94,33 +100,67 @@ def git_state() -> dict[str, Any] | None:
         return None
 
 
-def write_scores(
+@dataclass(frozen=True)
+class Results:
+    """The scores of a split.
+
+    Attributes:
+        segmentation: None of a model that does not segment.
+        targets: of the image-level targets; None of a model without.
+    """
+
+    segmentation: Scores | None
+    targets: TargetScores | None
+
+    def flat(self) -> dict[str, float]:
+        """Return the scores that a log shows, by name."""
+        miou = {} if self.segmentation is None else {"miou": self.segmentation.miou}
+        return miou if self.targets is None else miou | self.targets.flat()
+
+
+def write_results(
     directory: Path,
-    confusion: np.ndarray,
     names: Sequence[str],
-    classes: ClassTable,
+    classes: ClassTable | None,
+    confusion: np.ndarray | None,
+    predictions: TargetPredictions | None = None,
+    left_out: Collection[str] = (),
     **facts: Any,
-) -> Scores:
-    """Write `metrics.json` and `per_image.npz`.
+) -> Results:
+    """Write `metrics.json`, and what was predicted of each image, as far as it was predicted.
 
     Args:
         directory: it is made if it is not there.
-        confusion: `int64` (images, C, C), rows are the truth.
         names: one for each image.
-        classes: one name for each class.
+        classes: one name for each class; None where there is no segmentation.
+        confusion: `int64` (images, C, C), rows are the truth; None likewise.
+        predictions: the image-level targets; None for none.
+        left_out: names of images that could not be read; they are kept nowhere.
         facts: what else metrics.json says: split, checkpoint, warnings.
     """
     directory.mkdir(parents=True, exist_ok=True)
-    result = scores(confusion.sum(axis=0))
-    metrics = {**result.to_dict(classes.names), "images": len(names), **facts}
+    kept = np.array([name not in left_out for name in names])
+    names = list(compress(names, kept))
+    segmentation = targets = None
+    metrics: dict[str, Any] = {}
+    if classes is not None and confusion is not None:
+        confusion = confusion[kept]
+        segmentation = scores(confusion.sum(axis=0))
+        metrics |= segmentation.to_dict(classes.names)
+        np.savez_compressed(
+            directory / "per_image.npz",
+            name=np.array(names),
+            confusion=confusion,
+            classes=np.array(classes.names),
+        )
+    if predictions is not None:
+        predictions = predictions.select(kept)
+        targets = target_scores(predictions)
+        metrics["targets"] = targets.to_dict()
+        write_predictions(directory / PREDICTIONS, names, predictions)
+    metrics |= {"images": len(names), **facts}
     (directory / "metrics.json").write_text(json.dumps(metrics, indent=2) + "\n", encoding="utf-8")
-    np.savez_compressed(
-        directory / "per_image.npz",
-        name=np.array(names),
-        confusion=confusion,
-        classes=np.array(classes.names),
-    )
-    return result
+    return Results(segmentation, targets)
 
 
 def run_directory(path: Path) -> Path | None:

@@ -1,34 +1,12 @@
-import numpy as np
 import pytest
 
-from segmentation.classes import CAMVID_NAMES, VOID, ClassTable, camvid
+from segmentation.classes import CITYSCAPES, CITYSCAPES_CAMVID, ClassTable, with_train_ids
+from segmentation.data.labels import Labels
 from segmentation.errors import ConfigError
 
 
-def test_camvid_follows_the_fields_protocol_by_default_and_the_original_study_on_request():
-    ignore, scored = camvid("ignore"), camvid("class")
-    assert (len(ignore), ignore.void) == (11, 11)
-    assert (len(scored), scored.void) == (12, None)
-    assert scored.names == CAMVID_NAMES
-    assert scored.names[:11] == ignore.names
-    with pytest.raises(ConfigError, match=r"data\.void=ignore or data\.void=class"):
-        camvid("drop")
-
-
-def test_lookup_turns_the_void_index_on_disk_into_void_in_memory():
-    table = camvid("ignore").lookup()
-    np.testing.assert_array_equal(table[:12], [*range(11), VOID])
-    np.testing.assert_array_equal(camvid("class").lookup()[:12], range(12))
-
-
-def test_unknown_indices():
-    assert camvid("ignore").unknown([0, 10, 11]) == []
-    assert camvid("ignore").unknown([12, 3, 255]) == [12, 255]
-    assert camvid("class").unknown([11, 12]) == [12]
-
-
 def test_round_trip():
-    table = camvid("ignore")
+    table = Labels(CITYSCAPES).classes
     assert ClassTable.from_dict(table.to_dict()) == table
 
 
@@ -37,10 +15,35 @@ def test_round_trip():
     [
         ((("a", "a"), ((0, 0, 0), (1, 1, 1))), "repeat"),
         ((("a", "b"), ((0, 0, 0),)), "2 class names but 1 colours"),
-        ((("a", "b"), ((0, 0, 0), (1, 1, 1)), 1), "void index 1 is also a class"),
         (((), ()), "1 to 254"),
     ],
 )
 def test_bad_tables(arguments, message):
     with pytest.raises(ConfigError, match=message):
         ClassTable(*arguments)
+
+
+def test_cityscapes_is_the_official_table():
+    official = pytest.importorskip("cityscapesscripts.helpers.labels").labels
+    drawn = {label.id: label for label in official if label.id >= 0}  # license plate is never drawn
+    assert {entry.index for entry in CITYSCAPES} == set(drawn)
+    for entry in CITYSCAPES:
+        label = drawn[entry.index]
+        assert (entry.name, entry.color) == (label.name, label.color)
+        assert entry.void == label.ignoreInEval
+    trained = [label.name for label in sorted(official, key=lambda one: one.trainId)
+               if 0 <= label.trainId < 19]  # fmt: skip
+    assert list(Labels(CITYSCAPES).classes.names) == trained
+    ids = {entry.name: entry.index for entry in with_train_ids(CITYSCAPES) if not entry.void}
+    assert ids == {name: number for number, name in enumerate(trained)}
+
+
+def test_cityscapes_as_camvid():
+    groups = {entry.name: entry.merge for entry in CITYSCAPES_CAMVID if entry.merge}
+    assert len(groups) == 34
+    assert groups["wall"] == groups["tunnel"] == "Building"
+    assert groups["rider"] == groups["motorcycle"] == "Bicyclist"
+    assert groups["ego vehicle"] == "Unlabelled"
+    assert len(Labels(CITYSCAPES_CAMVID).classes) == 11
+    assert len(Labels(CITYSCAPES_CAMVID, void="class").classes) == 12
+    assert len(Labels(with_train_ids(CITYSCAPES_CAMVID)).classes) == 11

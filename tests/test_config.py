@@ -5,12 +5,12 @@ import pytest
 import pytorch_lightning as pl
 import torch
 from conftest import ROOT
-from fakes import fake_camvid
+from fakes import CLASSES, LABELS, fake_camvid, samples_of
 from omegaconf import OmegaConf
 
 from segmentation import build, cli
-from segmentation.classes import camvid
 from segmentation.data.scan import scan
+from segmentation.data.source import usable
 from segmentation.training.losses import WeightedSum
 
 GROUPS = {
@@ -60,9 +60,9 @@ def test_data(option, tmp_path, monkeypatch):
     root = fake_camvid(tmp_path)
     monkeypatch.setattr(build, "write_streets", lambda *_: None)
     cfg = compose(f"data={option}", f"data.root={root}", "data.workers=0", "data.batch_size=2")
-    splits = build.build_samples(cfg.data)
-    assert set(splits) == {"train", "val", "test"}
-    data = build.build_data(cfg.data, splits, [], seed=0)
+    source = usable(build.find_source(cfg.data), cfg.data.on_error)
+    assert set(source.samples) == {"train", "val", "test"}
+    data = build.build_data(cfg.data, source, None, seed=0)
     assert next(iter(data.train_dataloader()))["image"].shape[0] == 2
 
 
@@ -86,11 +86,9 @@ def test_decoders(option):
 @pytest.mark.parametrize("option", options("loss"))
 @pytest.mark.parametrize("weights", ["none", "median_frequency", "sqrt_median_frequency"])
 def test_losses(option, weights, tmp_path):
-    classes = camvid("ignore")
     root = fake_camvid(tmp_path)
     cfg = compose(f"loss={option}", f"loss.class_weights={weights}")
-    samples = build.build_samples(compose("data=camvid", f"data.root={root}").data)
-    loss = build.build_loss(cfg.loss, scan(samples["train"], classes).pixels)
+    loss = build.build_loss(cfg.loss, scan(samples_of(root), LABELS).pixels)
     assert isinstance(loss, WeightedSum)
     total, parts = loss(torch.randn(1, 11, 8, 8), torch.randint(0, 11, (1, 8, 8)))
     assert torch.isfinite(total)
@@ -105,14 +103,11 @@ def test_optimizers_and_schedules_train(optimizer, schedule, tmp_path):
         "encoder.weights=none", "decoder.channels=[16,8,8,8,8]", "encoder.lr_factor=0.1",
     )  # fmt: skip
     root = fake_camvid(tmp_path, {"train": 4, "val": 1})
-    classes = camvid("ignore")
-    splits = build.build_samples(compose("data=camvid", f"data.root={root}").data)
-    data = build.build_data(
-        compose("data=camvid", f"data.root={root}", "data.batch_size=2", "data.workers=0").data,
-        splits, [], seed=0,
-    )  # fmt: skip
-    pixels = scan(splits["train"], classes).pixels
-    module = build.build_module(cfg, build.build_model(cfg, 11), classes, pixels, {})
+    options = ("data=camvid", f"data.root={root}", "data.batch_size=2", "data.workers=0")
+    source = build.find_source(compose(*options).data)
+    data = build.build_data(compose(*options).data, source, None, seed=0)
+    pixels = source.scans["train"].pixels
+    module = build.build_module(cfg, build.build_model(cfg, 11), CLASSES, pixels, {})
     before = [parameter.detach().clone() for parameter in module.parameters()]
     trainer = pl.Trainer(
         accelerator="cpu", max_steps=2, logger=False, enable_checkpointing=False,
@@ -161,8 +156,3 @@ def test_what_is_chosen_together():
     assert set(cfg.callbacks) == {"ema", "early_stopping"}
     assert cfg.trainer.overfit_batches == 1
     assert cfg.data.root == "datasets/streets"
-
-
-def test_unknown_class_tables_and_void():
-    with pytest.raises(build.ConfigError, match=r"'camvd' is not known: camvid\. Did you mean"):
-        build.build_classes(compose("data.classes=camvd").data)

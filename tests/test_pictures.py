@@ -5,13 +5,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from fakes import LABELS
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from PIL import Image
 from torch import Tensor, nn
 
-from segmentation.classes import VOID, ClassTable, camvid
+from segmentation.classes import VOID, ClassTable
 from segmentation.pictures import (
     GAP,
     UNKNOWN,
@@ -113,8 +114,8 @@ def test_a_sheet_holds_every_row_and_every_class() -> None:
     assert (three.shape[0] - one.shape[0]) % 2 == 0
     assert (three.shape[0] - one.shape[0]) // 2 > 360
     np.testing.assert_array_equal(three, sheet(rows, CLASSES))  # drawn the same again
-    legend = sheet(rows, camvid("ignore"))[-60:].reshape(-1, 3)
-    for color in (*camvid("ignore").colors, WRONG, UNKNOWN):
+    legend = sheet(rows, LABELS.classes)[-60:].reshape(-1, 3)
+    for color in (*LABELS.classes.colors, WRONG, UNKNOWN):
         assert (legend == color).all(axis=1).sum() > 200, color
 
 
@@ -260,9 +261,9 @@ def test_the_image_follows_the_model_to_its_device() -> None:
 
 
 def test_real_images_make_a_sheet(camvid_root: Path) -> None:
-    table = camvid("ignore")
+    table = LABELS.classes
     name = sorted((camvid_root / "val").glob("*.png"))[0].name
-    truth = table.lookup()[np.array(Image.open(camvid_root / "valannot" / name))]
+    truth = LABELS.decode(np.array(Image.open(camvid_root / "valannot" / name)), name)
     picture = np.array(Image.open(camvid_root / "val" / name).convert("RGB"))
     prediction = np.where(truth == VOID, 0, truth).astype(np.uint8)
     shown = tiles(panel(picture, truth, prediction, table), 480, 360)

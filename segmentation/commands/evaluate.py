@@ -6,74 +6,84 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from segmentation import build, console, runs
-from segmentation.data.layouts import available_splits
-from segmentation.data.scan import scan
+from segmentation import build, build_targets, console, runs
+from segmentation.commands.results import report
+from segmentation.data.source import TABLE_FILE, Source, usable
+from segmentation.data.targets import TargetTable
 from segmentation.errors import ConfigError
-from segmentation.models import load_model
-from segmentation.pictures import save_pictures
+from segmentation.models import Model, UNet, load_model
 from segmentation.quiet import quiet_libraries
-from segmentation.scores import Scores
-from segmentation.training.module import ScoringModule
 from segmentation.training.progress import RunProgress
+from segmentation.training.scoring import ScoringModule
+from segmentation.training.skipped import SkippedFiles
 
 
-def evaluate(cfg: DictConfig) -> Scores:
-    """Score `cfg.run` and write metrics, confusion matrices and pictures below its run directory.
+def evaluate(cfg: DictConfig) -> runs.Results | None:
+    """Score `cfg.run`; write metrics, what it predicts and pictures below its run directory.
+
+    Returns:
+        The scores; None on every process but the first.
 
     Raises:
         SegmentationError: for whatever a user can mend.
     """
     quiet_libraries()
+    with runs.collected_warnings() as warnings:
+        return _evaluate(cfg, warnings)
+
+
+def _evaluate(cfg: DictConfig, warnings: list[str]) -> runs.Results | None:
     source = Path(cfg.run).expanduser()
     loaded = load_model(source)
     trained = runs.trained_config(source)
-    data_cfg = _data(cfg, trained, loaded.size)
-    if build.build_classes(data_cfg) != loaded.classes:
+    data_cfg = _data(cfg, trained, loaded.size, runs.run_directory(source))
+    only = [cfg.split] if cfg.split else ["test", "val"]
+    found = usable(build.find_source(data_cfg, only), data_cfg.on_error)
+    split = next((split for split in only if split in found.scans), only[0])
+    if loaded.classes is not None and found.labels.classes != loaded.classes:
         raise ConfigError(
             f"the model predicts {list(loaded.classes.names)} but data={data_cfg.name} has "
-            f"{list(build.build_classes(data_cfg).names)}. Score it on data with its own classes "
-            "(see data.void)."
+            f"{list(found.labels.classes.names)}. Score it on data with its own classes "
+            "(see data.classes and data.void)."
         )
-    there = available_splits(Path(data_cfg.root or ".").expanduser())
-    split = cfg.split or ("test" if "test" in there or "draw" in data_cfg else "val")
-    splits = build.build_samples(data_cfg, only=split)
-    found = scan(splits[split], loaded.classes)
-    data = build.build_data(data_cfg, {split: splits[split]}, [], seed=0)
+    targets = _targets(cfg, loaded.model, data_cfg, trained, found)
+    data = build.build_data(data_cfg, found, None, seed=0, targets=targets)
+    skipped = SkippedFiles()
     module = ScoringModule(loaded.model, loaded.classes)
     trainer = build.build_trainer(
         _trainer_options(cfg.trainer, trained), logger=False, enable_checkpointing=False,
-        callbacks=[RunProgress()],
+        callbacks=[RunProgress(), skipped],
     )  # fmt: skip
     data.trainer = trainer  # whose device and processes the loader follows
     trainer.test(module, dataloaders=data.scoring_dataloader(split), verbose=False)
     directory = _output(source, split, cfg.data.name)
-    names = [sample.name for sample in splits[split]]
-    assert module.confusion is not None
-    if trainer.is_global_zero:
-        result = runs.write_scores(
-            directory, module.confusion, names, loaded.classes,
-            split=split, model=str(source), data=str(data_cfg.root),
-            data_fingerprint=found.fingerprint, precision=str(trainer.precision),
-            warnings=_warnings(source),
-        )  # fmt: skip
-        save_pictures(
-            loaded.model, data.datasets[split], loaded.classes, directory / "pictures.png"
-        )
-        console.show_scores(
-            f"{source} on {split}", result, loaded.classes.names, found.pixels.sum(axis=0)
-        )
-        console.show_warnings(_warnings(source))
-        console.console.print(f"written to {directory}", soft_wrap=True)
-    return module.scores
+    if not trainer.is_global_zero:
+        return None
+    results = report(
+        directory, f"{source} on {split}", module, data.datasets[split],
+        found.scans[split].pixels.sum(axis=0), skipped.scored,
+        split=split, model=str(source), data=str(data_cfg.root),
+        data_fingerprint=found.fingerprints()[split], precision=str(trainer.precision),
+        warnings=(said := list(dict.fromkeys([*_warnings(source), *warnings]))),
+    )  # fmt: skip
+    console.show_warnings(said)
+    console.console.print(f"written to {directory}", soft_wrap=True)
+    return results
 
 
 def _data(
-    cfg: DictConfig, trained: dict[str, Any] | None, size: tuple[int, int] | None
+    cfg: DictConfig,
+    trained: dict[str, Any] | None,
+    size: tuple[int, int] | None,
+    run: Path | None,
 ) -> DictConfig:
     """Return the data section: another data set's, or the run's own with what replaces it.
 
     Either way images are resized as for training unless data.size says otherwise.
+
+    Args:
+        trained, size: the configuration and the size of the training.
+        run: its directory, which keeps the class table.
     """
     if cfg.data.name:
         if cfg.data.size is None and size is not None:
@@ -83,8 +93,32 @@ def _data(
         raise ConfigError(
             f"{cfg.run} does not know its data. Say them: data=<option of conf/data> data.root=..."
         )
+    if run and not trained["data"].get("classes") and (run / TABLE_FILE).is_file():
+        trained["data"]["classes"] = str(run / TABLE_FILE)
     changes = {key: value for key, value in cfg.data.items() if value is not None}
     return OmegaConf.merge(trained["data"], changes)  # type: ignore[return-value]
+
+
+def _targets(
+    cfg: DictConfig,
+    model: Model,
+    data: DictConfig,
+    trained: dict[str, Any] | None,
+    source: Source,
+) -> dict[str, TargetTable] | None:
+    """Return the image-level targets of the data, for a model that predicts some."""
+    if model.target_head is None:
+        return None
+    file = cfg.targets
+    if file is None and trained is not None and not cfg.data.name:
+        file = trained.get("task", {}).get("targets", {}).get("file")
+    return build_targets.known_targets(
+        model.target_head.columns,
+        Path(data.root).expanduser(),
+        source,
+        Path(file).expanduser() if file else None,
+        needed=not isinstance(model, UNet),
+    )
 
 
 def _trainer_options(trainer: DictConfig, trained: dict[str, Any] | None) -> dict[str, Any]:

@@ -1,7 +1,8 @@
-"""Write the masks of a file or a folder of images."""
+"""Write the masks and the image-level targets of a file or a folder of images."""
 
 from pathlib import Path
 
+import numpy as np
 from omegaconf import DictConfig
 from PIL import Image
 from rich.progress import track
@@ -9,14 +10,20 @@ from rich.progress import track
 from segmentation import console
 from segmentation.data.files import read_image
 from segmentation.data.layouts import IMAGE_SUFFIXES
+from segmentation.data.targets import empty_table
 from segmentation.errors import ConfigError, DataError
 from segmentation.hardware import pick_accelerator
-from segmentation.inference.predictor import Predictor
+from segmentation.inference.predictor import Prediction, Predictor
 from segmentation.pictures import overlay
+from segmentation.predictions import FILE, TargetPredictions, write_predictions
+from segmentation.targets import TargetColumns
 
 
 def predict(cfg: DictConfig) -> None:
-    """Write ``<stem>.png``, an 8-bit index mask of the image's own size, for each image.
+    """Write what a model says of each image into `cfg.output`.
+
+    That is ``<stem>.png``, an 8-bit index mask of the image's own size, and for image-level targets
+    a row of ``target_predictions.csv``.
 
     Raises:
         SegmentationError: for whatever a user can mend.
@@ -29,15 +36,42 @@ def predict(cfg: DictConfig) -> None:
     if clash:
         raise ConfigError(f"output={output} would overwrite input images, such as {clash.pop()}.")
     predictor = Predictor(cfg.model, pick_accelerator(cfg.device, "device"))
+    if cfg.overlay and predictor.classes is None:
+        raise ConfigError(
+            f"overlay=true lays masks over images, and {cfg.model} predicts none: its task is "
+            "image-level targets alone. Type overlay=false."
+        )
     output.mkdir(parents=True, exist_ok=True)
+    predictions = []
     for path in track(images, "predicting", console=console.console, disable=len(images) < 2):
         image = read_image(path)
-        labels = predictor(image)
-        Image.fromarray(labels).save(output / f"{path.stem}.png")
+        prediction = predictor.predict(image)
+        predictions.append(prediction)
+        if prediction.labels is None or predictor.classes is None:
+            continue
+        Image.fromarray(prediction.labels).save(output / f"{path.stem}.png")
         if cfg.overlay:
-            colored = overlay(image, labels, predictor.classes)
+            colored = overlay(image, prediction.labels, predictor.classes)
             Image.fromarray(colored).save(output / f"{path.stem}_overlay.png")
-    console.console.print(f"{len(images)} masks written to {output}", soft_wrap=True)
+    written = [f"{len(images)} masks"] if predictor.classes is not None else []
+    if predictor.columns is not None:
+        _write_targets(output / FILE, images, predictor.columns, predictions)
+        written.append(FILE)
+    console.console.print(f"{' and '.join(written)} written to {output}", soft_wrap=True)
+
+
+def _write_targets(
+    path: Path, images: list[Path], columns: TargetColumns, predictions: list[Prediction]
+) -> None:
+    truth = empty_table(len(images), columns)
+    table = TargetPredictions(
+        columns,
+        np.stack([one.probabilities for one in predictions]),
+        np.stack([one.values for one in predictions]),
+        truth.category,
+        truth.values,
+    )
+    write_predictions(path, [image.name for image in images], table, truth=False)
 
 
 def find_images(source: Path) -> list[Path]:

@@ -4,6 +4,7 @@ import os
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from math import isnan
 from pathlib import Path
 from typing import Any
 
@@ -15,22 +16,27 @@ from omegaconf import DictConfig
 from pytorch_lightning.callbacks import ModelCheckpoint
 from pytorch_lightning.loggers import Logger
 
-from segmentation import build, console, runs
+from segmentation import build, build_targets, console, runs
 from segmentation.checks import check_count
+from segmentation.commands.results import report
 from segmentation.commands.summary import summary
+from segmentation.console import argument
+from segmentation.data.check import quick_check
 from segmentation.data.datamodule import SegmentationData
-from segmentation.data.scan import Scan, scan
+from segmentation.data.labels import write_table
+from segmentation.data.source import TABLE_FILE, Source, usable
 from segmentation.errors import ConfigError, DataError, TrainingError
 from segmentation.hardware import device_name
 from segmentation.models import describe_model, save_model
-from segmentation.pictures import save_pictures
 from segmentation.quiet import quiet_libraries
+from segmentation.targets import TargetColumns
 from segmentation.training.loggers import WandbLogger
-from segmentation.training.module import SegmentationModule
+from segmentation.training.module import TrainingModule
+from segmentation.training.skipped import SkippedFiles
 
 
 def train(cfg: DictConfig) -> float:
-    """Train as configured and return the val mIoU of the best weights.
+    """Train as configured; return the best weights' score on val: mIoU, or see `monitor_of`.
 
     Raises:
         SegmentationError: for whatever a user can mend.
@@ -44,15 +50,18 @@ def train(cfg: DictConfig) -> float:
         options = build.trainer_options(cfg.trainer, freezes=bool(cfg.encoder.freeze_epochs))
         _refuse_processes_in_a_sweep(options)
         plain = build.plain(cfg)
-        data, scans = _data(cfg, plain["augment"]["transforms"])
-        model = build.build_model(cfg, len(data.classes))
+        build_targets.check_task(cfg.task)
+        data, source, columns = _data(cfg, directory)
+        model = build.build_model(cfg, len(source.labels.classes), columns)
+        classes = source.labels.classes if cfg.task.segmentation else None
         module = build.build_module(
-            cfg, model, data.classes, scans["train"].pixels,
+            cfg, model, classes, source.scans["train"].pixels,
             checkpoint_extra={
-                "model": describe_model(model, data.classes, data.size), "config": plain,
+                "model": describe_model(model, classes, data.size), "config": plain,
             },
         )  # fmt: skip
         loggers = build.build_loggers(cfg.logger, directory)
+        skipped = SkippedFiles()
         with _closing(loggers):
             for logger in loggers[1:]:  # the CSV's would repeat config.yaml
                 logger.log_hyperparams(plain)
@@ -60,22 +69,26 @@ def train(cfg: DictConfig) -> float:
                 options,
                 default_root_dir=directory,
                 logger=loggers,
-                callbacks=build.build_callbacks(cfg.callbacks, directory, loggers),
+                callbacks=[
+                    skipped,
+                    *build.build_callbacks(cfg.callbacks, directory, loggers, module.monitor),
+                ],
             )
             if trainer.is_global_zero:
                 runs.write_config(directory, cfg)
+                write_table(directory / TABLE_FILE, source.labels.table)
                 runs.write_environment(
                     directory,
-                    data={split: found.fingerprint for split, found in scans.items()},
+                    data=source.fingerprints(),
                     encoder_weights=model.encoder.source,
                     device=device_name(options["accelerator"]),
                     precision=options["precision"],
                     processes=trainer.world_size,
                     seed=cfg.seed,
                 )
-                console.show_summary(summary(cfg, data, scans, model, trainer, directory))
+                console.show_summary(summary(cfg, data, source, model, trainer, directory))
             trainer.fit(module, datamodule=data)
-            return _score(trainer, module, data, scans, directory, warnings, started)
+            return _score(trainer, module, data, source, directory, skipped, warnings, started)
 
 
 def _new_directory() -> Path:
@@ -96,21 +109,26 @@ def _refuse_processes_in_a_sweep(options: dict[str, Any]) -> None:
         )
 
 
-def _data(cfg: DictConfig, augment: list[dict]) -> tuple[SegmentationData, dict[str, Scan]]:
-    """Return the data, after a look at every file."""
+def _data(
+    cfg: DictConfig, directory: Path
+) -> tuple[SegmentationData, Source, TargetColumns | None]:
+    """Return the data, after a look at every file, and the image-level targets to be learnt."""
     if not cfg.data.name:
-        raise ConfigError("data=as_trained is for evaluate.py. Train with data=camvid or streets.")
-    splits = build.build_samples(cfg.data)
+        raise ConfigError("data=as_trained is for evaluate.py. Train with data=folder or another.")
+    source = usable(build.find_source(cfg.data, directory=directory), cfg.data.on_error)
     for split in ("train", "val"):
-        if split not in splits:
+        if split not in source.samples:
             raise DataError(
-                f"no {split} split in {cfg.data.root} (splits there: {', '.join(splits)}). "
-                f"Training needs {split}/ and {split}annot/."
+                f"no {split} split in {cfg.data.root} (splits there: {', '.join(source.samples)}). "
+                "Training needs train and val."
             )
-    data = build.build_data(cfg.data, splits, augment, cfg.seed)
-    scans = {split: scan(samples, data.classes) for split, samples in splits.items()}
-    data.check_sizes(scans["train"].sizes)
-    return data, scans
+    quick_check(source)
+    columns, targets = build_targets.find_targets(
+        cfg.task, Path(cfg.data.root).expanduser(), source
+    )
+    data = build.build_data(cfg.data, source, cfg.augment, cfg.seed, targets=targets)
+    data.check_sizes(source.scans["train"].sizes)
+    return data, source, columns
 
 
 @contextmanager
@@ -129,14 +147,15 @@ def _closing(loggers: Sequence[Logger]) -> Iterator[None]:
 
 def _score(
     trainer: pl.Trainer,
-    module: SegmentationModule,
+    module: TrainingModule,
     data: SegmentationData,
-    scans: dict[str, Scan],
+    source: Source,
     directory: Path,
+    skipped: SkippedFiles,
     warnings: list[str],
     started: float,
 ) -> float:
-    """Score the best weights on test, or on val where there is no test; return their val mIoU."""
+    """Score the best weights on test, or on val where there is no test; return their val score."""
     checkpoint = trainer.checkpoint_callbacks[0]
     assert isinstance(checkpoint, ModelCheckpoint)
     if not checkpoint.best_model_path:
@@ -146,45 +165,51 @@ def _score(
             "trainer.check_val_every_n_epoch and trainer.limit_val_batches."
         )
     best = torch.load(checkpoint.best_model_path, weights_only=True, map_location="cpu")
-    val_miou = best["scores"]["miou"]
+    monitor = module.monitor
+    val_score = monitor.of(best["scores"])
     module.load_state_dict(best["state_dict"])
-    split = "test" if "test" in scans else "val"
+    split = "test" if "test" in source.scans else "val"
     # As test whichever the split: in Lightning's validation an average of weights would step in.
     trainer.test(module, dataloaders=data.scoring_dataloader(split), verbose=False)
     if not trainer.is_global_zero:
-        return val_miou
-    assert module.confusion is not None
-    dataset, epoch = data.datasets[split], int(best["epoch"]) + 1
-    result = runs.write_scores(
+        return val_score
+    epoch = int(best["epoch"]) + 1
+    results = report(
         directory,
-        module.confusion,
-        [sample.name for sample in dataset.samples],
-        data.classes,
+        f"best weights (epoch {epoch}) on {split}",
+        module,
+        data.datasets[split],
+        source.scans[split].pixels.sum(axis=0),
+        skipped.scored,
         split=split,
-        val_miou=val_miou,
         epoch=epoch,
         encoder_weights=module.model.encoder.source,
         seconds=round(time.perf_counter() - started, 1),
         warnings=warnings,
+        **{f"val_{monitor.name}": None if isnan(val_score) else val_score},
     )
+    values = {f"best/{split}_{name}": value for name, value in results.flat().items()}
     for logger in trainer.loggers:
-        logger.log_metrics({f"best/{split}_miou": result.miou, "best/val_miou": val_miou})
-    save_model(module.model, directory / "model", data.classes, data.size)
-    save_pictures(module.model, dataset, data.classes, directory / "pictures.png")
-    pixels = scans[split].pixels.sum(axis=0)
-    title = f"best weights (epoch {epoch}) on {split}"
-    console.show_scores(title, result, data.classes.names, pixels)
+        logger.log_metrics(values | {f"best/val_{monitor.name}": val_score})
+    save_model(module.model, directory / "model", module.classes, data.size)
     console.show_warnings(warnings)
+    _show_next(directory, module.checkpoint_extra["config"], module.classes is not None)
+    return val_score
+
+
+def _show_next(directory: Path, config: dict[str, Any], segments: bool) -> None:
+    """Print where the run is, and what may be typed next."""
+    data, task = config["data"], config["task"]
+    targets = {key: task["targets"][key] for key in ("category", "values")}
+    again = [] if "draw" in data else [f"data={data['name']}", argument("data.root", data["root"])]
+    again += [] if segments else ["task.segmentation=false"]
+    again += [argument(f"task.targets.{key}", value) for key, value in targets.items() if value]
     here = Path.cwd()
-    data_cfg = module.checkpoint_extra["config"]["data"]
-    root = console.argument("data.root", data_cfg["root"])
-    again = "" if "draw" in data_cfg else f"data={data_cfg['name']} {root} "
     run = directory.relative_to(here) if directory.is_relative_to(here) else directory
     console.show_next(
-        f"run directory: {run}  (pictures.png shows what it sees)",
-        f"python evaluate.py {console.argument('run', run)} split=val",
-        f"python predict.py {console.argument('model', run)} "
-        "input=<images> output=<folder> overlay=true",
-        f"python train.py {again}encoder=resnet34",
+        f"run directory: {run}" + ("  (pictures.png shows what it sees)" if segments else ""),
+        f"python evaluate.py {argument('run', run)} split=val",
+        f"python predict.py {argument('model', run)} input=<images> output=<folder>"
+        + (" overlay=true" if segments else ""),
+        " ".join(["python train.py", *again, "encoder=resnet34"]),
     )
-    return val_miou

@@ -1,6 +1,6 @@
 """The loaders of a run's splits."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import cv2
@@ -10,28 +10,34 @@ import torch
 from torch.utils.data import DataLoader
 
 from segmentation.checks import check_count
-from segmentation.classes import ClassTable
+from segmentation.data.augmentation import Augmentation
 from segmentation.data.dataset import SegmentationDataset, TrainDataset, collate
-from segmentation.data.layouts import Sample
+from segmentation.data.pairs import Pairs
 from segmentation.data.sampler import EpochSampler, RankSampler
-from segmentation.data.transforms import Size, TrainTransform
+from segmentation.data.targets import TargetTable
+from segmentation.data.window import Size
 from segmentation.errors import ConfigError
 from segmentation.hardware import available_cores
+
+LARGEST = 512
+"""The longest side of a crop that is chosen by itself, in pixels."""
 
 
 class SegmentationData(pl.LightningDataModule):
     """The splits of one data set as loaders of batches (see `collate`).
 
     Args:
-        splits: the samples of each split that is there: train, val, test.
-        classes: what the masks' indices mean.
-        augment: albumentations for training, see `TrainTransform`.
+        splits: the pairs of each split that is there: train, val, test.
+        augment: how training samples are made.
         size: (height, width) that images are resized to before the model, in training and in
             scoring; None: their own. Scores are at the labels' own resolution either way.
         crop: (height, width) of random crops in training; None: no crops.
         batch_size: the global batch, shared out evenly among all ranks.
         workers: processes that load, for each rank; ``"auto"``: as many as cores allow, at most 8.
         seed: order and augmentation follow from it.
+        skip: files that cannot be read while the run goes on are left out, see
+            `SegmentationDataset`; else they stop it.
+        targets: the image-level targets of each split; none by default.
 
     Raises:
         ConfigError: a batch that is smaller than one image or does not divide among the ranks.
@@ -39,14 +45,15 @@ class SegmentationData(pl.LightningDataModule):
 
     def __init__(
         self,
-        splits: Mapping[str, Sequence[Sample]],
-        classes: ClassTable,
-        augment: Sequence[dict] = (),
+        splits: Mapping[str, Pairs],
+        augment: Augmentation | None = None,
         size: Size | None = None,
         crop: Size | None = None,
         batch_size: int = 8,
         workers: int | str = "auto",
         seed: int = 0,
+        skip: bool = False,
+        targets: Mapping[str, TargetTable] | None = None,
     ) -> None:
         super().__init__()
         check_count("data.batch_size", batch_size, 1)
@@ -57,17 +64,24 @@ class SegmentationData(pl.LightningDataModule):
                 f"data.crop={list(crop)} is larger than data.size={list(size)}: images would be "
                 "padded with void. Type data.crop=null, or a smaller one."
             )
-        self.classes = classes
         self.batch_size = batch_size
         self.workers = workers
         self.seed = seed
         self.size, self.crop = size, crop
         self.datasets: dict[str, SegmentationDataset] = {
-            split: SegmentationDataset(samples, classes, size) for split, samples in splits.items()
+            split: SegmentationDataset(pairs, size, skip, (targets or {}).get(split))
+            for split, pairs in splits.items()
         }
         if "train" in splits:
-            transform = TrainTransform(augment, size, crop)
-            self.train_set = TrainDataset(splits["train"], classes, transform, seed)
+            augment = augment or Augmentation()
+            self.train_set = TrainDataset(
+                splits["train"],
+                augment.transform(size, crop),
+                seed,
+                skip,
+                augment.mixing(targets=bool(targets)),
+                (targets or {}).get("train"),
+            )
 
     def check_sizes(self, sizes: np.ndarray) -> None:
         """Check that training images can share a batch.
@@ -83,7 +97,7 @@ class SegmentationData(pl.LightningDataModule):
         low, high = sizes.min(axis=0), sizes.max(axis=0)
         raise ConfigError(
             f"the training images have different sizes, {low[0]}x{low[1]} to {high[0]}x{high[1]}, "
-            "and cannot share a batch. Set data.crop=[height,width] (random crops) or "
+            "and cannot share a batch. Set data.crop=auto or [height,width] (random crops), or "
             "data.size=[height,width] (resized)."
         )
 
@@ -137,6 +151,21 @@ class SegmentationData(pl.LightningDataModule):
             persistent_workers=workers > 0 and dataset is getattr(self, "train_set", None),
             worker_init_fn=_one_thread,
         )
+
+
+def auto_crop(sizes: np.ndarray) -> Size | None:
+    """Return the crop for images that do not share one size of at most `LARGEST`; else None.
+
+    Args:
+        sizes: (images, 2), heights and widths.
+
+    Returns:
+        Their median height and width, at most `LARGEST`, as multiples of 32 where they are longer.
+    """
+    if len(np.unique(sizes, axis=0)) == 1 and sizes.max() <= LARGEST:
+        return None
+    height, width = (min(int(side), LARGEST) for side in np.median(sizes, axis=0))
+    return height // 32 * 32 or height, width // 32 * 32 or width
 
 
 def auto_workers(on_cpu: bool, ranks_here: int) -> int:

@@ -1,66 +1,87 @@
 """The one dataset: pairs of image and mask, as a model sees them."""
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from segmentation.classes import ClassTable
-from segmentation.data.files import check_labels, read_image, read_mask
-from segmentation.data.layouts import Sample
-from segmentation.data.transforms import Size, TrainTransform, resize_image
+from segmentation.classes import VOID
+from segmentation.data.mixing import Mixing
+from segmentation.data.pairs import Pair, Pairs
+from segmentation.data.targets import TargetTable
+from segmentation.data.transforms import TrainTransform
+from segmentation.data.window import Size, resize_image
+from segmentation.errors import DataError
 
 Item = dict[str, Any]
+
+OWN: Final = ("C", "W")  # contiguous and writable: a cache is neither copied nor written to until here
 
 
 class SegmentationDataset(Dataset[Item]):
     """Images with masks, for scoring: the image resized to `size`, the mask as it is on disk.
 
     An item is a dict with `image` (`uint8` (3, h, w), RGB), `mask` (`uint8` (H, W), void is
-    `VOID`), `name` and `index`.
+    `VOID`), `name`, `index`, and `failed`: why the pair could not be read, empty where it could.
+    Where there are image-level targets it has `category` (`NO_CATEGORY` where empty) and `values`
+    (`float32` (columns,), NaN where empty) besides.
 
     Args:
-        samples: the pairs of one split.
-        classes: what the masks' indices mean.
+        pairs: the decoded pairs of one split.
         size: (height, width) of the image; None: its own.
+        skip: a pair that cannot be read while the run goes on becomes one pixel of void, which
+            counts nowhere, in place of an error.
+        targets: the image-level targets of the split; None for none.
     """
 
     def __init__(
-        self, samples: Sequence[Sample], classes: ClassTable, size: Size | None = None
+        self,
+        pairs: Pairs,
+        size: Size | None = None,
+        skip: bool = False,
+        targets: TargetTable | None = None,
     ) -> None:
-        self.samples = list(samples)
-        self.classes = classes
+        self.pairs = pairs
+        self.names = [sample.name for sample in pairs.samples]
         self.size = size
-        self._lookup = classes.lookup()
+        self.skip = skip
+        self.targets = targets
 
     def __len__(self) -> int:
-        return len(self.samples)
+        return len(self.pairs)
 
     def __getitem__(self, index: int) -> Item:
-        image, mask = self.read(index)
-        return self._item(index, resize_image(image, self.size), mask)
+        (image, mask), failed = self.read(index)
+        return self._item(index, resize_image(image, self.size), mask, failed)
 
-    def read(self, index: int) -> tuple[np.ndarray, np.ndarray]:
-        """Return one pair at its own resolution: `uint8` (H, W, 3) and `uint8` (H, W).
+    def read(self, index: int) -> tuple[Pair, str]:
+        """Return one pair at its own resolution, and why it could not be read.
 
         Raises:
-            DataError: a file that cannot be read, or a label outside the class table.
+            DataError: it cannot be read and is not to be skipped.
         """
-        sample = self.samples[index]
-        mask = read_mask(sample.mask)
-        check_labels(sample.mask, np.flatnonzero(np.bincount(mask.ravel())), self.classes)
-        return read_image(sample.image), self._lookup[mask]
+        try:
+            return self.pairs[index], ""
+        except DataError as error:
+            if not self.skip:
+                raise
+            nothing = np.zeros((1, 1, 3), np.uint8), np.full((1, 1), VOID, np.uint8)
+            return nothing, str(error)
 
-    def _item(self, index: int, image: np.ndarray, mask: np.ndarray) -> Item:
+    def _item(self, index: int, image: np.ndarray, mask: np.ndarray, failed: str) -> Item:
+        # What stands in for a file that cannot be read has targets of its own, or none.
+        targets = self.targets.item(None if failed else index) if self.targets else {}
         # A transposed view of H,W,C memory is what PyTorch calls channels_last.
         return {
-            "image": torch.from_numpy(np.ascontiguousarray(image)).permute(2, 0, 1),
-            "mask": torch.from_numpy(np.ascontiguousarray(mask)),
-            "name": self.samples[index].name,
+            "image": torch.from_numpy(np.require(image, requirements=OWN)).permute(2, 0, 1),
+            "mask": torch.from_numpy(np.require(mask, requirements=OWN)),
+            "name": self.names[index],
             "index": index,
+            "failed": failed,
+            **targets,
         }
 
 
@@ -69,36 +90,67 @@ class TrainDataset(SegmentationDataset):
 
     The epoch comes with the index because workers outlive it: each sample's randomness is a
     function of (seed, epoch, index) and of nothing else. A plain index is one of epoch 0, which is
-    how Lightning asks when it overfits a few batches.
+    how Lightning asks when it overfits a few batches. In the place of a pair that cannot be read
+    and is to be skipped comes the next one that can.
+
+    Args:
+        pairs, skip, targets: see `SegmentationDataset`.
+        transform: resizes, augments and crops.
+        seed: the run's.
+        mixing: pastes parts of other samples in; None: it does not.
     """
 
     def __init__(
         self,
-        samples: Sequence[Sample],
-        classes: ClassTable,
+        pairs: Pairs,
         transform: TrainTransform,
         seed: int,
+        skip: bool = False,
+        mixing: Mixing | None = None,
+        targets: TargetTable | None = None,
     ) -> None:
-        super().__init__(samples, classes)
+        super().__init__(pairs, skip=skip, targets=targets)
         self.transform = transform
         self.seed = seed
+        self.mixing = mixing
 
     def __getitem__(self, key: tuple[int, int] | int) -> Item:
         epoch, index = (0, key) if isinstance(key, int) else key
-        image, mask = self.transform(*self.read(index), seed=(self.seed, epoch, index))
-        return self._item(index, image, mask)
+        seed = (self.seed, epoch, index)
+        pair, failed = self._draw(index, seed)
+        if self.mixing is not None:
+            pair = self.mixing(*pair, seed, len(self), lambda *other: self._draw(*other)[0])
+        return self._item(index, *pair, failed)
+
+    def _draw(self, index: int, seed: Sequence[int]) -> tuple[Pair, str]:
+        """Return a pair, augmented as `seed` says, and why it is another than was asked for."""
+        pair, failed = self.read(index)
+        if failed:
+            pair = self._next_readable(index)
+        return self.transform(*pair, seed), failed
+
+    def _next_readable(self, index: int) -> Pair:
+        for step in range(1, len(self)):
+            pair, failed = self.read((index + step) % len(self))
+            if not failed:
+                return pair
+        raise DataError("no pair of the training split can be read any more.")
 
 
 def collate(items: Sequence[Item]) -> dict[str, Any]:
     """Stack items into a batch; images or masks of different sizes stay a list.
 
-    Images come out as `uint8` (N, 3, H, W) in channels_last memory, ready for the model.
+    Images come out as `uint8` (N, 3, H, W) in channels_last memory, ready for the model, targets
+    as `category`, `int64` (N,), and `values`, `float32` (N, columns).
     """
+    targets = [key for key in ("category", "values") if key in items[0]]
     return {
         "image": _stack([item["image"] for item in items], _stack_channels_last),
         "mask": _stack([item["mask"] for item in items], torch.stack),
         "name": [item["name"] for item in items],
         "index": torch.tensor([item["index"] for item in items]),
+        "failed": {item["name"]: item["failed"] for item in items if item["failed"]},
+        **{key: torch.from_numpy(np.stack([item[key] for item in items])) for key in targets},
     }
 
 

@@ -5,7 +5,6 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from segmentation.classes import ClassTable
 from segmentation.errors import DataError
 
 # What Pillow raises for a file that is missing, cut off, no image at all, or a decompression bomb.
@@ -16,17 +15,26 @@ UNREADABLE = (
     UnidentifiedImageError,
     Image.DecompressionBombError,
 )
+ORIENTATION = 0x0112  # the EXIF tag
 
 
 def read_image(path: Path) -> np.ndarray:
     """Read an image as RGB, turned the way its EXIF tag says.
 
+    Greyscale, palette and CMYK become RGB; 16-bit RGB keeps its upper 8 bits.
+
     Returns:
         `uint8` (H, W, 3).
 
     Raises:
-        DataError: the file is missing, unreadable, cut off, or has more than 8 bits a channel.
+        DataError: the file is missing, unreadable, cut off, a decompression bomb, has more than
+            8 bits in a single channel, or is transparent somewhere.
     """
+    return _upright(path)[0]
+
+
+def _upright(path: Path) -> tuple[np.ndarray, bool]:
+    """Return an image as `read_image` does, and whether turning it kept its size."""
     try:
         with Image.open(path) as image:
             if image.mode.startswith(("I", "F")):
@@ -34,42 +42,81 @@ def read_image(path: Path) -> np.ndarray:
                     f"{path} has more than 8 bits a channel (mode {image.mode}). "
                     "Convert it to an 8-bit image first."
                 )
-            return np.array(ImageOps.exif_transpose(image).convert("RGB"))
+            image.load()
+            turned = image.getexif().get(ORIENTATION, 1) != 1
+            upright = ImageOps.exif_transpose(image)
+            unclear = turned and upright.size == image.size
+            return np.array(_opaque(upright, path).convert("RGB")), unclear
     except UNREADABLE as error:
         raise _unreadable(path, error) from error
 
 
 def read_mask(path: Path) -> np.ndarray:
-    """Read a mask's indices, as they are on disk.
+    """Read a mask's values, as they are on disk.
 
     Returns:
-        `uint8` (H, W).
+        `uint8`: indices (H, W) of a greyscale, palette, 1-bit or 16-bit mask, or RGB colours
+        (H, W, 3).
 
     Raises:
-        DataError: the file is missing, unreadable or cut off, or holds colours and no indices.
+        DataError: the file is missing, unreadable or cut off, its indices exceed 255, its
+            compression smears labels (JPEG), or its mode is none of these.
     """
     try:
-        with Image.open(path) as mask:
-            if mask.mode not in ("L", "P"):
+        with Image.open(path) as file:
+            if file.format == "JPEG":
                 raise DataError(
-                    f"{path} is no index mask (mode {mask.mode}). A mask is an 8-bit greyscale or "
-                    "palette PNG whose values are class indices."
+                    f"{path} is a JPEG: its compression changes labels. Save masks as PNG."
                 )
-            return np.array(mask)
+            mask = file if file.mode == "P" else _opaque(file, path)
+            if mask.mode in ("L", "P", "RGB"):
+                return np.array(mask)
+            if mask.mode == "1" or mask.mode.startswith("I"):
+                values = np.array(mask)
+                if values.min() >= 0 and values.max() <= 255:
+                    return values.astype(np.uint8)
+                raise DataError(
+                    f"{path} holds the index {values.max()}: an index mask has 0 to 255. "
+                    "(Files of instance ids are no class masks.)"
+                )
+            raise DataError(
+                f"{path} is no mask (mode {mask.mode}). A mask is a PNG of class indices "
+                "(greyscale or palette) or of RGB colours."
+            )
     except UNREADABLE as error:
         raise _unreadable(path, error) from error
 
 
-def check_labels(path: Path, values: np.ndarray, classes: ClassTable) -> None:
-    """Raise DataError if `values`, the indices a mask holds, are not all in the class table."""
-    unknown = classes.unknown(values.tolist())
-    if unknown:
-        void = "no void index" if classes.void is None else f"void is {classes.void}"
+def read_pair(image_path: Path, mask_path: Path) -> tuple[np.ndarray, np.ndarray]:
+    """Read an image and its mask, which must have one size: see `read_image` and `read_mask`.
+
+    Raises:
+        DataError: also where their sizes differ, or an EXIF tag turns the image in a way that its
+            mask may or may not have followed.
+    """
+    image, unclear = _upright(image_path)
+    mask = read_mask(mask_path)
+    if mask.shape[:2] != image.shape[:2]:
         raise DataError(
-            f"{path} holds labels outside the class table: {unknown} (classes are "
-            f"0..{len(classes) - 1}, {void}). Mend the mask, or train with the table it was "
-            "drawn for."
+            f"{mask_path} is {mask.shape[1]}x{mask.shape[0]} but its image {image_path.name} is "
+            f"{image.shape[1]}x{image.shape[0]}. A mask has the size of its image."
         )
+    if unclear:  # a quarter turn shows in the sizes; the rest fits either way
+        raise DataError(
+            f"{image_path} carries an EXIF rotation, and its size does not tell whether the mask "
+            "follows it. Save the image upright and without the tag."
+        )
+    return image, mask
+
+
+def _opaque(image: Image.Image, path: Path) -> Image.Image:
+    """Drop an alpha channel that hides nothing."""
+    if not image.has_transparency_data:
+        return image
+    image = image.convert("LA" if image.mode == "LA" else "RGBA")
+    if np.array(image.getchannel("A")).min() < 255:
+        raise DataError(f"{path} is transparent in places. Save it without an alpha channel.")
+    return image.convert("L" if image.mode == "LA" else "RGB")
 
 
 def _unreadable(path: Path, error: Exception) -> DataError:

@@ -1,7 +1,11 @@
-"""From a folder on disk to the pairs of image and mask of each split."""
+"""Which folders hold images and which hold masks: found by looking, one row of a table each."""
 
 import logging
+import os
+import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 
 from segmentation.errors import DataError
@@ -11,112 +15,202 @@ log = logging.getLogger(__name__)
 SPLITS = ("train", "val", "test")
 IMAGE_SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff"}
 
+WORDS: dict[str, tuple[str, ...]] = {
+    "train": ("train", "training"),
+    "val": ("val", "valid", "validation"),
+    "test": ("test", "testing"),
+    "images": ("images", "image", "imgs", "img", "JPEGImages"),
+    "masks": (
+        "masks", "mask", "labels", "label", "annotations", "annotation", "annots", "annot", "gt",
+        "SegmentationClass",
+    ),
+}  # fmt: skip
+"""What people call a split's folder, the folder of images, and that of masks; case is ignored."""
+
+IMAGE_ENDINGS = ("", "_leftImg8bit", "_image", "_img")
+MASK_ENDINGS = (
+    "", "_mask", "_masks", "_label", "_labels", "_gt", "_L", "_seg",
+    "_gtFine_labelIds", "_gtFine_labelTrainIds",
+)  # fmt: skip
+
 
 @dataclass(frozen=True)
 class Sample:
-    """An image and its mask; `name` is unique within a split and names the image in results."""
+    """An image and its mask.
+
+    Args:
+        name: unique within a split; names the image in results.
+        image, mask: the files.
+        group: samples of one group (a video's frames) never lie in two splits that we make; empty
+            where no group is known.
+    """
 
     name: str
     image: Path
     mask: Path
+    group: str = ""
 
 
-def available_splits(root: Path) -> list[str]:
-    """Return the splits of which `root` holds images and masks, in the order train, val, test."""
-    splits = []
-    for split in SPLITS:
-        if (root / split).is_dir() and (root / f"{split}annot").is_dir():
-            splits.append(split)
-        elif (root / split).is_dir():
-            log.warning("%s has no %sannot/: its %s split is left out.", root, split, split)
-    return splits
+@dataclass(frozen=True)
+class Layout:
+    """A pattern of folders below a data set's root.
 
-
-def find_samples(root: Path, split: str) -> list[Sample]:
-    """List one split of the SegNet tutorial's layout.
-
-    Images lie in ``<root>/<split>`` and masks in ``<root>/<split>annot``. Where
-    ``<root>/<split>.txt`` exists it says which pairs belong to the split (of its paths only the
-    last two parts count: the tutorial's start with ``/SegNet/CamVid/``); else every image in the
-    folder does, with the mask of the same stem.
-
-    Raises:
-        DataError: the folder, the split, an image or a mask is not there.
+    Args:
+        images, masks: folders; ``{split}``, ``{images}`` and ``{masks}`` stand for any of `WORDS`.
+        endings: the endings of mask names that tell; any of `MASK_ENDINGS` by default.
     """
-    if not root.is_dir():
-        raise DataError(
-            f"no folder {root}. Say where the data are: data.root=<folder with train/, "
-            "trainannot/, val/, valannot/>."
+
+    images: str
+    masks: str
+    endings: tuple[str, ...] = MASK_ENDINGS
+
+    @property
+    def has_splits(self) -> bool:
+        """Whether the folders say which split a file belongs to."""
+        return "{split}" in self.images
+
+
+NAMED = MASK_ENDINGS[1:]  # where both lie in one folder a mask needs an ending
+
+LAYOUTS = (
+    Layout("{split}", "{split}annot"),  # the SegNet tutorial's CamVid
+    Layout("{split}", "{split}_{masks}"),  # Kaggle's CamVid
+    Layout("leftImg8bit/{split}", "gtFine/{split}"),  # Cityscapes
+    Layout("{images}/{split}", "{masks}/{split}"),
+    Layout("{split}/{images}", "{split}/{masks}"),
+    Layout("{split}_{images}/{split}", "{split}_{masks}/{split}"),  # Keras' ImageDataGenerator
+    Layout("{split}_{images}", "{split}_{masks}"),
+    Layout("{images}", "{masks}"),
+    Layout("{split}", "{split}", NAMED),
+    Layout("", "", NAMED),
+)
+"""The layouts that are known, the more telling ones first."""
+
+
+@dataclass(frozen=True)
+class Folders:
+    """One split's files in one layout.
+
+    Attributes:
+        where: the folders in words, for people.
+        ending: what the names of the masks end in.
+        samples: the pairs.
+        images, masks: files of either kind without a partner; of masks those of that ending.
+    """
+
+    where: str
+    ending: str
+    samples: list[Sample]
+    images: list[Path]
+    masks: list[Path]
+
+
+def find_layout(root: Path, ending: str | None = None) -> tuple[Layout, dict[str, Folders]] | None:
+    """Return the first layout that pairs images with masks below `root`, and what it finds.
+
+    Args:
+        root: a data set's folder.
+        ending: the one ending of mask names that is looked for; None: any.
+
+    Returns:
+        The layout and its files by split (``""`` where it has none), or None.
+    """
+    for layout in LAYOUTS:
+        found, without = {}, []
+        for split in SPLITS if layout.has_splits else ("",):
+            images = _resolve(root, layout.images, split)
+            masks = _resolve(root, layout.masks, split)
+            if images and masks:
+                found[split] = _pair(root, images, masks, (ending,) if ending else layout.endings)
+            elif images:
+                without.append(images)
+        if any(folders.samples for folders in found.values()):
+            for images in without:
+                log.warning("%s has no folder of masks: it is left out.", images)
+            return layout, found
+    return None
+
+
+def _resolve(root: Path, pattern: str, split: str) -> Path | None:
+    """Return the folder that a pattern stands for, None where there is none."""
+    folder = root
+    for part in filter(None, pattern.split("/")):
+        keys = [split if key == "split" else key for key in re.findall(r"{(\w+)}", part)]
+        blanks = re.sub(r"{\w+}", "{}", part)
+        names = [
+            blanks.format(*chosen).lower() for chosen in product(*(WORDS[key] for key in keys))
+        ]
+        there = {path.name.lower(): path for path in sorted(folder.iterdir()) if path.is_dir()}
+        match = next((there[name] for name in names if name in there), None)
+        if match is None:
+            return None
+        folder = match
+    return folder
+
+
+def _pair(root: Path, images: Path, masks: Path, endings: Sequence[str]) -> Folders:
+    """Pair the files of two folders by name, with the endings that pair the most."""
+    image_files, mask_files = _by_name(images), _by_name(masks)
+    best: dict[str, tuple[str, str]] = {}
+    best_ending = endings[0]
+    for image_ending, ending in product(IMAGE_ENDINGS, endings):
+        names = (
+            key.removesuffix(image_ending) for key in image_files if key.endswith(image_ending)
         )
-    images, masks = root / split, root / f"{split}annot"
-    for folder in (images, masks):
-        if not folder.is_dir():
-            found = ", ".join(available_splits(root)) or "none"
+        pairs = {
+            name: (name + image_ending, name + ending)
+            for name in names
+            if name + ending in mask_files and (images != masks or image_ending != ending)
+        }
+        if len(pairs) > len(best):
+            best, best_ending = pairs, ending
+    used = {key for pair in best.values() for key in pair}
+    where = " + ".join(
+        dict.fromkeys(f"{folder.relative_to(root).as_posix()}/" for folder in (images, masks))
+    )
+    return Folders(
+        where=where if images != masks else f"{where} (masks beside their images)",
+        ending=best_ending,
+        samples=[
+            Sample(name, image_files[image], mask_files[mask])
+            for name, (image, mask) in sorted(best.items())
+        ],
+        images=[path for key, path in image_files.items() if key not in used],
+        masks=[
+            path
+            for key, path in mask_files.items()
+            if images != masks and key not in used and key.endswith(best_ending)
+        ],
+    )
+
+
+def _by_name(folder: Path) -> dict[str, Path]:
+    """Return the image files below a folder by their path in it, without suffix."""
+    files: dict[str, Path] = {}
+    for path in image_files_below(folder):
+        key = path.relative_to(folder).with_suffix("").as_posix()
+        if key in files:
             raise DataError(
-                f"no {folder.name}/ in {root} (splits there: {found}). The {split} split needs "
-                f"{images.name}/ and {masks.name}/; use another split or another data.root."
+                f"{folder} has two files of one name, {files[key].name} and {path.name}: which of "
+                "them counts is unclear. Rename or remove one."
             )
-    listing = root / f"{split}.txt"
-    samples = _listed(root, listing) if listing.is_file() else _paired(images, masks)
-    if not samples:
-        raise DataError(
-            f"no images for the {split} split in {images}. Put images there "
-            f"({', '.join(sorted(IMAGE_SUFFIXES))}) or give another data.root."
-        )
-    return samples
+        files[key] = path
+    return files
 
 
-def _paired(images: Path, masks: Path) -> list[Sample]:
-    by_stem = {path.stem: path for path in _files(masks)}
-    samples, without = [], []
-    for image in _files(images):
-        if image.stem in by_stem:
-            samples.append(Sample(image.stem, image, by_stem[image.stem]))
-        else:
-            without.append(image.name)
-    if without:
-        raise DataError(
-            f"{len(without)} images in {images} have no mask in {masks}: {_first(without)}. "
-            "A mask has the name of its image."
-        )
-    names = [sample.name for sample in samples]
-    if len(set(names)) != len(names):
-        twice = sorted({name for name in names if names.count(name) > 1})
-        raise DataError(
-            f"images of the same name in {images}: {_first(twice)}. Rename or remove one of each."
-        )
-    return samples
-
-
-def _listed(root: Path, listing: Path) -> list[Sample]:
-    samples, missing, seen = [], [], set()
-    for number, line in enumerate(listing.read_text(encoding="utf-8").splitlines(), start=1):
-        if not line.strip():
+def image_files_below(folder: Path) -> Iterator[Path]:
+    """Yield the image files in a folder and its folders, by name; links that loop end there."""
+    seen = set()
+    for here, folders, files in os.walk(folder, followlinks=True):
+        real = os.path.realpath(here)
+        if real in seen:
+            folders.clear()
             continue
-        parts = line.split()
-        if len(parts) != 2:
-            raise DataError(
-                f"{listing}, line {number}: expected two paths, image and mask, got {line!r}."
-            )
-        image, mask = (root.joinpath(*Path(part).parts[-2:]) for part in parts)
-        missing += [path for path in (image, mask) if not path.is_file()]
-        if image.stem in seen:
-            raise DataError(f"{listing}, line {number}: {image.stem} is listed twice.")
-        seen.add(image.stem)
-        samples.append(Sample(image.stem, image, mask))
-    if missing:
-        raise DataError(
-            f"{listing} names {len(missing)} files that are not in {root}: "
-            f"{_first([str(path.relative_to(root)) for path in missing])}. Restore them, or delete "
-            f"{listing.name} to use every pair in the folders."
-        )
-    return samples
-
-
-def _files(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.iterdir() if path.suffix.lower() in IMAGE_SUFFIXES)
-
-
-def _first(names: list[str], count: int = 5) -> str:
-    more = f" and {len(names) - count} more" if len(names) > count else ""
-    return ", ".join(names[:count]) + more
+        seen.add(real)
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        for name in sorted(files):
+            if name.startswith(".") or os.path.splitext(name)[1].lower() not in IMAGE_SUFFIXES:
+                continue
+            if not name.isprintable():  # what is no UTF-8 arrives as lone surrogates
+                raise DataError(f"{folder} has a file whose name is no text: {name!a}. Rename it.")
+            yield Path(here, name)

@@ -1,22 +1,44 @@
-"""Images in, label masks out, with a trained model."""
+"""Images in, label masks and image-level targets out, with a trained model."""
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
 
-from segmentation.data.transforms import resize_image
+from segmentation.data.window import resize_image
+from segmentation.errors import ModelError
 from segmentation.hardware import fastest_precision
 from segmentation.models import load_model
 from segmentation.scores import label_map
 
 
+@dataclass(frozen=True)
+class Prediction:
+    """What a model says of one image, as far as it predicts it.
+
+    Attributes:
+        labels: `uint8` (H, W), indices of `Predictor.classes`; None of a model that does not
+            segment.
+        probabilities: `float32` (categories,) of the image's category; empty without one.
+        values: `float32` (values,) in their columns' units; empty without any.
+    """
+
+    labels: np.ndarray | None
+    probabilities: np.ndarray
+    values: np.ndarray
+
+
 class Predictor:
-    """Segments images with a trained model.
+    """Predicts what a trained model was trained for.
 
     Args:
         model: a run directory, a `.ckpt`, or a model directory.
         device: ``"cpu"``, ``"cuda"`` or ``"mps"``.
+
+    Attributes:
+        classes: what labels mean; None of a model that does not segment.
+        columns: the image-level targets; None of a model without.
 
     Raises:
         ModelError: `model` is none of these.
@@ -29,19 +51,38 @@ class Predictor:
         self.device = torch.device(device)
         self.bfloat16 = fastest_precision(device) == "bf16-mixed"
         self.model = loaded.model.to(self.device)
+        self.head = self.model.target_head
+        self.columns = None if self.head is None else self.head.columns
+
+    def __call__(self, image: np.ndarray) -> np.ndarray:
+        """Return the label of every pixel, `uint8` (H, W); see `predict`.
+
+        Raises:
+            ModelError: the model does not segment.
+        """
+        labels = self.predict(image).labels
+        if labels is None:
+            raise ModelError("this model predicts image-level targets and no labels of pixels.")
+        return labels
 
     @torch.inference_mode()
-    def __call__(self, image: np.ndarray) -> np.ndarray:
-        """Return the label of every pixel.
+    def predict(self, image: np.ndarray) -> Prediction:
+        """Return all that the model says of an image.
 
         Args:
             image: `uint8` (H, W, 3), RGB.
-
-        Returns:
-            `uint8` (H, W), indices of `classes`.
         """
         resized = np.ascontiguousarray(resize_image(image, self.size))
         batch = torch.from_numpy(resized).permute(2, 0, 1)[None].to(self.device)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.bfloat16):
-            logits = self.model(batch)
-        return label_map(logits, image.shape[:2])[0].to(torch.uint8).cpu().numpy()
+            logits, targets = self.model.forward_all(batch)
+        labels, nothing = None, np.zeros(0, np.float32)
+        if logits is not None:
+            labels = label_map(logits, image.shape[:2])[0].to(torch.uint8).cpu().numpy()
+        if self.head is None or targets is None:
+            return Prediction(labels, nothing, nothing)
+        return Prediction(
+            labels,
+            targets.category.softmax(dim=1)[0].cpu().numpy(),
+            self.head.in_units(targets.values)[0].cpu().numpy(),
+        )

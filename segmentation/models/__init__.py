@@ -1,18 +1,29 @@
-"""Encoders, the UNet decoder, saving and loading; knows nothing of training."""
+"""Encoders, the UNet decoder, heads, saving and loading; knows nothing of training."""
 
-from segmentation.models.build import build_model
+from segmentation.models.build import build_model, build_target_model
 from segmentation.models.decoder import DecoderOptions
+from segmentation.models.description import Model
 from segmentation.models.encoder import Encoder
+from segmentation.models.image_model import ImageModel, Outputs
 from segmentation.models.saving import LoadedModel, describe_model, load_model, save_model
 from segmentation.models.smp import load_smp
+from segmentation.models.target_model import TargetModel
+from segmentation.models.targets import TargetHead, TargetOutputs
 from segmentation.models.unet import UNet
 
 __all__ = [
     "DecoderOptions",
     "Encoder",
+    "ImageModel",
     "LoadedModel",
+    "Model",
+    "Outputs",
+    "TargetHead",
+    "TargetModel",
+    "TargetOutputs",
     "UNet",
     "build_model",
+    "build_target_model",
     "describe_model",
     "load_model",
     "load_smp",

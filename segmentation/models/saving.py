@@ -13,7 +13,8 @@ from torch import Tensor
 
 from segmentation.classes import ClassTable
 from segmentation.errors import ModelError
-from segmentation.models.description import FORMAT, restore
+from segmentation.models.checked import FORMAT
+from segmentation.models.description import Model, restore
 from segmentation.models.files import read_checkpoint, read_state_dict
 from segmentation.models.unet import UNet
 
@@ -27,20 +28,20 @@ class LoadedModel:
 
     Args:
         model: in evaluation mode, on the CPU.
-        classes: what its logits mean.
+        classes: what its logits mean; None of a model that does not segment.
         size: H,W to which images were resized for it; None for their own size.
         info: the whole description, `describe_model`'s.
     """
 
-    model: UNet
-    classes: ClassTable
+    model: Model
+    classes: ClassTable | None
     size: tuple[int, int] | None
     info: dict[str, Any]
 
 
 def describe_model(
-    model: UNet,
-    classes: ClassTable,
+    model: Model,
+    classes: ClassTable | None,
     size: tuple[int, int] | None,
     extra: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
@@ -48,11 +49,12 @@ def describe_model(
 
     Args:
         model: the model.
-        classes: what its logits mean.
+        classes: what its logits mean; None of a model that does not segment.
         size: H,W to which images are resized for it; None for their own size.
         extra: more to keep with it, in values that JSON has.
     """
-    encoder = model.encoder
+    encoder, head = model.encoder, model.target_head
+    targets = head and head.columns.to_dict() | {"dropout": head.dropout.p}
     return {
         "format": FORMAT,
         "encoder": {
@@ -63,17 +65,22 @@ def describe_model(
             "source": encoder.source,
             "pretrained": encoder.pretrained,
         },
-        "decoder": asdict(model.options) | {"channels": list(model.options.channels)},
-        "classes": classes.to_dict(),
+        "decoder": _decoder(model) if isinstance(model, UNet) else None,
+        "classes": None if classes is None else classes.to_dict(),
         "size": None if size is None else list(size),
+        "targets": targets,
         "extra": extra or {},
     }
 
 
+def _decoder(model: UNet) -> dict[str, Any]:
+    return asdict(model.options) | {"channels": list(model.options.channels)}
+
+
 def save_model(
-    model: UNet,
+    model: Model,
     directory: str | Path,
-    classes: ClassTable,
+    classes: ClassTable | None,
     size: tuple[int, int] | None,
     extra: dict[str, Any] | None = None,
 ) -> None:

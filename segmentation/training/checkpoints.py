@@ -10,6 +10,7 @@ from lightning_fabric.plugins import TorchCheckpointIO
 from pytorch_lightning.callbacks import ModelCheckpoint
 
 from segmentation.errors import TrainingError
+from segmentation.training.monitor import MIOU
 
 
 class AtomicCheckpointIO(TorchCheckpointIO):
@@ -45,15 +46,15 @@ class AtomicCheckpointIO(TorchCheckpointIO):
             partial.unlink(missing_ok=True)
 
 
-def checkpoint_callbacks(directory: Path) -> list[ModelCheckpoint]:
-    """Return the two checkpoints of a run: `best.ckpt` by val mIoU and `last.ckpt`.
+def checkpoint_callbacks(directory: Path, monitor: str = MIOU.key) -> list[ModelCheckpoint]:
+    """Return the two checkpoints of a run: `best.ckpt` by `monitor` and `last.ckpt`.
 
     They are two callbacks because Lightning's `save_last` beside a monitor keeps the last *best*.
     """
     best = ModelCheckpoint(
         directory,
         filename="best",
-        monitor="val/miou",
+        monitor=monitor,
         mode="max",
         save_top_k=1,
         enable_version_counter=False,

@@ -1,11 +1,8 @@
-"""What one optimizer step and one scored batch are."""
+"""What one optimizer step is, and what a validation logs."""
 
-from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
-import numpy as np
-import pytorch_lightning as pl
 import torch
 from pytorch_lightning.utilities import GradClipAlgorithmType
 from pytorch_lightning.utilities.types import OptimizerLRSchedulerConfig
@@ -14,86 +11,22 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
 from segmentation.classes import ClassTable
-from segmentation.models import UNet
-from segmentation.scores import Scores, confusion_matrix, label_map, scores
+from segmentation.models import Model
+from segmentation.training.monitor import monitor_of
 from segmentation.training.parameter_groups import parameter_groups
-from segmentation.training.per_image import PerImageConfusion
+from segmentation.training.scoring import Batch, ScoringModule
 
-Batch = dict[str, Any]
-
-
-class ScoringModule(pl.LightningModule):
-    """Scores a model: the one code path of validation, test and `evaluate.py`.
-
-    After each pass over a split, `confusion` holds `int64` (images, C, C), one matrix for each
-    image in the split's order.
-
-    Args:
-        model: `uint8` images (N, 3, H, W) to logits (N, C, H, W).
-        classes: what the logits mean.
-    """
-
-    def __init__(self, model: nn.Module, classes: ClassTable) -> None:
-        super().__init__()
-        self.model = model
-        self.classes = classes
-        self.per_image = PerImageConfusion(len(classes))
-        self.confusion: np.ndarray | None = None
-
-    def forward(self, images: Tensor) -> Tensor:
-        """Return logits (N, C, H, W) of `uint8` images (N, 3, H, W)."""
-        return self.model(images)
-
-    @property
-    def scores(self) -> Scores:
-        """The scores of the split that was gone through last."""
-        if self.confusion is None:
-            raise RuntimeError("nothing has been scored yet")
-        return scores(self.confusion.sum(axis=0))
-
-    def on_validation_epoch_start(self) -> None:
-        """Forget the last pass."""
-        self.per_image.reset()
-
-    def validation_step(self, batch: Batch, batch_idx: int) -> None:
-        """Count one batch."""
-        matrices = torch.stack(
-            [
-                confusion_matrix(mask, label, len(self.classes))
-                for mask, label in self._labelled(batch)
-            ]
-        )
-        self.per_image.update(batch["index"].to(matrices.device), matrices)
-
-    def on_validation_epoch_end(self) -> None:
-        """Gather the matrices of all ranks."""
-        self.confusion = self.per_image.compute()
-
-    on_test_epoch_start = on_validation_epoch_start
-    test_step = validation_step
-    on_test_epoch_end = on_validation_epoch_end
-
-    def _labelled(self, batch: Batch) -> list[tuple[Tensor, Tensor]]:
-        """Return (true, predicted) labels of each image at the resolution of its mask."""
-        images, masks = batch["image"], batch["mask"]
-        if isinstance(images, Tensor) and isinstance(masks, Tensor):
-            return list(zip(masks, label_map(self(images), masks.shape[-2:]), strict=True))
-        if isinstance(images, Tensor):
-            logits: Sequence[Tensor] = self(images).split(1)
-        else:  # images of different sizes cannot share a batch
-            logits = [self(image[None]) for image in images]
-        return [
-            (mask, label_map(logit, mask.shape)[0])
-            for mask, logit in zip(masks, logits, strict=True)
-        ]
+LOSS_LR_FACTOR = 10.0
+"""Learned weights of losses are a few numbers of order 1, and start from 0: they may move faster
+than a network's thousands of small ones."""
 
 
-class SegmentationModule(ScoringModule):
+class TrainingModule(ScoringModule):
     """Trains a model.
 
     Args:
         model, classes: see `ScoringModule`; `model.encoder` may get a learning rate of its own.
-        loss: (logits, `int64` labels) to the total and its named parts, see `WeightedSum`.
+        loss: (outputs, batch) to the total and its named parts, see `TaskLoss`.
         optimizer: makes an optimizer of parameter groups; its `lr` and `weight_decay` are theirs.
         schedule: (optimizer, total_steps=) to a schedule that is stepped after each optimizer step.
         encoder_lr_factor: the encoder's learning rate as a multiple of the rest's.
@@ -101,12 +34,12 @@ class SegmentationModule(ScoringModule):
         checkpoint_extra: plain values that every checkpoint keeps beside the weights.
     """
 
-    model: UNet
+    model: Model
 
     def __init__(
         self,
-        model: UNet,
-        classes: ClassTable,
+        model: Model,
+        classes: ClassTable | None,
         loss: nn.Module,
         optimizer: partial[Optimizer],
         schedule: partial[LRScheduler],
@@ -121,6 +54,7 @@ class SegmentationModule(ScoringModule):
         self.encoder_lr_factor = encoder_lr_factor
         self.freeze_encoder_epochs = freeze_encoder_epochs
         self.checkpoint_extra = checkpoint_extra or {}
+        self.monitor = monitor_of(model)
 
     def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
         """Make the optimizer and the schedule, which counts optimizer steps."""
@@ -128,6 +62,9 @@ class SegmentationModule(ScoringModule):
         groups = parameter_groups(
             self.model, options["lr"], self.encoder_lr_factor, options.get("weight_decay", 0.0)
         )
+        if learned := list(self.loss.parameters()):
+            rate = LOSS_LR_FACTOR * options["lr"]
+            groups.append({"name": "loss", "params": learned, "lr": rate, "weight_decay": 0.0})
         # Lightning's scaler for float16 cannot clip the gradients of a fused optimizer.
         unfused = {"fused": False} if self.trainer.precision == "16-mixed" else {}
         optimizer = self.make_optimizer(groups, **unfused)
@@ -167,7 +104,7 @@ class SegmentationModule(ScoringModule):
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Return the loss of one batch; nothing here waits for the device."""
-        total, parts = self.loss(self(batch["image"]), batch["mask"].long())
+        total, parts = self.loss(self(batch["image"]), batch)
         size = len(batch["name"])
         self.log("train/loss", total, on_step=True, on_epoch=True, batch_size=size)
         if len(parts) > 1:
@@ -177,20 +114,27 @@ class SegmentationModule(ScoringModule):
         return total
 
     def on_validation_epoch_end(self) -> None:
-        """Gather the matrices and log the scores."""
+        """Gather what was kept and log the scores."""
         super().on_validation_epoch_end()
-        result = self.scores
-        values = {
-            "val/miou": result.miou,
-            "val/pixel_accuracy": result.pixel_accuracy,
-            "val/mean_accuracy": result.mean_accuracy,
-            "val/dice": result.dice,
-        }
-        # Every rank holds the same gathered matrices, so there is nothing left to reduce.
-        self.log_dict({key: torch.tensor(value) for key, value in values.items()}, sync_dist=False)
+        values: dict[str, float] = {}
+        if (result := self.scores) is not None:
+            values |= {
+                "miou": result.miou,
+                "pixel_accuracy": result.pixel_accuracy,
+                "mean_accuracy": result.mean_accuracy,
+                "dice": result.dice,
+            }
+        if (targets := self.target_scores) is not None:
+            values |= targets.flat()
+        # Every rank holds the same gathered images, so there is nothing left to reduce.
+        self.log_dict(
+            {f"val/{key}": torch.tensor(value) for key, value in values.items()}, sync_dist=False
+        )
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Add what the weights mean and their scores, so that a checkpoint is enough by itself."""
         checkpoint.update(self.checkpoint_extra)
-        if self.confusion is not None:
-            checkpoint["scores"] = self.scores.to_dict(self.classes.names)
+        if (result := self.scores) is not None and self.classes is not None:
+            checkpoint["scores"] = result.to_dict(self.classes.names)
+        if (targets := self.target_scores) is not None:
+            checkpoint["scores"] = {**checkpoint.get("scores", {}), "targets": targets.to_dict()}

@@ -1,40 +1,88 @@
-"""The confusion matrix of every scored image, gathered from all ranks."""
+"""What is kept of every scored image, gathered from all ranks: each image once."""
+
+from typing import Any
 
 import numpy as np
 from torch import Tensor
 from torchmetrics import Metric
 from torchmetrics.utilities import dim_zero_cat
 
+from segmentation.targets import TargetColumns
 
-class PerImageConfusion(Metric):
-    """Keep one confusion matrix for each image, and each image once.
 
-    Ranks get equally many images, so some come twice (see `RankSampler`): `compute` keeps one of
+class PerImage(Metric):
+    """Keep tensors for each image.
+
+    Ranks get equally many images, so some come twice (see `RankSampler`): `gathered` keeps one of
     each, in the order of their indices.
+
+    Args:
+        names: what is kept besides the index.
+    """
+
+    full_state_update = False
+
+    def __init__(self, *names: str) -> None:
+        super().__init__()
+        self.names = names
+        for name in ("index", *names):
+            self.add_state(name, default=[], dist_reduce_fx="cat")
+
+    def update(self, index: Tensor, *tensors: Tensor) -> None:
+        """Add images: their indices (N,) in the split, and (N, ...) of each name."""
+        for name, tensor in zip(("index", *self.names), (index, *tensors), strict=True):
+            self._kept(name).append(tensor)
+
+    def gathered(self) -> dict[str, np.ndarray]:
+        """Return (images, ...) of each name; nothing at all where no image came."""
+        if not len(self._kept("index")):
+            return {}
+        _, first = np.unique(dim_zero_cat(self._kept("index")).cpu().numpy(), return_index=True)
+        return {name: dim_zero_cat(self._kept(name)).cpu().numpy()[first] for name in self.names}
+
+    def _kept(self, name: str) -> list[Tensor]:
+        return getattr(self, name)
+
+    def compute(self) -> Any:
+        """Return what the images give together."""
+        return self.gathered()
+
+
+class PerImageConfusion(PerImage):
+    """Keep one confusion matrix for each image, `matrix`, `int64` (N, C, C).
 
     Args:
         num_classes: the side of each matrix.
     """
 
-    full_state_update = False
-    index: list[Tensor]
-    matrix: list[Tensor]
-
     def __init__(self, num_classes: int) -> None:
-        super().__init__()
+        super().__init__("matrix")
         self.num_classes = num_classes
-        self.add_state("index", default=[], dist_reduce_fx="cat")
-        self.add_state("matrix", default=[], dist_reduce_fx="cat")
-
-    def update(self, index: Tensor, matrix: Tensor) -> None:
-        """Add images: their indices (N,) in the split and `int64` matrices (N, C, C)."""
-        self.index.append(index)
-        self.matrix.append(matrix)
 
     def compute(self) -> np.ndarray:
         """Return `int64` (images, C, C), ordered by index; rows are the truth."""
-        if not len(self.index):
-            return np.zeros((0, self.num_classes, self.num_classes), dtype=np.int64)
-        index = dim_zero_cat(self.index).cpu().numpy()
-        _, first = np.unique(index, return_index=True)
-        return dim_zero_cat(self.matrix).cpu().numpy()[first]
+        nothing = np.zeros((0, self.num_classes, self.num_classes), dtype=np.int64)
+        return self.gathered().get("matrix", nothing)
+
+
+class PerImageTargets(PerImage):
+    """Keep truth and prediction of the image-level targets, as `TargetPredictions` has them.
+
+    Args:
+        columns: what is predicted.
+    """
+
+    def __init__(self, columns: TargetColumns) -> None:
+        super().__init__("probabilities", "predicted", "category", "values")
+        self.columns = columns
+
+    def compute(self) -> dict[str, np.ndarray]:
+        """Return the arrays of `TargetPredictions` by their names, ordered by index."""
+        categories, values = len(self.columns.categories), len(self.columns.values)
+        nothing: dict[str, np.ndarray] = {
+            "probabilities": np.zeros((0, categories), np.float32),
+            "predicted": np.zeros((0, values), np.float32),
+            "category": np.zeros(0, np.int64),
+            "values": np.zeros((0, values), np.float32),
+        }
+        return nothing | self.gathered()

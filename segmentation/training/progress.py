@@ -140,6 +140,8 @@ class RunProgress(ProgressBar):
 SHOWN = {
     "train/loss_step": "loss {:.3f}",
     "val/miou": "val mIoU {:.1%}",
+    "val/macro_f1": "val macro F1 {:.1%}",
+    "val/ccc": "val CCC {:.3f}",
     "train/images_per_s": "{:.1f} images/s",
 }
 

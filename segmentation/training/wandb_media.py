@@ -11,8 +11,9 @@ from pytorch_lightning.trainer.states import TrainerFn
 from segmentation.classes import VOID, ClassTable
 from segmentation.pictures import Example, Samples, evenly_spaced, example
 from segmentation.scores import scores
+from segmentation.target_scores import TargetScores
 from segmentation.training.loggers import WandbLogger
-from segmentation.training.module import ScoringModule
+from segmentation.training.scoring import ScoringModule
 
 if TYPE_CHECKING:
     import wandb
@@ -24,11 +25,11 @@ MASK_WIDTH = 640
 class WandbMedia(pl.Callback):
     """Log tables and pictures to W&B; without a W&B logger it does nothing.
 
-    It is for a `ScoringModule`, whose confusion matrices it shows. Each validation adds a point to
-    a curve of each class's IoU. Masks are logged at the first, second, fourth, eighth ...
-    validation and at the end: what is kept stays small however long a run is, and the quick change
-    at the beginning shows. Tables and the best checkpoint come once, at the end: for each of them
-    W&B waits for the server, which may be gone. The checkpoint is only for a run that is online.
+    It is for a `ScoringModule`, whose scores and confusion matrices it shows. Each validation adds
+    a point to a curve of each class's IoU. Masks are logged at the first, second, fourth, eighth
+    ... validation and at the end: what is kept stays small however long a run is, and the quick
+    change at the beginning shows. Tables and the best checkpoint come once, at the end: for each of
+    them W&B waits for the server, which may be gone. The checkpoint is only for an online run.
 
     Args:
         count: over how many validation images masks are laid; always the same images.
@@ -59,37 +60,61 @@ class WandbMedia(pl.Callback):
         if logger is None or trainer.sanity_checking or trainer.state.fn != TrainerFn.FITTING:
             return
         assert isinstance(pl_module, ScoringModule)
-        iou = zip(pl_module.classes.names, pl_module.scores.iou, strict=True)
+        classes, result = pl_module.classes, pl_module.scores
+        if classes is None or result is None:
+            return
+        iou = zip(classes.names, result.iou, strict=True)
         with logger.forgiving():
             _log(logger, trainer, {f"iou/{name}": value for name, value in iou if value == value})
 
     def on_fit_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Log the last masks, the IoU table, the confusion matrix and the best checkpoint."""
+        """Log the last masks, tables of scores, the confusion matrix and the best checkpoint."""
         logger = _wandb_logger(trainer)
         if logger is None or not self._validations:
             return
         assert isinstance(pl_module, ScoringModule)
-        assert pl_module.confusion is not None
         if self._pictured < self._validations:
             self._log_masks(logger, trainer, pl_module)
-        confusion, classes = pl_module.confusion.sum(axis=0), pl_module.classes
+        classes, targets = pl_module.classes, pl_module.target_scores
         with logger.forgiving():
             logger.check_server()
-            _log(logger, trainer, {"val/classes": iou_table(confusion, classes)})
-            _log(logger, trainer, {"val/confusion": confusion_plot(confusion, classes)})
+            if classes is not None and pl_module.confusion is not None:
+                confusion = pl_module.confusion.sum(axis=0)
+                _log(logger, trainer, {"val/classes": iou_table(confusion, classes)})
+                _log(logger, trainer, {"val/confusion": confusion_plot(confusion, classes)})
+            if targets is not None:
+                _log(logger, trainer, {"val/targets": target_table(targets)})
             if logger.online:
                 _log_best(logger.experiment, trainer)
 
     def _log_masks(self, logger: WandbLogger, trainer: pl.Trainer, module: ScoringModule) -> None:
         self._pictured = self._validations
+        classes = module.classes
+        if classes is None:
+            return
         dataset = _validation_samples(trainer)
         shown = [
             example(module.model, dataset[index])
             for index in evenly_spaced(len(dataset), self.count)
         ]
         with logger.forgiving():
-            images = [masked_image(row, module.classes) for row in shown]
+            images = [masked_image(row, classes) for row in shown]
             _log(logger, trainer, {"val/masks": images})
+
+
+def target_table(result: TargetScores) -> "wandb.Table":
+    """Return one row for each score of image-level targets: column or category, score, value."""
+    import wandb
+
+    rows = []
+    if (category := result.category) is not None:
+        rows = [[name, "F1", f1] for name, f1 in category.f1.items()]
+        rows += [["all", "macro F1", category.macro_f1], ["all", "accuracy", category.accuracy]]
+    for column, one in result.values.items():
+        rows += [[column, "RMSE", one.rmse], [column, "Pearson", one.pearson]]
+        rows.append([column, "CCC", one.ccc])
+    plain = [[name, score, value if value == value else None] for name, score, value in rows]
+    return wandb.Table(["column", "score", "value"], plain)
 
 
 def iou_table(confusion: np.ndarray, classes: ClassTable) -> "wandb.Table":

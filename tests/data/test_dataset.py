@@ -1,35 +1,33 @@
 import numpy as np
 import pytest
 import torch
-from fakes import fake_camvid
+from fakes import fake_camvid, pairs_of
 from PIL import Image
 
-from segmentation.classes import VOID, camvid
+from segmentation.classes import VOID
+from segmentation.data.augmentation import Augmentation
 from segmentation.data.datamodule import SegmentationData
 from segmentation.data.dataset import SegmentationDataset, collate
-from segmentation.data.layouts import find_samples
 from segmentation.errors import ConfigError, DataError
-
-CLASSES = camvid("ignore")
 
 
 @pytest.fixture
 def splits(tmp_path):
     root = fake_camvid(tmp_path)
-    return {split: find_samples(root, split) for split in ("train", "val", "test")}
+    return {split: pairs_of(root, split) for split in ("train", "val", "test")}
 
 
 def test_scoring_resizes_the_image_and_never_the_mask(splits):
-    item = SegmentationDataset(splits["val"], CLASSES, size=(24, 40))[1]
+    item = SegmentationDataset(splits["val"], size=(24, 40))[1]
     assert item["image"].shape == (3, 24, 40)
     assert item["mask"].shape == (48, 64)
-    on_disk = np.asarray(Image.open(splits["val"][1].mask))
+    on_disk = np.asarray(Image.open(splits["val"].samples[1].mask))
     np.testing.assert_array_equal(item["mask"] == VOID, on_disk == 11)
     assert item["name"] == "val_001"
 
 
 def test_batches_are_uint8_in_channels_last_memory(splits):
-    dataset = SegmentationDataset(splits["val"], CLASSES)
+    dataset = SegmentationDataset(splits["val"])
     batch = collate([dataset[0], dataset[1]])
     assert batch["image"].dtype == batch["mask"].dtype == torch.uint8
     assert batch["image"].is_contiguous(memory_format=torch.channels_last)
@@ -37,8 +35,8 @@ def test_batches_are_uint8_in_channels_last_memory(splits):
 
 
 def test_different_sizes_stay_a_list(splits):
-    small = SegmentationDataset(splits["val"], CLASSES, size=(8, 8))
-    batch = collate([small[0], SegmentationDataset(splits["val"], CLASSES)[1]])
+    small = SegmentationDataset(splits["val"], size=(8, 8))
+    batch = collate([small[0], SegmentationDataset(splits["val"])[1]])
     assert [image.shape for image in batch["image"]] == [(3, 8, 8), (3, 48, 64)]
 
 
@@ -47,7 +45,7 @@ def test_the_same_batches_with_any_number_of_workers(splits):
 
     def epochs(workers):
         data = SegmentationData(
-            splits, CLASSES, augment, crop=(32, 32), batch_size=2, workers=workers
+            splits, Augmentation(transforms=augment), crop=(32, 32), batch_size=2, workers=workers
         )
         loader = data.train_dataloader()
         batches = []
@@ -69,9 +67,9 @@ def test_the_same_batches_with_any_number_of_workers(splits):
 
 
 def test_an_unreadable_file_is_named(splits):
-    splits["train"][0].image.write_bytes(b"")
+    splits["train"].samples[0].image.write_bytes(b"")
     with pytest.raises(DataError, match=r"train_000\.png cannot be read"):
-        SegmentationDataset(splits["train"], CLASSES)[0]
+        SegmentationDataset(splits["train"])[0]
 
 
 @pytest.mark.parametrize(
@@ -85,12 +83,12 @@ def test_an_unreadable_file_is_named(splits):
 )
 def test_bad_options(splits, options, message):
     with pytest.raises(ConfigError, match=message):
-        SegmentationData(splits, CLASSES, **options)
+        SegmentationData(splits, **options)
 
 
 def test_images_of_different_sizes_need_a_size_or_a_crop(splits):
     sizes = np.array([[48, 64], [50, 64]])
     with pytest.raises(ConfigError, match=r"48x64 to 50x64.*data\.crop"):
-        SegmentationData(splits, CLASSES).check_sizes(sizes)
-    SegmentationData(splits, CLASSES, crop=(32, 32)).check_sizes(sizes)
-    SegmentationData(splits, CLASSES).check_sizes(sizes[:1])
+        SegmentationData(splits).check_sizes(sizes)
+    SegmentationData(splits, crop=(32, 32)).check_sizes(sizes)
+    SegmentationData(splits).check_sizes(sizes[:1])

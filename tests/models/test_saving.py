@@ -9,12 +9,13 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from segmentation.classes import ClassTable, camvid
+from segmentation.classes import CAMVID, ClassTable
+from segmentation.data.labels import Labels
 from segmentation.errors import ModelError
 from segmentation.models import Encoder, UNet, describe_model, load_model, save_model
 from segmentation.models.description import restore
 
-CLASSES = camvid("ignore")
+CLASSES = Labels(CAMVID).classes
 OPTIONS = {"channels": (16, 16, 8, 8, 8), "attention": "scse", "norm": "group"}
 
 
@@ -166,7 +167,7 @@ def test_code_in_a_checkpoint_does_not_run(tmp_path, monkeypatch):
 
 def test_other_classes(tmp_path):
     content = checkpoint(unet())
-    content["model"]["classes"] = camvid("class").to_dict()
+    content["model"]["classes"] = Labels(CAMVID, void="class").classes.to_dict()
     torch.save(content, tmp_path / "m.ckpt")
     with pytest.raises(ModelError, match=r"head.weight has shape \[11, 8, 3, 3\], not \[12"):
         load_model(tmp_path / "m.ckpt")
@@ -184,7 +185,8 @@ def test_missing_and_foreign_tensors():
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
-        (lambda d: d.update(format=2), "format 2 is not 1"),
+        (lambda d: d.update(format=3), "format 3 is not 2"),
+        (lambda d: d.update(classes=None), "a decoder needs classes"),
         (lambda d: d.update(_target_="os.system"), "exactly the keys"),
         (lambda d: d.pop("classes"), "exactly the keys"),
         (lambda d: d["encoder"].update(name="hf-hub:timm/resnet18.a1_in1k"), "no model 'hf-hub:"),
@@ -204,8 +206,7 @@ def test_missing_and_foreign_tensors():
         (lambda d: d["classes"].update(names=["A"] * 11), "names repeat"),
         (lambda d: d["classes"].update(names=list(map(str, range(300)))), "1 to 254"),
         (lambda d: d["classes"].update(colors=5), "not a class table"),
-        (lambda d: d["classes"].update(void=3), "also a class"),
-        (lambda d: d["classes"].update(void="x"), "not a class table"),
+        (lambda d: d["classes"].update(void=3), "exactly the keys"),
         (lambda d: d["classes"]["colors"].__setitem__(0, [0, 0, 256]), "outside 0..255"),
         (lambda d: d.update(size=[0, 5]), r"size=\[0, 5\] is not null"),
         (lambda d: d.update(size="big"), "size='big' is not null"),

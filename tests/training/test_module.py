@@ -2,17 +2,14 @@ import numpy as np
 import pytest
 import pytorch_lightning as pl
 import torch
-from fakes import fake_camvid
+from fakes import CLASSES, fake_camvid, pairs_of
 from PIL import Image
 from torch import nn
 
-from segmentation.classes import VOID, camvid
+from segmentation.classes import VOID
 from segmentation.data.datamodule import SegmentationData
-from segmentation.data.layouts import find_samples
-from segmentation.training.module import ScoringModule
 from segmentation.training.per_image import PerImageConfusion
-
-CLASSES = camvid("ignore")
+from segmentation.training.scoring import ScoringModule
 
 
 class ByColor(nn.Module):
@@ -39,7 +36,7 @@ def scored(data, split="val"):
 
 def split_of(root, **options):
     return SegmentationData(
-        {"val": find_samples(root, "val")}, CLASSES, **{"workers": 0, "batch_size": 2, **options}
+        {"val": pairs_of(root, "val")}, **{"workers": 0, "batch_size": 2, **options}
     )
 
 
@@ -48,7 +45,7 @@ def test_each_image_is_scored_at_its_labels_own_resolution(tmp_path):
     data = split_of(root, size=(24, 32))
     module = scored(data)
     assert module.confusion.shape == (5, 11, 11)
-    for sample, matrix in zip(data.datasets["val"].samples, module.confusion, strict=True):
+    for sample, matrix in zip(data.datasets["val"].pairs.samples, module.confusion, strict=True):
         mask = np.asarray(Image.open(sample.mask))
         assert matrix.sum() == (mask != 11).sum()
         np.testing.assert_array_equal(

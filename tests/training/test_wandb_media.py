@@ -24,7 +24,7 @@ from segmentation.classes import VOID, ClassTable
 from segmentation.pictures import Example
 from segmentation.training import loggers
 from segmentation.training.loggers import WandbLogger
-from segmentation.training.module import ScoringModule
+from segmentation.training.scoring import ScoringModule
 from segmentation.training.wandb_media import WandbMedia, confusion_plot, iou_table, masked_image
 
 CLASSES = ClassTable(("road", "sky", "tram"), ((128, 64, 128), (70, 130, 180), (0, 80, 100)))
@@ -74,7 +74,9 @@ class TinyModule(ScoringModule):
 
     def training_step(self, batch: dict[str, Any], batch_idx: int) -> Tensor:
         """Log the loss."""
-        logits = F.interpolate(self(batch["image"]), batch["mask"].shape[-2:], mode="bilinear")
+        logits = F.interpolate(
+            self(batch["image"]).logits, batch["mask"].shape[-2:], mode="bilinear"
+        )
         loss = F.cross_entropy(logits, batch["mask"].long(), ignore_index=VOID)
         self.log("train/loss", loss, batch_size=len(batch["name"]))
         return loss

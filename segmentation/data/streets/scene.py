@@ -8,12 +8,12 @@ from segmentation.data.streets.colors import scaled
 from segmentation.data.streets.dice import Dice
 from segmentation.data.streets.ground import draw_ground
 from segmentation.data.streets.lens import develop
-from segmentation.data.streets.light import UP, random_light
+from segmentation.data.streets.light import UP, Light, random_light
 from segmentation.data.streets.pavement import place_pavement
 from segmentation.data.streets.roadside import place_roadside
 from segmentation.data.streets.sky import BACKDROP, draw_backdrop, draw_sky
 from segmentation.data.streets.stage import Stage
-from segmentation.data.streets.street import random_street
+from segmentation.data.streets.street import Street, random_street
 from segmentation.data.streets.view import UNLABELLED, View
 from segmentation.errors import DataError
 
@@ -39,9 +39,8 @@ def draw_scene(seed: int, index: int, size: tuple[int, int]) -> tuple[np.ndarray
         DataError: a size that cannot be drawn.
     """
     check_size(size)
-    dice = Dice(np.random.default_rng([seed, index]))
-    street = random_street(dice)
-    view = View(size, dice, random_light(dice))
+    dice, street, light = _plan(seed, index)
+    view = View(size, dice, light)
     stage = Stage(view, street)
     stage.add(BACKDROP, draw_backdrop)
     place_roadside(stage)
@@ -54,6 +53,18 @@ def draw_scene(seed: int, index: int, size: tuple[int, int]) -> tuple[np.ndarray
     if dice.chance(0.36):
         draw_bonnet(view)
     return develop(view)
+
+
+def plan_scene(seed: int, index: int) -> tuple[Street, Light]:
+    """Return the street and the light that `draw_scene` draws, without drawing."""
+    _, street, light = _plan(seed, index)
+    return street, light
+
+
+def _plan(seed: int, index: int) -> tuple[Dice, Street, Light]:
+    dice = Dice(np.random.default_rng([seed, index]))
+    street = random_street(dice)
+    return dice, street, random_light(dice)
 
 
 def check_size(size: tuple[int, int]) -> None:

@@ -10,13 +10,13 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
-from segmentation.classes import CAMVID_NAMES
+from segmentation.classes import CAMVID
 from segmentation.data.streets.colors import Color
 from segmentation.data.streets.dice import Dice
 from segmentation.data.streets.light import FACING, Light, Vector
 
 (SKY, BUILDING, POLE, ROAD, PAVEMENT, TREE, SIGN, FENCE, CAR, PEDESTRIAN, BICYCLIST, UNLABELLED) = (
-    range(len(CAMVID_NAMES))
+    range(len(CAMVID))
 )
 """CamVid's indices on disk; the last one is void."""
 

@@ -1,5 +1,6 @@
 """The scenes as files: drawn once, in the layout of the SegNet tutorial's CamVid."""
 
+import csv
 import json
 import logging
 import os
@@ -13,15 +14,16 @@ import cv2
 import numpy as np
 from filelock import FileLock
 
-from segmentation.data.streets.scene import check_size, draw_scene
+from segmentation.data.streets.scene import check_size, draw_scene, plan_scene
+from segmentation.data.streets.targets import COLUMNS, targets
 from segmentation.errors import DataError
 from segmentation.hardware import available_cores
 
 SPLITS = ("train", "val", "test")
 COUNTS: Mapping[str, int] = {"train": 320, "val": 60, "test": 100}
 """How many scenes each split has unless one asks for others."""
-VERSION = 1
-"""Raised whenever the same seed would give other pictures, so that old ones are drawn again."""
+VERSION = 2
+"""Raised whenever the same seed would give other files, so that old ones are drawn again."""
 STAMP = "streets.json"
 
 _PNG = (cv2.IMWRITE_PNG_COMPRESSION, 1)  # the noise hardly shrinks, so the fastest level
@@ -39,6 +41,13 @@ valannot and testannot. A mask has its picture's name and size; it is an 8-bit P
 whose values are class indices, in CamVid's order:
 0 Sky, 1 Building, 2 Pole, 3 Road, 4 Pavement, 5 Tree, 6 SignSymbol, 7 Fence, 8 Car,
 9 Pedestrian, 10 Bicyclist, 11 Unlabelled (void).
+targets.csv says of each picture as a whole:
+scene (sunny, overcast, rain, dusk, night), time_of_day (day, dusk, night),
+street (terrace, high street, suburb, avenue, park),
+traffic = Car / (Car + Road), the part of the carriageway that vehicles hide,
+arousal = tanh(4 traffic + 20 people - trees + A - 0.9), A: night 0.4, rain 0.3, dusk 0.2, else 0,
+valence = tanh(3 trees + 2 sky - traffic + V - 0.6), V: sunny 0.6, dusk 0.3, overcast 0, rain and
+night -0.75, where people (9 and 10), trees and sky are shares of the picture's pixels.
 Put your own pictures and masks into folders like these to train on them. This folder itself is
 drawn anew whenever its size, seed or counts change: keep nothing of yours in it.
 """
@@ -130,6 +139,7 @@ def _replace(root: Path, stamp: dict) -> None:
     fresh.mkdir()
     try:
         _draw_all(fresh, stamp)
+        _write_targets(fresh, stamp)
         (fresh / "README.txt").write_text(_README, encoding="utf-8")
         (fresh / STAMP).write_text(json.dumps(stamp, indent=2) + "\n", encoding="utf-8")
         if root.exists():
@@ -180,11 +190,31 @@ def draw_share(folder: Path, stamp: dict, first: int, step: int) -> None:
 
 
 def _write_scene(folder: Path, seed: int, size: tuple[int, int], split: str, number: int) -> None:
-    """Draw and write one scene; every third index belongs to the same split."""
-    image, mask = draw_scene(seed, len(SPLITS) * number + SPLITS.index(split), size)
+    """Draw and write one scene."""
+    image, mask = draw_scene(seed, _index(split, number), size)
     name = f"{number:04d}.png"
     _write_png(folder / split / name, image[..., ::-1])
     _write_png(folder / f"{split}annot" / name, mask)
+
+
+def _index(split: str, number: int) -> int:
+    """Return a scene's index: every third belongs to the same split."""
+    return len(SPLITS) * number + SPLITS.index(split)
+
+
+def _write_targets(folder: Path, stamp: dict) -> None:
+    """Write `targets.csv`; the masks come from their files, as helpers have drawn some of them."""
+    with (folder / "targets.csv").open("w", encoding="utf-8", newline="") as file:
+        rows = csv.DictWriter(file, ("image", *COLUMNS), lineterminator="\n")
+        rows.writeheader()
+        for split, count in stamp["counts"].items():
+            for number in range(count):
+                name = f"{number:04d}.png"
+                content = (folder / f"{split}annot" / name).read_bytes()
+                mask = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_UNCHANGED)
+                assert mask is not None  # written a moment ago
+                plan = plan_scene(stamp["seed"], _index(split, number))
+                rows.writerow({"image": f"{split}/{name}", **targets(*plan, mask)})
 
 
 def _write_png(path: Path, pixels: np.ndarray) -> None:

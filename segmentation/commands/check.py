@@ -1,0 +1,37 @@
+"""Look at a data set before training, and write down what there is to know."""
+
+import json
+from pathlib import Path
+
+from omegaconf import DictConfig
+
+from segmentation import build, runs
+from segmentation.console import console
+from segmentation.data.check import Finding, findings
+from segmentation.data.check.facts import counts_text, facts
+from segmentation.data.check.page import write_check
+from segmentation.data.check.terminal import show_check
+
+
+def check(cfg: DictConfig) -> list[Finding]:
+    """Check `cfg.data`, print the findings, and write ``check.json`` and ``check.html``.
+
+    Raises:
+        SegmentationError: nothing can be said about the data: they are not there, or what their
+            masks mean cannot be found out.
+    """
+    output = Path(cfg.output).expanduser()
+    with runs.collected_warnings() as said:
+        source = build.find_source(cfg.data, directory=output)
+    found = findings(source, cfg.data.on_error == "skip", said)
+    root = Path(cfg.data.root).expanduser()
+    known = facts(source, found, cfg.data.name, root)
+    output.mkdir(parents=True, exist_ok=True)
+    (output / "check.json").write_text(json.dumps(known, indent=2) + "\n", encoding="utf-8")
+    write_check(output / "check.html", source, found, known)
+    show_check(known, found)
+    console.print(
+        f"{counts_text(known['counts'])}. Pictures and plots: {output / 'check.html'}",
+        soft_wrap=True, highlight=False, markup=False,
+    )  # fmt: skip
+    return found

@@ -1,0 +1,78 @@
+"""The command line: ``python -m segmentation.data.fetch {camvid,cityscapes} [--to FOLDER]``."""
+
+import argparse
+import dataclasses
+import re
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from segmentation.errors import ConfigError, SegmentationError
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command and return its exit code."""
+    options = _parser().parse_args(arguments)
+    try:
+        if options.data == "camvid":
+            _camvid(options.to, options.url)
+        else:
+            _cityscapes(options.to)
+    except SegmentationError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("stopped; the same command goes on from here.", file=sys.stderr)
+        return 130
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m segmentation.data.fetch",
+        description="Bring a public data set and check that all of it is there.",
+    )
+    data = parser.add_subparsers(dest="data", required=True, metavar="{camvid,cityscapes}")
+    camvid = data.add_parser("camvid", help="download CamVid and check every file")
+    cityscapes = data.add_parser("cityscapes", help="say how to get it, check what is there")
+    for command, root in ((camvid, "datasets/camvid"), (cityscapes, "datasets/cityscapes")):
+        command.add_argument(
+            "--to", type=Path, default=Path(root), metavar="FOLDER", help=f"default: {root}"
+        )
+    camvid.add_argument(
+        "--url", help="a mirror: the address below which train/, trainannot/ and so on lie"
+    )
+    return parser
+
+
+def _camvid(root: Path, url: str | None) -> None:
+    from segmentation.data.fetch.camvid import CAMVID, fetch
+
+    source = CAMVID
+    if url is not None:
+        if not re.match(r"https?://[^/]", url):
+            raise ConfigError(f"--url {url} is no address: it begins with http:// or https://.")
+        source = dataclasses.replace(CAMVID, files=url, archive=None)
+    fetch(root, source)
+    _next(f"CamVid is complete in {root}, every file as published.", "camvid", root)
+
+
+def _cityscapes(root: Path) -> None:
+    from segmentation.data.fetch.cityscapes import check, how_to
+
+    try:
+        lines = check(root)
+    except SegmentationError:
+        print(how_to(root), flush=True)
+        raise
+    _next("\n".join([*lines, f"Cityscapes is complete in {root}."]), "cityscapes", root)
+
+
+def _next(where: str, data: str, root: Path) -> None:
+    from segmentation.console import argument, show_next
+
+    show_next(where, f"python train.py data={data} {argument('data.root', root)}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

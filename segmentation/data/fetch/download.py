@@ -1,0 +1,113 @@
+"""Fill a partial folder from an archive, then file by file."""
+
+import threading
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import quote
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from segmentation.data.fetch.archive import members
+from segmentation.data.fetch.client import CONNECTIONS, Client, Patience, UnreachableError
+from segmentation.data.fetch.partial import PartialFolder
+from segmentation.errors import DataError
+
+FEW = 50
+"""So many files come one by one; after more than 60 an hour GitHub may answer 429."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where the files of a data set come from.
+
+    Args:
+        checksums: the list of all files.
+        files: the address below which each file lies by its path.
+        largest: bytes that no file has.
+        archive: the address of a ``.tar.gz`` that holds them all, if there is one.
+        folder: where they lie below the archive's top folder.
+    """
+
+    checksums: Path
+    files: str
+    largest: int
+    archive: str | None = None
+    folder: str = ""
+
+
+def fill(
+    partial: PartialFolder, source: Source, total: int, patience: Patience, console: Console
+) -> None:
+    """Fetch what the folder misses, with a progress bar.
+
+    The archive is one request, which no server minds, but GitHub's cannot be asked to go on from
+    its middle: where it keeps breaking off, what is still missing comes file by file.
+
+    Args:
+        total: the number of files of the whole data set.
+
+    Raises:
+        UnreachableError: there is no way to the server.
+        DataError: the server fails, or sends something else.
+    """
+    bar = Progress(
+        TextColumn("CamVid"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("files, {task.fields[received]:.0f} MB received"),
+        TimeElapsedColumn(),
+        console=console,
+    )
+    task = bar.add_task("", total=total, received=0.0)
+    received, lock = 0, threading.Lock()
+
+    def show(count: int) -> None:
+        nonlocal received
+        with lock:
+            received += count
+            done = total - len(partial.missing)
+        bar.update(task, completed=done, received=received / 1e6)
+
+    with bar, Client(patience, show) as client:
+        if source.archive and len(partial.missing) > FEW:
+            try:
+                _from_archive(client, partial, source, source.archive)
+            except UnreachableError:
+                raise
+            except DataError as error:
+                console.print(
+                    f"{error}\nThe {len(partial.missing)} files still missing come one by one.",
+                    highlight=False, markup=False, soft_wrap=True,
+                )  # fmt: skip
+        _one_by_one(client, partial, source)
+        show(0)
+
+
+def _from_archive(client: Client, partial: PartialFolder, source: Source, url: str) -> None:
+    def attempt() -> None:
+        with client.open(url) as (_, pieces):
+            for name, data in members(pieces, source.largest):
+                _, _, path = name.partition("/")
+                partial.add(path.removeprefix(f"{source.folder}/"), data)
+                if not partial.missing:
+                    return
+
+    client.retry(url, attempt)
+
+
+def _one_by_one(client: Client, partial: PartialFolder, source: Source) -> None:
+    def one(path: str) -> None:
+        url = f"{source.files.rstrip('/')}/{quote(path)}"
+        partial.add(path, client.file(url, partial.checksums[path], source.largest))
+
+    with ThreadPoolExecutor(CONNECTIONS) as pool:
+        files = [pool.submit(one, path) for path in sorted(partial.missing)]
+        try:
+            for file in as_completed(files):
+                file.result()
+        except BaseException:
+            client.stop()
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise

@@ -1,0 +1,218 @@
+"""From the values in mask files to labels in memory, by a data set's class table."""
+
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import yaml
+
+from segmentation.classes import MAX_CLASSES, VOID, ClassTable, Color, Entry
+from segmentation.errors import ConfigError, DataError, did_you_mean
+
+UNKNOWN = 254
+"""Marks, while a mask is decoded, a value that the table does not have; never a label."""
+KEYS = ("name", "color", "index", "void", "merge")
+HEADER = """# The class table of this data set: edit the names, then train again.
+# index: the value in index masks; color: RGB in colour masks, and in pictures;
+# void: true = neither learnt nor scored; merge: <name> = learnt as that class.
+"""
+
+
+class Labels:
+    """What the values of a data set's masks mean.
+
+    Args:
+        table: one entry for each value or colour that the masks hold.
+        void: ``"ignore"``: entries marked void are neither learnt nor scored, the field's protocol;
+            ``"class"``: they are classes like the rest.
+        unknown: ``"error"``: a value that the table does not have is an error; ``"void"``: it is
+            void.
+
+    Attributes:
+        classes: the names and colours a model learns: the entries that are neither void nor merged
+            into another, in their order.
+        table: the entries as they are used.
+
+    Raises:
+        ConfigError: another `void` or `unknown`, or a table that contradicts itself.
+    """
+
+    def __init__(
+        self, table: Iterable[Entry], void: str = "ignore", unknown: str = "error"
+    ) -> None:
+        if void not in ("ignore", "class"):
+            raise ConfigError(
+                f"data.void={void!r} is not known: use data.void=ignore or data.void=class."
+            )
+        if unknown not in ("error", "void"):
+            raise ConfigError(
+                f"data.unknown={unknown!r} is not known: use data.unknown=error or "
+                "data.unknown=void."
+            )
+        self.table = tuple(replace(entry, void=entry.void and void == "ignore") for entry in table)
+        self.unknown = unknown
+        own = [entry for entry in self.table if not entry.void and entry.merge is None]
+        self.classes = ClassTable(
+            tuple(entry.name for entry in own), tuple(entry.color for entry in own)
+        )
+        self._label = {entry.name: VOID for entry in self.table if entry.void}
+        self._label |= {entry.name: label for label, entry in enumerate(own)}
+        for entry in self.table:
+            if entry.merge is not None and entry.merge not in self._label:
+                raise ConfigError(
+                    f"class {entry.name!r} merges into {entry.merge!r}, which the table does not "
+                    f"have (or merges itself).{did_you_mean(entry.merge, self._label)}"
+                )
+        self._indices = self._mapping("index")
+        self._colors = self._mapping("color")
+
+    def _mapping(self, key: str) -> dict[Any, int]:
+        """Return the label of each index or colour, unless two entries disagree about it."""
+        mapping: dict[Any, int] = {}
+        for entry in self.table:
+            value, label = getattr(entry, key), self._label[entry.merge or entry.name]
+            if value is None:
+                continue
+            if mapping.setdefault(value, label) != label:
+                if key == "index":
+                    raise ConfigError(f"index {value} stands twice in the class table.")
+                mapping[value] = UNKNOWN  # such as Cityscapes' poles: fine as long as none has it
+        return mapping
+
+    @property
+    def has_indices(self) -> bool:
+        """Whether index masks can be read; else only colours."""
+        return bool(self._indices)
+
+    @cached_property
+    def _index_lookup(self) -> np.ndarray:
+        lookup = np.full(256, UNKNOWN, dtype=np.uint8)
+        for index, label in self._indices.items():
+            lookup[index] = label
+        return lookup
+
+    @cached_property
+    def _color_lookup(self) -> np.ndarray:
+        lookup = np.full(1 << 24, UNKNOWN, dtype=np.uint8)  # 16 MB, a tenth of a search's time
+        for (red, green, blue), label in self._colors.items():
+            lookup[red << 16 | green << 8 | blue] = label
+        return lookup
+
+    def decode(self, values: np.ndarray, where: str | Path) -> np.ndarray:
+        """Return the labels of a mask.
+
+        Args:
+            values: `uint8`, indices (H, W) or RGB colours (H, W, 3), as `read_mask` gives them.
+            where: the file, for messages.
+
+        Returns:
+            `uint8` (H, W), 0..C-1 or `VOID`.
+
+        Raises:
+            DataError: values that the table does not have, unless they are to be void.
+        """
+        if values.ndim == 2:
+            if not self.has_indices:
+                raise DataError(
+                    f"{where} holds indices, but the class table has colours only. Give its "
+                    "entries an index."
+                )
+            labels = self._index_lookup[values]
+        else:
+            labels = self._color_lookup[pack(values)]
+        unknown = labels == UNKNOWN
+        if unknown.any():
+            if self.unknown == "error":
+                raise DataError(self._complaint(values, unknown, where))
+            labels[unknown] = VOID
+        return labels
+
+    def _complaint(self, values: np.ndarray, unknown: np.ndarray, where: str | Path) -> str:
+        found = np.unique(values[unknown], axis=0).tolist()
+        what = "labels" if values.ndim == 2 else "colours"
+        more = f" and {len(found) - 5} more" if len(found) > 5 else ""
+        return (
+            f"{where} holds {what} outside the class table: {str(found[:5])[1:-1]}{more} "
+            f"({unknown.mean():.1%} of its pixels). Add them to the table (data.classes=<file>), "
+            "or type data.unknown=void."
+        )
+
+
+def pack(colors: np.ndarray) -> np.ndarray:
+    """Return `uint8` RGB colours (..., 3) as one `int32` each: 0xRRGGBB."""
+    red, green, blue = (colors[..., channel].astype(np.int32) for channel in range(3))
+    return red << 16 | green << 8 | blue
+
+
+def read_table(path: Path) -> tuple[Entry, ...]:
+    """Read a class table from YAML: a list of entries with the fields of `Entry`.
+
+    Raises:
+        ConfigError: the file cannot be read or is no class table; the message names the entry.
+    """
+    try:
+        rows = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise ConfigError(f"the class table {path} cannot be read: {error}") from error
+    if not isinstance(rows, list) or not rows or len(rows) > 4 * MAX_CLASSES:
+        raise ConfigError(f"{path} is no class table: expected a list of '- name: ...' entries.")
+    return tuple(_entry(row, f"{path}, entry {number}") for number, row in enumerate(rows, 1))
+
+
+def write_table(path: Path, table: Iterable[Entry]) -> None:
+    """Write a class table that `read_table` reads and people edit, one entry a line.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
+    rows = "".join(
+        "- " + yaml.safe_dump(row, default_flow_style=True, sort_keys=False, width=10_000)
+        for row in to_list(table)
+    )
+    partial = path.with_name(f".{path.name}.{os.getpid()}")
+    partial.write_text(HEADER + rows, encoding="utf-8")
+    partial.replace(path)
+
+
+def to_list(table: Iterable[Entry]) -> list[dict]:
+    """Return a table as plain values, without the fields that have their default."""
+    return [
+        {
+            key: value
+            for key, value in asdict(entry).items()
+            if not (value is None or value is False)
+        }
+        | {"color": list(entry.color)}
+        for entry in table
+    ]
+
+
+def _entry(row: Any, where: str) -> Entry:
+    if not isinstance(row, dict) or "name" not in row:
+        raise ConfigError(f"{where}: expected {{name: ..., color: [r, g, b], ...}}, got {row!r}.")
+    for key in row:
+        if key not in KEYS:
+            raise ConfigError(f"{where} has no field {key!r}.{did_you_mean(str(key), KEYS)}")
+    index, void, merge = row.get("index"), row.get("void", False), row.get("merge")
+    if index is not None and (type(index) is not int or not 0 <= index <= 255):
+        raise ConfigError(f"{where}: index {index!r} is not a whole number of 0 to 255.")
+    if not isinstance(void, bool):
+        raise ConfigError(f"{where}: void is {void!r}; it is true or false.")
+    if void and merge is not None:
+        raise ConfigError(f"{where} is void and merged into {merge!r}: it can be one of them.")
+    return Entry(
+        str(row["name"]), _color(row.get("color"), where), index, void,
+        None if merge is None else str(merge),
+    )  # fmt: skip
+
+
+def _color(value: Any, where: str) -> Color:
+    good = isinstance(value, Sequence) and not isinstance(value, str) and len(value) == 3
+    if not good or not all(type(part) is int and 0 <= part <= 255 for part in value):
+        raise ConfigError(f"{where}: color is {value!r}; it is [red, green, blue], each 0 to 255.")
+    red, green, blue = value
+    return red, green, blue

@@ -1,0 +1,17 @@
+"""Show what an augmentation does: `python -m segmentation.data.preview augment=street`."""
+
+from omegaconf import DictConfig
+
+from segmentation.cli import command
+
+
+@command("preview")
+def main(cfg: DictConfig) -> None:
+    """Run the command; heavy imports wait until the configuration stands."""
+    from segmentation.commands.preview import preview
+
+    preview(cfg)
+
+
+if __name__ == "__main__":
+    main()

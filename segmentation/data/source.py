@@ -1,0 +1,160 @@
+"""A data set as it was found: its class table, its splits, and a look at every file."""
+
+import logging
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from segmentation.classes import TABLES, Table, with_train_ids
+from segmentation.data.labels import Labels, read_table, write_table
+from segmentation.data.layouts import Sample
+from segmentation.data.proposal import propose_table
+from segmentation.data.scan import Scan, scan
+from segmentation.data.splits import Splits, check_paired
+from segmentation.errors import ConfigError, DataError, did_you_mean
+
+log = logging.getLogger(__name__)
+
+TABLE_FILE = "classes.yaml"
+SHOWN = 5
+ON_ERROR = ("stop", "skip")
+
+
+@dataclass(frozen=True)
+class Source:
+    """A data set as it was found.
+
+    Attributes:
+        labels: what its masks mean.
+        splits: the samples, and how they were found.
+        scans: what each split holds, in the order of its samples.
+        table: in words, where the class table comes from.
+    """
+
+    labels: Labels
+    splits: Splits
+    scans: dict[str, Scan]
+    table: str
+
+    @property
+    def samples(self) -> dict[str, list[Sample]]:
+        """The samples by split."""
+        return self.splits.samples
+
+    def fingerprints(self) -> dict[str, str]:
+        """Return a hash of each split's names and contents."""
+        return {
+            split: found.fingerprint(self.samples[split]) for split, found in self.scans.items()
+        }
+
+
+def look(
+    root: Path,
+    splits: Splits,
+    classes: str | None = None,
+    void: str = "ignore",
+    unknown: str = "error",
+    fallback: Path | None = None,
+) -> Source:
+    """Find the class table and look at every file once; bad files are noted and not raised.
+
+    Args:
+        root: the data set's folder.
+        splits: its samples.
+        classes: a key of `TABLES`, a YAML file, or None: the data set's own ``classes.yaml``,
+            which is proposed from the masks and written where there is none.
+        void, unknown: see `Labels`.
+        fallback: where a proposed table is written if the data's folder is read-only.
+
+    Raises:
+        ConfigError, DataError: the class table cannot be read, or cannot be proposed.
+    """
+    table, origin = _table(root, splits, classes, fallback)
+    labels = Labels(table, void, unknown)
+    scans = {split: scan(samples, labels) for split, samples in splits.samples.items()}
+    return Source(labels, splits, scans, origin)
+
+
+def usable(source: Source, on_error: str) -> Source:
+    """Return what can be used of a data set: all of it, or all but the bad files.
+
+    A val or test split in which every pixel is void (Cityscapes' public test) is left out.
+
+    Args:
+        source: the data set.
+        on_error: ``"stop"``: a bad file is an error; ``"skip"``: it is left out, and warned of.
+
+    Raises:
+        DataError: files that cannot be used, and were not to be skipped, or nothing else is left.
+        ConfigError: another `on_error`.
+    """
+    if on_error not in ON_ERROR:
+        raise ConfigError(
+            f"data.on_error={on_error!r} is not known: use data.on_error=stop or skip."
+        )
+    check_paired(source.splits, skip=on_error == "skip")
+    _check_problems(source, skip=on_error == "skip")
+    samples, scans = {}, {}
+    for split, found in source.scans.items():
+        good = found.problem == ""
+        if not good.any():
+            raise DataError(f"no pair of the {split} split can be used.")
+        if split != "train" and not found.pixels.any():
+            log.warning("every pixel of the %s split is void: it is left out.", split)
+            continue
+        rows = source.samples[split]
+        samples[split] = [row for row, use in zip(rows, good, strict=True) if use]
+        scans[split] = found.select(good)
+    return replace(source, splits=replace(source.splits, samples=samples), scans=scans)
+
+
+def _check_problems(source: Source, skip: bool) -> None:
+    problems = [
+        str(problem)
+        for found in source.scans.values()
+        for problem in found.problem[found.problem != ""]
+    ]
+    if not problems:
+        return
+    total = sum(map(len, source.scans.values()))
+    shown = "\n  ".join(problems[:SHOWN])
+    more = f"\n  and {len(problems) - SHOWN} more" if len(problems) > SHOWN else ""
+    if not skip:
+        raise DataError(
+            f"{len(problems)} of {total} pairs cannot be used (data.on_error=skip leaves them "
+            f"out):\n  {shown}{more}"
+        )
+    log.warning("%d of %d pairs are left out:\n  %s%s", len(problems), total, shown, more)
+
+
+def _table(
+    root: Path, splits: Splits, classes: str | None, fallback: Path | None
+) -> tuple[Table, str]:
+    """Return the class table and where it comes from."""
+    if classes in TABLES:
+        table = TABLES[classes]
+        if splits.mask_ending.endswith("labelTrainIds"):
+            table = with_train_ids(table)
+        return table, f"the table {classes}"
+    if classes is not None:
+        path = Path(classes).expanduser()
+        if not path.is_file():
+            raise ConfigError(
+                f"data.classes={classes!r} is neither a table ({', '.join(TABLES)}) nor a file."
+                f"{did_you_mean(classes, TABLES)}"
+            )
+        return read_table(path), str(path)
+    if (own := root / TABLE_FILE).is_file():
+        return read_table(own), str(own)
+    masks = [sample.mask for rows in splits.samples.values() for sample in rows]
+    table, how = propose_table(masks)
+    return table, f"proposed from the masks ({how}), {_written(table, own, fallback)}"
+
+
+def _written(table: Table, own: Path, fallback: Path | None) -> str:
+    for path in filter(None, (own, fallback and fallback / TABLE_FILE)):
+        try:
+            write_table(path, table)
+            return f"written to {path}: edit the names there"
+        except OSError:
+            continue
+    return "written nowhere, as no folder can be written to"

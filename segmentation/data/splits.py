@@ -1,0 +1,283 @@
+"""From a data set's folder, lists or table to the samples of each split."""
+
+import csv
+import hashlib
+import logging
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from segmentation.data.layouts import LAYOUTS, SPLITS, Sample, find_layout
+from segmentation.errors import ConfigError, DataError, did_you_mean
+
+log = logging.getLogger(__name__)
+
+SHARE = 0.15
+"""The part of the groups that val gets, and test, where nobody has said who is in which split."""
+COLUMNS = ("image", "mask", "split", "group")
+
+
+@dataclass(frozen=True)
+class Splits:
+    """The samples of each split that is there, and how they were found.
+
+    Attributes:
+        samples: by split, in the order train, val, test.
+        how: in words, for the start-up summary: which folders, who made the splits.
+        mask_ending: what the names of the masks end in.
+        images, masks: files without a partner.
+        others: samples of splits that are there and were not asked for.
+    """
+
+    samples: dict[str, list[Sample]]
+    how: str
+    mask_ending: str = ""
+    images: list[Path] = field(default_factory=list)
+    masks: list[Path] = field(default_factory=list)
+    others: dict[str, list[Sample]] = field(default_factory=dict)
+
+
+def find_splits(
+    root: Path,
+    pairs: Path | None = None,
+    group: str | None = None,
+    mask_ending: str | None = None,
+) -> Splits:
+    """Find the samples below `root`, or those that a table lists.
+
+    Without a val split a deterministic share of the groups becomes one; see `divide`.
+
+    Args:
+        root: the data set's folder.
+        pairs: a CSV file with the columns image and mask, and maybe split and group; its paths are
+            relative to `root`.
+        group: a pattern whose first group, found in a sample's name, names the sample's group; or
+            the column of `pairs` that does.
+        mask_ending: what the names of masks end in; None: whatever pairs the most.
+
+    Raises:
+        DataError: there is no such folder, no pairs are in it, or a table or list names files that
+            are not there.
+        ConfigError: `group` is no pattern, or does not fit the names.
+    """
+    if not root.is_dir():
+        raise DataError(
+            f"no folder {root}. Say where the data are: data.root=<folder with images and masks>."
+        )
+    found = _from_table(root, pairs, group) if pairs else _from_folders(root, mask_ending)
+    samples = found.samples
+    if group and not pairs:
+        samples = {split: _grouped(rows, group) for split, rows in samples.items()}
+    samples, note = _complete(samples, grouped=group is not None)
+    order = [split for split in SPLITS if samples.get(split)]
+    return replace(found, samples={split: samples[split] for split in order}, how=found.how + note)
+
+
+def divide(samples: Sequence[Sample], shares: Mapping[str, float]) -> dict[str, list[Sample]]:
+    """Divide samples among splits, the same way every time and whole groups only.
+
+    Groups are put in the order of a hash of their names and dealt out until each split has its
+    share of the samples; what is left is train. A sample without a group is one by itself.
+
+    Args:
+        samples: of all splits.
+        shares: of the splits other than train, each 0..1. Each gets at least one group.
+
+    Raises:
+        DataError: there are fewer groups than splits.
+    """
+    groups: dict[str, list[Sample]] = {}
+    for sample in samples:
+        groups.setdefault(sample.group or sample.name, []).append(sample)
+    if len(groups) <= len(shares):
+        raise DataError(
+            f"{len(groups)} groups of images cannot fill {len(shares) + 1} splits (train, "
+            f"{', '.join(shares)}). Add images, choose another data.group, or name the splits "
+            "(folders train/, val/; or data.pairs=<csv> with a split column)."
+        )
+    order = sorted(groups, key=lambda name: hashlib.sha256(name.encode()).digest())
+    result: dict[str, list[Sample]] = {}
+    for split, share in shares.items():
+        rows: list[Sample] = []
+        spare = len(shares) - len(result)  # the splits still to come, train among them
+        while len(order) > spare and (not rows or len(rows) < round(share * len(samples))):
+            rows += groups[order.pop()]
+        result[split] = rows
+    result["train"] = [sample for name in order for sample in groups[name]]
+    return {split: sorted(rows, key=lambda sample: sample.name) for split, rows in result.items()}
+
+
+def _complete(
+    samples: dict[str, list[Sample]], grouped: bool
+) -> tuple[dict[str, list[Sample]], str]:
+    """Make the splits that training needs and nobody has made."""
+    if "" in samples:
+        made, source = {"val": SHARE, "test": SHARE}, samples[""]
+    elif samples.get("train") and not samples.get("val"):
+        made, source = {"val": SHARE}, samples["train"]
+    else:
+        return samples, ""
+    divided = divide(source, made)
+    by = "data.group" if grouped else "name"
+    note = f"; {' and '.join(made)} taken from it at random, by {by}"
+    if not grouped:
+        log.warning(
+            "nobody says which images are in which split, so %s drawn at random by name. Images "
+            "that are alike (frames of one video) may be in several: name what groups them, such "
+            'as data.group="^(.*?)_".',
+            " and ".join(made) + (" are" if len(made) > 1 else " is"),
+        )
+    return {**samples, **divided}, note
+
+
+def _from_folders(root: Path, mask_ending: str | None) -> Splits:
+    found = find_layout(root, mask_ending)
+    if found is None:
+        there = sorted(path.name + "/" for path in root.iterdir() if path.is_dir())[:8]
+        layouts = ", ".join(
+            f"{one.images or '.'} + {one.masks or '.'}" for one in LAYOUTS if one.images
+        )
+        raise DataError(
+            f"no images with masks were found in {root} (folders there: "
+            f"{', '.join(there) or 'none'}). Known layouts: {layouts}. Or list the pairs in a "
+            "table: data.pairs=<csv with columns image, mask, split>."
+        )
+    layout, folders = found
+    samples, images, masks = {}, [], []
+    for split, one in folders.items():
+        listing = root / f"{split}.txt"
+        if layout is LAYOUTS[0] and listing.is_file():
+            samples[split] = _listed(root, listing)
+            continue
+        samples[split] = one.samples
+        images += one.images
+        masks += one.masks
+    how = ", ".join(one.where for one in folders.values() if one.samples)
+    ending = next(one.ending for one in folders.values() if one.samples)
+    if ending:
+        how += f", masks end in {ending}"
+    return Splits(samples, how, ending, images, masks)
+
+
+def _listed(root: Path, listing: Path) -> list[Sample]:
+    """Read the SegNet tutorial's list: of each path only the last two parts count."""
+    samples: dict[str, Sample] = {}
+    missing = []
+    for number, line in enumerate(listing.read_text(encoding="utf-8").splitlines(), start=1):
+        if not line.strip():
+            continue
+        parts = line.split()
+        if len(parts) != 2:
+            raise DataError(
+                f"{listing}, line {number}: expected two paths, image and mask, got {line!r}."
+            )
+        image, mask = (root.joinpath(*Path(part).parts[-2:]) for part in parts)
+        missing += [path for path in (image, mask) if not path.is_file()]
+        if image.stem in samples:
+            raise DataError(f"{listing}, line {number}: {image.stem} is listed twice.")
+        samples[image.stem] = Sample(image.stem, image, mask)
+    if missing:
+        raise DataError(
+            f"{listing} names {len(missing)} files that are not in {root}: "
+            f"{_first([str(path.relative_to(root)) for path in missing])}. Restore them, or delete "
+            f"{listing.name} to use every pair in the folders."
+        )
+    return list(samples.values())
+
+
+def _from_table(root: Path, table: Path, group: str | None) -> Splits:
+    """Read the pairs that a CSV file lists."""
+    try:
+        with table.open(encoding="utf-8-sig", newline="") as file:
+            reader = csv.DictReader(file, strict=True)
+            columns = list(reader.fieldnames or ())
+            rows = list(reader)
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise DataError(f"data.pairs={table} cannot be read: {error}") from error
+    for column in ("image", "mask"):
+        if column not in columns:
+            raise DataError(
+                f"{table} has no column {column!r} (it has {', '.join(columns) or 'none'}); it "
+                f"needs image and mask, and maybe split and group.{did_you_mean(column, columns)}"
+            )
+    column = group if group in columns else "group"
+    samples: dict[str, list[Sample]] = {}
+    missing, names = [], set()
+    for number, row in enumerate(rows, start=2):
+        image, mask = (root / (row[key] or "") for key in ("image", "mask"))
+        split = (row.get("split") or "").strip().lower()
+        if split not in ("", *SPLITS):
+            raise DataError(f"{table}, line {number}: split {split!r} is not one of {SPLITS}.")
+        missing += [str(path) for path in (image, mask) if not path.is_file()]
+        name = Path(row["image"] or "").with_suffix("").as_posix()
+        if (split, name) in names:
+            raise DataError(f"{table}, line {number}: {row['image']} is listed twice.")
+        names.add((split, name))
+        samples.setdefault(split, []).append(Sample(name, image, mask, row.get(column) or ""))
+    if missing:
+        raise DataError(
+            f"{table} names {len(missing)} files that are not there: {_first(missing)}. Paths in "
+            f"it are relative to data.root={root}."
+        )
+    if "" in samples and len(samples) > 1:
+        raise DataError(f"{table}: some rows name a split and {len(samples[''])} do not.")
+    if not samples:
+        raise DataError(f"{table} lists no pairs.")
+    if group and column != group:
+        samples = {split: _grouped(rows, group) for split, rows in samples.items()}
+    return Splits(samples, f"pairs of {table}")
+
+
+def _grouped(samples: Sequence[Sample], pattern: str) -> list[Sample]:
+    """Return the samples with the group that a pattern finds in their names."""
+    try:
+        compiled = re.compile(pattern)
+    except re.error as error:
+        raise ConfigError(f"data.group={pattern!r} is no regular expression: {error}.") from error
+    if compiled.groups < 1:
+        raise ConfigError(
+            f"data.group={pattern!r} has no parentheses around what names the group, as in "
+            'data.group="^(.*?)_".'
+        )
+    matches = [compiled.search(sample.name) for sample in samples]
+    without = [sample.name for sample, match in zip(samples, matches, strict=True) if not match]
+    if without:
+        raise ConfigError(
+            f"data.group={pattern!r} does not fit {len(without)} of {len(samples)} names, such as "
+            f"{_first(without, 3)}."
+        )
+    return [
+        replace(sample, group=match[1] or "")
+        for sample, match in zip(samples, matches, strict=True)
+        if match
+    ]
+
+
+def check_paired(found: Splits, skip: bool) -> None:
+    """Look at the files that have no partner.
+
+    Masks without an image are warned of; images without a mask too where they are to be skipped.
+
+    Raises:
+        DataError: images have no mask.
+    """
+    if found.masks:
+        log.warning(
+            "%d masks have no image: %s.", len(found.masks), _first([p.name for p in found.masks])
+        )
+    if not found.images:
+        return
+    names = _first([path.name for path in found.images])
+    if not skip:
+        raise DataError(
+            f"{len(found.images)} images have no mask: {names}. A mask has the name of its image "
+            f"(here with the ending {found.mask_ending!r}). Add the masks, or leave these images "
+            "out with data.on_error=skip."
+        )
+    log.warning("%d images without a mask are left out: %s.", len(found.images), names)
+
+
+def _first(names: Sequence[str], count: int = 5) -> str:
+    more = f" and {len(names) - count} more" if len(names) > count else ""
+    return ", ".join(names[:count]) + more

@@ -1,0 +1,81 @@
+"""What every model shares: images in, normalised and padded; the encoder; image-level targets."""
+
+from abc import ABC, abstractmethod
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from segmentation.errors import ModelError
+from segmentation.models.encoder import Encoder
+from segmentation.models.targets import TargetHead, TargetOutputs
+
+
+class Outputs(NamedTuple):
+    """All that a model says of N images.
+
+    Attributes:
+        logits: of the classes, N,C,H,W; None from a model that does not segment.
+        targets: of the images as wholes; None from a model without a head for them.
+    """
+
+    logits: Tensor | None
+    targets: TargetOutputs | None
+
+
+class ImageModel(nn.Module, ABC):
+    """An encoder that takes raw images of any size.
+
+    Args:
+        encoder: gives the pyramid, and the mean and std by which images are normalised.
+
+    Attributes:
+        target_head: predicts image-level targets from the deepest features, or None.
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, encoder: Encoder) -> None:
+        super().__init__()
+        self.encoder = encoder
+        self.register_buffer("mean", torch.tensor(encoder.mean).view(1, -1, 1, 1))
+        self.register_buffer("std", torch.tensor(encoder.std).view(1, -1, 1, 1))
+        self.target_head: TargetHead | None = None
+
+    @abstractmethod
+    def forward_all(self, images: Tensor) -> Outputs:
+        """Return everything that the model predicts of images, with the encoder run once.
+
+        Args:
+            images: N,C,H,W, 0..255, uint8 or float; any H and W.
+
+        Raises:
+            ModelError: the number of channels is not that of the encoder.
+        """
+
+    def padded(self, images: Tensor) -> tuple[Tensor, tuple[int, int] | None]:
+        """Return images normalised, with sides that the deepest reduction divides.
+
+        Padding is at the bottom and the right and repeats the border pixels, so that it adds no
+        edge that the picture does not have.
+
+        Returns:
+            Images in channels_last format, and the padded rows and columns; None for none.
+
+        Raises:
+            ModelError: the number of channels is not that of the encoder.
+        """
+        if images.ndim != 4 or images.shape[1] != self.encoder.in_channels:
+            raise ModelError(
+                f"The model takes images N,{self.encoder.in_channels},H,W, not "
+                f"{','.join(map(str, images.shape))}."
+            )
+        x = ((images - self.mean) / self.std).contiguous(memory_format=torch.channels_last)
+        deepest = self.encoder.reductions[-1]
+        bottom, right = -x.shape[-2] % deepest, -x.shape[-1] % deepest
+        # an exported graph serves every size, so it must not hold the answer for one
+        if torch.compiler.is_exporting() or bottom > 0 or right > 0:
+            return F.pad(x, (0, right, 0, bottom), mode="replicate"), (bottom, right)
+        return x, None

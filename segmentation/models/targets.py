@@ -1,0 +1,81 @@
+"""The head for image-level targets: categories and numbers from the encoder's deepest features."""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from segmentation.errors import ModelError
+from segmentation.targets import TargetColumns
+
+DROPOUT = 0.2
+
+
+class TargetOutputs(NamedTuple):
+    """What the head gives for N images, in float32; a part without columns has a width of 0.
+
+    Attributes:
+        category: logits (N, categories).
+        values: (N, columns), standardised; `TargetHead.in_units` gives them their units back.
+    """
+
+    category: Tensor
+    values: Tensor
+
+
+class TargetHead(nn.Module):
+    """Global average pooling, dropout, and a linear layer each for categories and for numbers.
+
+    It starts near zero: no category is preferred, and every number is the training split's mean.
+    All of it is computed in float32, whatever autocast is.
+
+    Args:
+        in_channels: of the encoder's deepest features.
+        columns: what is predicted.
+        dropout: the share of pooled features that a training step leaves out, 0 or more, below 1.
+
+    Raises:
+        ModelError: another dropout.
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, in_channels: int, columns: TargetColumns, dropout: float = DROPOUT) -> None:
+        super().__init__()
+        if type(dropout) not in (int, float) or not 0 <= dropout < 1:
+            raise ModelError(f"dropout of the targets is {dropout!r}: 0 or more, and below 1.")
+        self.columns = columns
+        self.dropout = nn.Dropout(dropout)
+        self.category = _linear(in_channels, len(columns.categories))
+        self.values = _linear(in_channels, len(columns.values))
+        # not persistent: the model's description has them
+        self.register_buffer("mean", torch.tensor(columns.mean), persistent=False)
+        self.register_buffer("std", torch.tensor(columns.std), persistent=False)
+
+    def forward(self, features: Tensor) -> TargetOutputs:
+        """Return the outputs for the encoder's deepest features, N,C,H,W."""
+        with torch.autocast(features.device.type, enabled=False):
+            pooled = self.dropout(features.float().mean(dim=(2, 3)))
+            nothing = pooled.new_zeros(len(pooled), 0)
+            return TargetOutputs(
+                nothing if self.category is None else self.category(pooled),
+                nothing if self.values is None else self.values(pooled),
+            )
+
+    def standardised(self, values: Tensor) -> Tensor:
+        """Return numbers (N, columns) as multiples of their standard deviation from the mean."""
+        return (values - self.mean) / self.std
+
+    def in_units(self, values: Tensor) -> Tensor:
+        """Return standardised numbers (N, columns) in the units of their columns."""
+        return values * self.std + self.mean
+
+
+def _linear(in_channels: int, width: int) -> nn.Linear | None:
+    if not width:
+        return None
+    layer = nn.Linear(in_channels, width)
+    nn.init.normal_(layer.weight, std=0.01)
+    nn.init.zeros_(layer.bias)
+    return layer

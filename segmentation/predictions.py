@@ -1,0 +1,87 @@
+"""What a model said of each image as a whole, beside the truth; as arrays and as a CSV file."""
+
+import csv
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from segmentation.targets import NO_CATEGORY, TargetColumns
+
+FILE = "target_predictions.csv"
+
+
+@dataclass(frozen=True)
+class TargetPredictions:
+    """The image-level targets of N images.
+
+    Attributes:
+        columns: what was predicted.
+        probabilities: `float32` (N, categories), each row sums to 1.
+        predicted: `float32` (N, values), in the columns' units.
+        category: `int64` (N,), the truth; `NO_CATEGORY` where it is not known.
+        values: `float32` (N, values), the truth; NaN where it is not known.
+    """
+
+    columns: TargetColumns
+    probabilities: np.ndarray
+    predicted: np.ndarray
+    category: np.ndarray
+    values: np.ndarray
+
+    @property
+    def predicted_category(self) -> np.ndarray:
+        """The most probable category of each image, `int64` (N,)."""
+        return self.probabilities.argmax(axis=1)
+
+    def select(self, kept: np.ndarray) -> "TargetPredictions":
+        """Return some of the images: `kept` holds `bool` (N,), or their indices."""
+        return TargetPredictions(
+            self.columns,
+            self.probabilities[kept],
+            self.predicted[kept],
+            self.category[kept],
+            self.values[kept],
+        )
+
+
+def write_predictions(
+    path: Path, names: Sequence[str], predictions: TargetPredictions, truth: bool = True
+) -> None:
+    """Write a row for each image, with all digits, so that every score can be computed again.
+
+    Args:
+        path: the file.
+        names: of the images.
+        predictions: what is written: ``<column>_predicted``, and for a category its
+            ``<column>_probability``.
+        truth: the columns themselves hold the truth; else it is not known, and they hold the
+            prediction, as `targets.csv` would.
+    """
+    columns, suffix = predictions.columns, "_predicted" if truth else ""
+    table: dict[str, list[str]] = {"image": list(names)}
+    if columns.category is not None:
+        said = predictions.predicted_category
+        if truth:
+            table[columns.category] = [
+                "" if index == NO_CATEGORY else columns.categories[index]
+                for index in predictions.category
+            ]
+        table[f"{columns.category}{suffix}"] = [columns.categories[index] for index in said]
+        table[f"{columns.category}_probability"] = _cells(
+            np.take_along_axis(predictions.probabilities, said[:, None], axis=1)[:, 0]
+        )
+    for index, column in enumerate(columns.values):
+        if truth:
+            table[column] = _cells(predictions.values[:, index])
+        table[f"{column}{suffix}"] = _cells(predictions.predicted[:, index])
+    with path.open("w", encoding="utf-8", newline="") as file:
+        rows = csv.writer(file, lineterminator="\n")
+        rows.writerow(table)
+        rows.writerows(zip(*table.values(), strict=True))
+
+
+def _cells(numbers: np.ndarray) -> list[str]:
+    """Return the shortest text from which each `float32` can be read again; none for NaN."""
+    return ["" if np.isnan(number) else str(np.float32(number)) for number in numbers]

@@ -1,0 +1,167 @@
+"""The loss of all that a model learns: segmentation, categories and values, weighted."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from segmentation.checks import check_number
+from segmentation.classes import VOID
+from segmentation.errors import ConfigError, did_you_mean
+from segmentation.models import Outputs, TargetOutputs
+from segmentation.targets import NO_CATEGORY, TargetColumns
+from segmentation.training.losses.targets import VALUES_LOSSES, category_loss
+
+TASKS = ("segmentation", "category", "values")
+WEIGHTINGS = ("fixed", "uncertainty")
+
+Counted = tuple[Tensor, Tensor]
+"""A loss, and whether the batch has anything that it counts (a scalar, true or false)."""
+
+
+class TargetLoss(nn.Module):
+    """The losses of image-level targets.
+
+    Args:
+        columns: what is predicted; values are standardised by its means.
+        values_loss: a key of `VALUES_LOSSES`.
+
+    Raises:
+        ConfigError: another `values_loss`.
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, columns: TargetColumns, values_loss: str = "mse") -> None:
+        super().__init__()
+        if values_loss not in VALUES_LOSSES:
+            raise ConfigError(
+                f"task.targets.values_loss={values_loss!r} is not known: "
+                f"{', '.join(VALUES_LOSSES)}.{did_you_mean(str(values_loss), VALUES_LOSSES)}"
+            )
+        self.columns = columns
+        self.values_loss = values_loss
+        self.register_buffer("mean", torch.tensor(columns.mean), persistent=False)
+        self.register_buffer("std", torch.tensor(columns.std), persistent=False)
+
+    def forward(
+        self, outputs: TargetOutputs, category: Tensor, values: Tensor
+    ) -> dict[str, Counted]:
+        """Return the loss of each kind of column that there is.
+
+        Args:
+            outputs: of the head.
+            category: `int64` (N,), `NO_CATEGORY` where empty.
+            values: float (N, columns) in their units, NaN where empty.
+        """
+        losses = {}
+        if self.columns.categories:
+            there = (category != NO_CATEGORY).any()
+            losses["category"] = category_loss(outputs.category, category), there
+        if self.columns.values:
+            values = (values - self.mean) / self.std
+            loss = VALUES_LOSSES[self.values_loss](outputs.values, values)
+            losses["values"] = loss, (~values.isnan()).any()
+        return losses
+
+
+class Weighting(nn.Module):
+    """Adds up the losses of several tasks.
+
+    ``"fixed"``: each times its weight. ``"uncertainty"``: each task has a learned variance s^2 as
+    well (Kendall, Gal & Cipolla 2018): classification, and so segmentation, costs ``loss / s^2 +
+    log s`` (eq. 10), regression ``loss / (2 s^2) + log s`` (eq. 7). What is learnt is log s^2,
+    from 0 on. A task of which a batch has nothing adds nothing, and its variance stays.
+
+    Args:
+        tasks: of `TASKS`.
+        weights: 0 or more for each task; not all of them 0.
+        kind: one of `WEIGHTINGS`.
+
+    Raises:
+        ConfigError: weights or a kind that cannot be.
+    """
+
+    def __init__(
+        self, tasks: Sequence[str], weights: Mapping[str, float], kind: str = "fixed"
+    ) -> None:
+        super().__init__()
+        if kind not in WEIGHTINGS:
+            raise ConfigError(
+                f"task.weighting={kind!r} is not known: {', '.join(WEIGHTINGS)}."
+                f"{did_you_mean(str(kind), WEIGHTINGS)}"
+            )
+        self.tasks = tuple(tasks)
+        self.weights = {
+            task: check_number(f"task.weights.{task}", weights[task], "0 or more", lambda w: w >= 0)
+            for task in tasks
+        }
+        if not any(self.weights.values()):
+            raise ConfigError(
+                f"task.weights of {', '.join(tasks)} are all 0: nothing would be learnt."
+            )
+        self.log_variance = nn.Parameter(torch.zeros(len(tasks))) if kind != "fixed" else None
+
+    def forward(self, losses: Mapping[str, Counted]) -> tuple[Tensor, dict[str, Tensor]]:
+        """Return the total, and what each loss is multiplied by where that is learnt."""
+        total, learned = losses[self.tasks[0]][0].new_zeros(()), {}
+        for index, task in enumerate(self.tasks):
+            (loss, there), weight = losses[task], self.weights[task]
+            if self.log_variance is None:
+                total = total + weight * loss
+                continue
+            log_variance = self.log_variance[index]
+            factor = (0.5 if task == "values" else 1.0) * torch.exp(-log_variance)
+            total = total + weight * there * (factor * loss + 0.5 * log_variance)
+            learned[f"weight_{task}"] = weight * factor.detach()
+        return total, learned
+
+
+class TaskLoss(nn.Module):
+    """The loss of a batch: that of the segmentation alone, or of targets with or without it.
+
+    Args:
+        segmentation: (logits, labels) to a total and its parts, see `WeightedSum`; None where the
+            model does not segment.
+        targets: the losses of image-level targets; None where there are none.
+        weighting: adds up the tasks of the two; None where the segmentation is the only one.
+    """
+
+    def __init__(
+        self,
+        segmentation: nn.Module | None,
+        targets: TargetLoss | None = None,
+        weighting: Weighting | None = None,
+    ) -> None:
+        super().__init__()
+        self.segmentation = segmentation
+        self.targets = targets
+        self.weighting = weighting
+
+    def forward(
+        self, outputs: Outputs, batch: Mapping[str, Any]
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        """Return the total, to go backward from, and its parts for the log, without a gradient.
+
+        Args:
+            outputs: of the model.
+            batch: `mask`, and `category` and `values` where there are targets; see `collate`.
+        """
+        losses: dict[str, Counted] = {}
+        parts: dict[str, Tensor] = {}
+        if self.segmentation is not None:
+            labels = batch["mask"].long()
+            total, parts = self.segmentation(outputs.logits, labels)
+            if self.weighting is None:
+                return total, parts
+            losses["segmentation"] = total, (labels != VOID).any()
+        assert self.targets is not None
+        assert self.weighting is not None
+        losses |= self.targets(outputs.targets, batch["category"], batch["values"])
+        total, learned = self.weighting(losses)
+        parts = {} if len(parts) == 1 else parts  # it would say the same twice
+        return total, {
+            **parts, **{task: loss.detach() for task, (loss, _) in losses.items()}, **learned
+        }  # fmt: skip

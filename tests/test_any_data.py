@@ -1,0 +1,128 @@
+"""People's own folders, from the path alone to a scored model."""
+
+import json
+
+import numpy as np
+import pytest
+import yaml
+from commands import run, succeed
+from fakes import fake_mask
+from PIL import Image
+
+from segmentation.classes import CAMVID
+
+QUICK = (
+    "encoder=resnet18", "encoder.weights=none", "decoder.channels=[8,8,8,8,8]", "logger=none",
+    "trainer=cpu", "trainer.max_epochs=1", "data.batch_size=4", "data.workers=0",
+)  # fmt: skip
+PALETTE = np.array([entry.color for entry in CAMVID], dtype=np.uint8)
+
+
+def own_folder(root, count=20):
+    """Write JPEG images of mixed sizes with masks in RGB colours whose names end in _L."""
+    rng = np.random.default_rng(0)
+    for folder in ("images", "masks"):
+        (root / folder).mkdir(parents=True)
+    for number in range(count):
+        size = (48, 64) if number % 3 else (70, 50)
+        mask = fake_mask(rng, size)
+        image = mask[..., None] * 20 + rng.integers(0, 20, (*size, 3))
+        name = f"tour {number // 4}_{number:02d} ü"
+        Image.fromarray(image.astype(np.uint8)).save(root / "images" / f"{name}.jpg", quality=95)
+        Image.fromarray(PALETTE[mask]).save(root / "masks" / f"{name}_L.png")
+    return root
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    root = own_folder(tmp_path_factory.mktemp("my data"))
+    directory = tmp_path_factory.mktemp("runs") / "run"
+    result = succeed(
+        "train.py", "data=folder", f"data.root='{root}'", 'data.group="^(.*?)_"', *QUICK,
+        f"hydra.run.dir={directory}",
+    )  # fmt: skip
+    return root, directory, result.stdout
+
+
+def metrics(folder):
+    return json.loads((folder / "metrics.json").read_text())
+
+
+def test_what_was_found_is_said_before_training(trained):
+    root, _, printed = trained
+    assert "images/ + masks/, masks end in _L; val and test taken from it at random" in printed
+    assert "12 train + 4 val + 4 test images, 48x50 to 70x64, crops 32x64" in printed
+    assert f"written to {root / 'classes.yaml'}: edit the names there" in printed
+
+
+def test_frames_of_a_tour_are_in_one_split(trained):
+    _, directory, _ = trained
+    with np.load(directory / "per_image.npz") as kept:
+        assert len({name.split("_")[0] for name in kept["name"]}) == 1
+
+
+def test_the_run_keeps_its_class_table_and_evaluates_without_the_datas_own(trained):
+    root, directory, _ = trained
+    kept = yaml.safe_load((directory / "classes.yaml").read_text())
+    assert [row["name"] for row in kept] == [entry.name for entry in CAMVID]
+    table = root / "classes.yaml"
+    text = table.read_text()
+    table.write_text(text.replace("Sky", "Heaven"))
+    succeed("evaluate.py", f"run={directory}")
+    table.write_text(text)
+    again = metrics(directory / "evaluation" / "test")
+    assert again["iou"] == metrics(directory)["iou"]
+
+
+def test_images_are_scored_at_their_own_sizes(trained):
+    root, directory, _ = trained
+    with np.load(directory / "per_image.npz") as kept:
+        for name, matrix in zip(kept["name"], kept["confusion"], strict=True):
+            mask = np.asarray(Image.open(root / "masks" / f"{name}_L.png"))
+            assert matrix.sum() == (mask.any(axis=2)).sum()  # black is void
+
+
+def test_the_next_training_takes_the_edited_names(trained, tmp_path):
+    root, _, _ = trained
+    table = root / "classes.yaml"
+    text = table.read_text()
+    merged = text.replace("[64, 64, 128], index: 7", "[64, 64, 128], merge: Building")
+    table.write_text(merged)
+    result = succeed(
+        "train.py", "data=folder", f"data.root='{root}'", *QUICK, f"hydra.run.dir={tmp_path}/run"
+    )
+    table.write_text(text)
+    assert "Fence" not in metrics(tmp_path / "run")["iou"]
+    assert len(metrics(tmp_path / "run")["iou"]) == 10
+    assert "name what groups them" in result.stdout
+
+
+def test_colours_outside_the_table_are_listed_or_void(trained, tmp_path):
+    root, _, _ = trained
+    (tmp_path / "few.yaml").write_text("- {name: Sky, color: [128, 128, 128]}\n")
+    options = ("data=folder", f"data.root='{root}'", f"data.classes={tmp_path}/few.yaml", *QUICK)
+    refused = run("train.py", *options, f"hydra.run.dir={tmp_path}/a")
+    assert refused.returncode == 1
+    assert "20 of 20 pairs cannot be used" in refused.stderr
+    assert "_L.png holds colours outside the class table: [" in refused.stderr
+    assert "Traceback" not in refused.stderr
+    succeed("train.py", *options, "data.unknown=void", f"hydra.run.dir={tmp_path}/b")
+    assert list(metrics(tmp_path / "b")["iou"]) == ["Sky"]
+
+
+def test_masks_of_nought_and_255(tmp_path):
+    rng = np.random.default_rng(0)
+    for split in ("train", "val"):
+        for kind in ("images", "masks"):
+            (tmp_path / "data" / split / kind).mkdir(parents=True)
+        for number in range(4):
+            mask = (fake_mask(rng, (32, 40)) > 5).astype(np.uint8) * 255
+            Image.fromarray(mask).convert("RGB").save(
+                tmp_path / "data" / split / "images" / f"{number}.webp"
+            )
+            Image.fromarray(mask).save(tmp_path / "data" / split / "masks" / f"{number}.png")
+    succeed(
+        "train.py", "data=folder", f"data.root={tmp_path}/data", *QUICK,
+        f"hydra.run.dir={tmp_path}/run",
+    )  # fmt: skip
+    assert list(metrics(tmp_path / "run")["iou"]) == ["background", "foreground"]
