@@ -58,7 +58,7 @@ def preview(cfg: DictConfig) -> None:
     count = check_count("images", cfg.images, 1)
     epochs = check_count("draws", cfg.draws, 1)
     source = usable(build.find_source(cfg.data, only=["train"]), cfg.data.on_error)
-    data = build.build_data(cfg.data, source, cfg.augment, cfg.seed)
+    data = build.build_data(cfg.data, source, cfg.augment, cfg.seed, build_cache=False)
     data.check_sizes(source.scans["train"].sizes)
     dataset = data.train_set
     rows = []

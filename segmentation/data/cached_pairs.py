@@ -78,9 +78,7 @@ class CachedPairs(Pairs):
         )
 
     def __getstate__(self) -> dict[str, Any]:
-        # Fresh labels: the lookups that decoding leaves in them are 16 MB for each worker.
-        labels = Labels(self.labels.table, unknown=self.labels.unknown)
-        return {**self.__dict__, "labels": labels, "_bytes": None}
+        return {**self.__dict__, "_bytes": None}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)

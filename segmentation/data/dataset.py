@@ -18,7 +18,10 @@ from segmentation.errors import DataError
 
 Item = dict[str, Any]
 
-OWN: Final = ("C", "W")  # contiguous and writable: a cache is neither copied nor written to until here
+OWN: Final = (
+    "C",
+    "W",
+)  # contiguous and writable: a cache is neither copied nor written to until here
 
 
 class SegmentationDataset(Dataset[Item]):

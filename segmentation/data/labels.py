@@ -88,6 +88,10 @@ class Labels:
         """Whether index masks can be read; else only colours."""
         return bool(self._indices)
 
+    def __getstate__(self) -> dict[str, Any]:
+        # Spawned workers make their own lookups: these are 16 MB.
+        return {key: value for key, value in self.__dict__.items() if "lookup" not in key}
+
     @cached_property
     def _index_lookup(self) -> np.ndarray:
         lookup = np.full(256, UNKNOWN, dtype=np.uint8)

@@ -1,0 +1,1 @@
+"""Stored confusion matrices -> intervals and comparisons; nothing here needs a model."""

@@ -1,0 +1,71 @@
+"""IoU and mIoU of many resamples at once, from what each image counts.
+
+The formulas are those of `segmentation.scores`, which serves one confusion matrix and needs torch.
+Both agree to the last digit: counts are whole numbers below 2^53, so their sums are exact.
+"""
+
+import numpy as np
+
+
+def pixel_counts(confusion: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return what IoU needs of each image: pixels in the intersection and in the union.
+
+    Args:
+        confusion: integers (n, C, C), rows are the truth.
+
+    Returns:
+        TP and TP + FP + FN, each `float64` (n, C).
+    """
+    correct = np.diagonal(confusion, axis1=1, axis2=2).astype(np.float64)
+    union = confusion.sum(axis=2) + confusion.sum(axis=1) - correct
+    return correct, union
+
+
+def ious(correct: np.ndarray, union: np.ndarray) -> np.ndarray:
+    """Return the IoU of every class and, in the last column, their mean.
+
+    IoU of class c is TP / (TP + FP + FN) (Jaccard 1912; Everingham et al. 2010, eq. 1). A class
+    that occurs neither in the truth nor in the predictions of a resample is NaN there and left out
+    of the resample's mean; with no class at all the mean is NaN too.
+
+    Args:
+        correct: TP, summed over images, `float64` (B, C).
+        union: TP + FP + FN, likewise.
+
+    Returns:
+        `float64` (B, C + 1), fractions: the classes, then mIoU.
+    """
+    count, classes = correct.shape
+    result = np.full((count, classes + 1), np.nan)
+    np.divide(correct, union, out=result[:, :classes], where=union != 0)
+    present = union != 0
+    # The order of additions decides the last digit, so zeros may not stand in for absent classes.
+    for number in np.unique(present.sum(axis=1)):
+        if number:
+            rows = np.flatnonzero(present.sum(axis=1) == number)
+            values = result[rows, :classes][present[rows]].reshape(-1, number)
+            result[rows, classes] = values.mean(axis=1)
+    return result
+
+
+def influence(correct: np.ndarray, union: np.ndarray) -> np.ndarray:
+    """Return how much each image moves every IoU and mIoU: the linear part of the scores.
+
+    With IoU_c = sum TP / sum U, image i moves it by n (TP_ic - IoU_c U_ic) / sum U_c: the empirical
+    influence function of a ratio (Efron and Tibshirani 1993, ch. 21; Davison and Hinkley 1997,
+    sec. 2.7). Each column sums to zero, and its variance over n is the variance of the score.
+
+    Args:
+        correct: TP of each image, (n, C).
+        union: TP + FP + FN of each image, (n, C).
+
+    Returns:
+        `float64` (n, C + 1): the classes, then mIoU. A class that occurs nowhere is NaN.
+    """
+    total = union.sum(axis=0)
+    score = ious(correct.sum(axis=0)[None], total[None])[0, :-1]
+    share = np.divide(len(union), total, out=np.full(total.shape, np.nan), where=total != 0)
+    classes = (correct - score * union) * share
+    present = total != 0
+    mean = classes[:, present].mean(axis=1) if present.any() else np.full(len(union), np.nan)
+    return np.column_stack([classes, mean])

@@ -1,0 +1,67 @@
+"""Which resampling fits some images: by image, or by block of neighbouring frames."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Literal
+
+import numpy as np
+
+from segmentation.errors import ConfigError
+from segmentation.evaluation.blocks import FEWEST_BLOCKS, block_length
+from segmentation.evaluation.iou import influence, pixel_counts
+from segmentation.evaluation.resampling import Resampling, by_block, by_image
+from segmentation.evaluation.sequences import find_sequences, is_video
+from segmentation.evaluation.stored import ScoredImages
+
+FEWEST_RESAMPLES = 100
+UNLIKE = "Neighbouring frames do not resemble each other in score: images are drawn one by one."
+TOO_FEW = "Too few frames for blocks: images are drawn one by one, and intervals are too narrow."
+
+
+def plan(
+    runs: Sequence[ScoredImages],
+    by: Literal["auto", "image", "block"] = "auto",
+    groups: Sequence[str] | None = None,
+    resamples: int = 10_000,
+    seed: int = 0,
+) -> Resampling:
+    """Choose how to resample images that one or more runs were scored on.
+
+    The length of a block is chosen for the influence of each image on every run's mIoU, and on
+    every run's difference to their mean (see `block_length`), so it serves comparisons too.
+
+    Args:
+        runs: scored on the same images, in the same order.
+        by: ``image``, ``block``, or ``auto``: blocks where the images are frames of a video, as
+            `groups` say, or as names and labels show (`is_video`).
+        groups: the sequence of each image, where it is known.
+        resamples, seed: as in `Resampling`.
+
+    Raises:
+        ConfigError: blocks are asked for, but no two images are neighbours; too few resamples.
+    """
+    if resamples < FEWEST_RESAMPLES:
+        raise ConfigError(
+            f"resamples={resamples}: at least {FEWEST_RESAMPLES} are needed; 10000 is usual."
+        )
+    # In the order of names, so that equal images are drawn whatever order they come in.
+    order = np.argsort(np.array(runs[0].names))
+    images = replace(by_image(len(order), resamples, seed), order=order)
+    if by == "image":
+        return images
+    sequences = find_sequences(runs[0].names, groups)
+    if all(len(sequence) == 1 for sequence in sequences):
+        if by == "auto":
+            return images
+        raise ConfigError(
+            "by=block needs neighbouring frames, but no two names share what stands before their "
+            f"number, as in {runs[0].names[0]!r}. Say by=image, or give the images' sequences."
+        )
+    if by == "auto" and groups is None and not is_video(runs[0].truth, sequences):
+        return images
+    series = np.column_stack([influence(*pixel_counts(run.confusion))[:, -1] for run in runs])
+    series = np.nan_to_num(np.column_stack([series, series - series.mean(axis=1, keepdims=True)]))
+    length = block_length(series, sequences)
+    if length == 1:
+        return replace(images, notes=(TOO_FEW if len(order) < 2 * FEWEST_BLOCKS else UNLIKE,))
+    return by_block(sequences, length, resamples, seed)

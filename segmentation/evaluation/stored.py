@@ -1,0 +1,162 @@
+"""What a run keeps of its scoring: the confusion matrix of every image, and metrics.json."""
+
+import json
+import zipfile
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from segmentation.errors import DataError
+from segmentation.evaluation.iou import ious, pixel_counts
+
+MATRICES = "per_image.npz"
+METRICS = "metrics.json"
+MOST_BYTES = 2**32
+"""Unpacked matrices larger than this are refused: 17,000 images of 171 classes have as much."""
+MOST_JSON = 2**26
+EXACT = 2**53
+"""Whole numbers below this are exact as `float64`."""
+
+
+@dataclass(frozen=True, eq=False)
+class ScoredImages:
+    """The scoring of one model on one split.
+
+    Attributes:
+        names: one for each image, no two alike.
+        confusion: `int64` (n, C, C) pixel counts; rows are the truth, void is not counted.
+        classes: the names of the C classes.
+        source: the directory it was read from.
+        metrics: what metrics.json says.
+        data_fingerprint: a hash of the images and masks, where the run kept one.
+    """
+
+    names: tuple[str, ...]
+    confusion: np.ndarray
+    classes: tuple[str, ...]
+    source: Path
+    metrics: dict[str, Any]
+    data_fingerprint: str | None = None
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    @property
+    def truth(self) -> np.ndarray:
+        """The labelled pixels of each class in each image, `int64` (n, C)."""
+        return self.confusion.sum(axis=2)
+
+    def ordered_like(self, names: Sequence[str]) -> "ScoredImages":
+        """Return the same images in the order of `names`, which must be the same names."""
+        place = {name: index for index, name in enumerate(self.names)}
+        order = [place[name] for name in names]
+        return replace(self, names=tuple(names), confusion=self.confusion[order])
+
+
+def read_scored(directory: Path) -> ScoredImages:
+    """Read the scores in a run directory, or in one of its ``evaluation/<split>``.
+
+    Args:
+        directory: it holds ``per_image.npz`` and ``metrics.json``.
+
+    Raises:
+        DataError: a file is missing, damaged, too large, or the two do not belong together.
+    """
+    names, confusion, classes = _read_matrices(directory)
+    metrics = _read_json(directory / METRICS)
+    scored = ScoredImages(
+        names, confusion, classes, directory, metrics, _fingerprint(directory, metrics)
+    )
+    _check_agreement(scored)
+    return scored
+
+
+def _read_matrices(directory: Path) -> tuple[tuple[str, ...], np.ndarray, tuple[str, ...]]:
+    path = directory / MATRICES
+    if not path.is_file():
+        found = sorted(path.parent for path in directory.glob(f"evaluation/*/{MATRICES}"))
+        instead = f" {found[0]} has one." if found else ""
+        if (directory / METRICS).is_file():
+            instead += " A model that does not segment has none."
+        raise DataError(
+            f"{directory} holds no confusion matrices: {MATRICES} is missing.{instead} "
+            f"Score it first: python evaluate.py run={directory}"
+        )
+    try:
+        with zipfile.ZipFile(path) as packed:
+            size = sum(member.file_size for member in packed.infolist())
+        if size > MOST_BYTES:
+            raise DataError(f"{path} unpacks to {size:,} bytes; at most {MOST_BYTES:,} are read.")
+        with np.load(path, allow_pickle=False) as kept:
+            names, confusion, classes = (kept[key] for key in ("name", "confusion", "classes"))
+    except (
+        OSError, ValueError, KeyError, EOFError, MemoryError, NotImplementedError, RuntimeError,
+        zipfile.BadZipFile, zlib.error,
+    ) as error:  # fmt: skip
+        raise _damaged(path, str(error)) from error
+    if names.dtype.kind != "U" or classes.dtype.kind != "U" or confusion.dtype.kind not in "iu":
+        raise _damaged(path, "names are not text, or counts are not whole numbers")
+    if names.ndim != 1 or classes.ndim != 1 or confusion.shape != (
+        len(names), len(classes), len(classes),
+    ):  # fmt: skip
+        raise _damaged(
+            path,
+            f"{names.shape} names and {classes.shape} classes do not fit matrices of shape "
+            f"{confusion.shape}",
+        )
+    if not confusion.size:
+        raise DataError(f"{path} holds no image. Score a split that has some.")
+    if len(set(names.tolist())) != len(names):
+        raise _damaged(path, "names of images repeat")
+    pixels = confusion.sum(axis=(1, 2), dtype=np.float64).max() * len(names)
+    if confusion.min() < 0 or pixels >= EXACT:
+        raise _damaged(path, "it holds counts that no image has")
+    return tuple(names.tolist()), confusion.astype(np.int64), tuple(classes.tolist())
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    if not path.is_file():
+        raise DataError(f"{path} is missing. Score the run again: python evaluate.py run=...")
+    try:
+        if path.stat().st_size > MOST_JSON:
+            raise ValueError(f"it is larger than {MOST_JSON:,} bytes")
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise _damaged(path, str(error)) from error
+    if not isinstance(values, dict):
+        raise _damaged(path, "it is no JSON object")
+    return values
+
+
+def _fingerprint(directory: Path, metrics: dict[str, Any]) -> str | None:
+    """Return the data's fingerprint: evaluations keep it in metrics.json, a training beside it."""
+    found = metrics.get("data_fingerprint")
+    environment = directory / "environment.json"
+    if found is None and environment.is_file():
+        data = _read_json(environment).get("data")
+        found = data.get(metrics.get("split")) if isinstance(data, dict) else None
+    return found if isinstance(found, str) else None
+
+
+def _check_agreement(scored: ScoredImages) -> None:
+    """Refuse matrices and metrics of different scorings, as a run that was interrupted leaves."""
+    correct, union = pixel_counts(scored.confusion)
+    miou = ious(correct.sum(axis=0)[None], union.sum(axis=0)[None])[0, -1]
+    said, images = scored.metrics.get("miou"), scored.metrics.get("images")
+    known = np.nan if said is None else said
+    if images != len(scored) or not isinstance(known, float | int) or not np.isclose(
+        miou, known, rtol=0, atol=1e-9, equal_nan=True
+    ):  # fmt: skip
+        raise DataError(
+            f"{scored.source}: {METRICS} (mIoU {said}, {images} images) and {MATRICES} "
+            f"(mIoU {miou}, {len(scored)} images) are of different scorings. Score it again: "
+            f"python evaluate.py run=..."
+        )
+
+
+def _damaged(path: Path, why: str) -> DataError:
+    return DataError(f"{path} is damaged: {why}. Score the run again: python evaluate.py run=...")
