@@ -63,7 +63,7 @@ def find_source(
         ConfigError, DataError: for what a user can mend; bad files are noted in the source.
     """
     if data.root is None:
-        raise ConfigError("data.root is not set. Type data.root=<folder>.")
+        raise ConfigError("data.root is not set. Type data=<option> data.root=<folder>.")
     root = Path(data.root).expanduser()
     if "draw" in data:
         write_streets(root, data.draw.seed, tuple(data.draw.size), dict(data.draw.counts))
@@ -209,6 +209,8 @@ def trainer_options(trainer: DictConfig, freezes: bool = False) -> dict[str, Any
         ConfigError: a GPU is asked for where there is none.
     """
     options = plain(trainer)
+    if "limit_test_batches" in options:
+        raise ConfigError("trainer.limit_test_batches: a score is of every image of its split.")
     check_count("trainer.log_every_n_steps", options["log_every_n_steps"], 1)
     options["accelerator"] = kind = pick_accelerator(options["accelerator"], "trainer")
     if options["precision"] == "auto":

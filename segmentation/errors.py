@@ -4,7 +4,7 @@ Anything else that escapes a command is a defect of the project and keeps its st
 """
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 
 class SegmentationError(Exception):
@@ -25,6 +25,12 @@ class ModelError(SegmentationError):
 
 class TrainingError(SegmentationError):
     """Training had to stop: a loss that is not finite, a checkpoint that cannot be written."""
+
+
+def listed(words: Sequence[str], most: int = 5) -> str:
+    """Return the first words of a list, and how many more there are."""
+    more = f" and {len(words) - most} more" if len(words) > most else ""
+    return ", ".join(words[:most]) + more
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:

@@ -11,6 +11,7 @@ from segmentation.data.check import Finding, findings
 from segmentation.data.check.facts import counts_text, facts
 from segmentation.data.check.page import write_check
 from segmentation.data.check.terminal import show_check
+from segmentation.errors import ConfigError
 
 
 def check(cfg: DictConfig) -> list[Finding]:
@@ -20,13 +21,15 @@ def check(cfg: DictConfig) -> list[Finding]:
         SegmentationError: nothing can be said about the data: they are not there, or what their
             masks mean cannot be found out.
     """
+    if not cfg.data.name:
+        raise ConfigError("data=as_trained is for evaluate.py: give data=folder or another.")
     output = Path(cfg.output).expanduser()
+    output.mkdir(parents=True, exist_ok=True)  # where a class table goes if the data are read-only
     with runs.collected_warnings() as said:
         source = build.find_source(cfg.data, directory=output)
     found = findings(source, cfg.data.on_error == "skip", said)
     root = Path(cfg.data.root).expanduser()
     known = facts(source, found, cfg.data.name, root)
-    output.mkdir(parents=True, exist_ok=True)
     (output / "check.json").write_text(json.dumps(known, indent=2) + "\n", encoding="utf-8")
     write_check(output / "check.html", source, found, known)
     show_check(known, found)

@@ -1,21 +1,26 @@
 """Score a trained model on a split."""
 
 import json
+import logging
 from pathlib import Path
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
 from segmentation import build, build_targets, console, runs
+from segmentation.classes import TABLES
+from segmentation.cli import CONF
 from segmentation.commands.results import report
 from segmentation.data.source import TABLE_FILE, Source, usable
 from segmentation.data.targets import TargetTable
-from segmentation.errors import ConfigError
+from segmentation.errors import ConfigError, DataError
 from segmentation.models import Model, UNet, load_model
 from segmentation.quiet import quiet_libraries
 from segmentation.training.progress import RunProgress
 from segmentation.training.scoring import ScoringModule
 from segmentation.training.skipped import SkippedFiles
+
+log = logging.getLogger(__name__)
 
 
 def evaluate(cfg: DictConfig) -> runs.Results | None:
@@ -38,14 +43,18 @@ def _evaluate(cfg: DictConfig, warnings: list[str]) -> runs.Results | None:
     trained = runs.trained_config(source)
     data_cfg = _data(cfg, trained, loaded.size, runs.run_directory(source))
     only = [cfg.split] if cfg.split else ["test", "val"]
-    found = usable(build.find_source(data_cfg, only), data_cfg.on_error)
-    split = next((split for split in only if split in found.scans), only[0])
+    found = usable(build.find_source(data_cfg, only), data_cfg.on_error, loaded.classes is not None)
+    split = next((split for split in only if split in found.scans), None)
+    if split is None:
+        raise DataError(f"the {' and the '.join(only)} split of {data_cfg.root} has no labels.")
     if loaded.classes is not None and found.labels.classes != loaded.classes:
         raise ConfigError(
             f"the model predicts {list(loaded.classes.names)} but data={data_cfg.name} has "
             f"{list(found.labels.classes.names)}. Score it on data with its own classes "
             "(see data.classes and data.void)."
         )
+    if not cfg.data.name:
+        _warn_of_other_data(runs.run_directory(source), split, found)
     targets = _targets(cfg, loaded.model, data_cfg, trained, found)
     data = build.build_data(data_cfg, found, None, seed=0, targets=targets)
     skipped = SkippedFiles()
@@ -71,6 +80,19 @@ def _evaluate(cfg: DictConfig, warnings: list[str]) -> runs.Results | None:
     return results
 
 
+def _warn_of_other_data(run: Path | None, split: str, source: Source) -> None:
+    """Say so where a split is not what it was when the model was trained."""
+    if run is None:
+        return
+    environment = json.loads((run / "environment.json").read_text(encoding="utf-8"))
+    known = environment.get("data", {}).get(split)
+    if known is not None and known != source.fingerprints()[split]:
+        log.warning(
+            "the %s split is not the one of the training (files were added, removed or changed): "
+            "where splits are made by name, it may hold images that were trained on.", split,
+        )  # fmt: skip
+
+
 def _data(
     cfg: DictConfig,
     trained: dict[str, Any] | None,
@@ -93,10 +115,11 @@ def _data(
         raise ConfigError(
             f"{cfg.run} does not know its data. Say them: data=<option of conf/data> data.root=..."
         )
-    if run and not trained["data"].get("classes") and (run / TABLE_FILE).is_file():
+    if run and trained["data"].get("classes") not in TABLES and (run / TABLE_FILE).is_file():
         trained["data"]["classes"] = str(run / TABLE_FILE)
     changes = {key: value for key, value in cfg.data.items() if value is not None}
-    return OmegaConf.merge(trained["data"], changes)  # type: ignore[return-value]
+    defaults = OmegaConf.load(CONF / "data" / "folder.yaml")  # for runs older than some option
+    return OmegaConf.merge(defaults, trained["data"], changes)  # type: ignore[return-value]
 
 
 def _targets(

@@ -1,5 +1,7 @@
 """Write the masks and the image-level targets of a file or a folder of images."""
 
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -42,36 +44,47 @@ def predict(cfg: DictConfig) -> None:
             "image-level targets alone. Type overlay=false."
         )
     output.mkdir(parents=True, exist_ok=True)
-    predictions = []
+    predictions: dict[Path, Prediction] = {}
+    unreadable = []
     for path in track(images, "predicting", console=console.console, disable=len(images) < 2):
-        image = read_image(path)
+        try:
+            image = read_image(path)
+        except DataError as error:
+            unreadable.append(str(error))
+            continue
         prediction = predictor.predict(image)
-        predictions.append(prediction)
+        predictions[path] = replace(prediction, labels=None)  # the masks go to disk one by one
         if prediction.labels is None or predictor.classes is None:
             continue
         Image.fromarray(prediction.labels).save(output / f"{path.stem}.png")
         if cfg.overlay:
             colored = overlay(image, prediction.labels, predictor.classes)
             Image.fromarray(colored).save(output / f"{path.stem}_overlay.png")
-    written = [f"{len(images)} masks"] if predictor.classes is not None else []
-    if predictor.columns is not None:
-        _write_targets(output / FILE, images, predictor.columns, predictions)
+    written = [f"{len(predictions)} masks"] if predictor.classes is not None else []
+    if predictor.columns is not None and predictions:
+        _write_targets(output / FILE, predictor.columns, predictions)
         written.append(FILE)
     console.console.print(f"{' and '.join(written)} written to {output}", soft_wrap=True)
+    if unreadable:
+        raise DataError(
+            f"{len(unreadable)} of {len(images)} images cannot be read:\n  "
+            + "\n  ".join(unreadable[:5])
+            + ("\n  ..." if len(unreadable) > 5 else "")
+        )
 
 
 def _write_targets(
-    path: Path, images: list[Path], columns: TargetColumns, predictions: list[Prediction]
+    path: Path, columns: TargetColumns, predictions: Mapping[Path, Prediction]
 ) -> None:
-    truth = empty_table(len(images), columns)
+    truth = empty_table(len(predictions), columns)
     table = TargetPredictions(
         columns,
-        np.stack([one.probabilities for one in predictions]),
-        np.stack([one.values for one in predictions]),
+        np.stack([one.probabilities for one in predictions.values()]),
+        np.stack([one.values for one in predictions.values()]),
         truth.category,
         truth.values,
     )
-    write_predictions(path, [image.name for image in images], table, truth=False)
+    write_predictions(path, [image.name for image in predictions], table, truth=False)
 
 
 def find_images(source: Path) -> list[Path]:

@@ -57,6 +57,8 @@ def preview(cfg: DictConfig) -> None:
         raise ConfigError(f"output={cfg.output}: give the picture a suffix such as .png or .jpg.")
     count = check_count("images", cfg.images, 1)
     epochs = check_count("draws", cfg.draws, 1)
+    if not cfg.data.name:
+        raise ConfigError("data=as_trained is for evaluate.py: give data=folder or another.")
     source = usable(build.find_source(cfg.data, only=["train"]), cfg.data.on_error)
     data = build.build_data(cfg.data, source, cfg.augment, cfg.seed, build_cache=False)
     data.check_sizes(source.scans["train"].sizes)

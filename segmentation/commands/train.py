@@ -115,14 +115,16 @@ def _data(
     """Return the data, after a look at every file, and the image-level targets to be learnt."""
     if not cfg.data.name:
         raise ConfigError("data=as_trained is for evaluate.py. Train with data=folder or another.")
-    source = usable(build.find_source(cfg.data, directory=directory), cfg.data.on_error)
+    source = usable(
+        build.find_source(cfg.data, directory=directory), cfg.data.on_error, cfg.task.segmentation
+    )
     for split in ("train", "val"):
         if split not in source.samples:
             raise DataError(
                 f"no {split} split in {cfg.data.root} (splits there: {', '.join(source.samples)}). "
                 "Training needs train and val."
             )
-    quick_check(source)
+    quick_check(source, cfg.task.segmentation)
     columns, targets = build_targets.find_targets(
         cfg.task, Path(cfg.data.root).expanduser(), source
     )

@@ -77,6 +77,7 @@ def open_pairs(source: Source, mode: str, build: bool = True) -> dict[str, Pairs
             cached = _build(splits, folder)
     except OSError as error:
         if mode == "auto":
+            log.warning("no cache of decoded images: %s cannot be used (%s).", folder.path, error)
             return _decoded(source, f"{folder.path} cannot be used ({error})")
         raise DataError(
             f"the cache in {folder.path} cannot be used: {error}. {folder.advice}"

@@ -128,7 +128,10 @@ def memory_folder() -> CacheFolder:
             "data.cache=disk: what is read from a disk stays in memory too, while there is room."
         )
     user = os.getuid() if hasattr(os, "getuid") else "user"
-    return CacheFolder(MEMORY / f"cityseg-{user}", in_memory=True)
+    path = MEMORY / f"cityseg-{user}"
+    if path.exists() and hasattr(os, "getuid") and path.lstat().st_uid != os.getuid():
+        raise ConfigError(f"{path} belongs to another user. Type data.cache=disk.")
+    return CacheFolder(path, in_memory=True)
 
 
 def sweep_memory() -> None:

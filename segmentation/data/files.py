@@ -3,18 +3,10 @@
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageOps
 
 from segmentation.errors import DataError
 
-# What Pillow raises for a file that is missing, cut off, no image at all, or a decompression bomb.
-UNREADABLE = (
-    OSError,
-    SyntaxError,
-    ValueError,
-    UnidentifiedImageError,
-    Image.DecompressionBombError,
-)
 ORIENTATION = 0x0112  # the EXIF tag
 
 
@@ -47,7 +39,9 @@ def _upright(path: Path) -> tuple[np.ndarray, bool]:
             upright = ImageOps.exif_transpose(image)
             unclear = turned and upright.size == image.size
             return np.array(_opaque(upright, path).convert("RGB")), unclear
-    except UNREADABLE as error:
+    except DataError:
+        raise
+    except Exception as error:  # a damaged file makes Pillow raise nearly anything
         raise _unreadable(path, error) from error
 
 
@@ -64,9 +58,9 @@ def read_mask(path: Path) -> np.ndarray:
     """
     try:
         with Image.open(path) as file:
-            if file.format == "JPEG":
+            if file.format == "JPEG" or "jpeg" in str(file.info.get("compression")):
                 raise DataError(
-                    f"{path} is a JPEG: its compression changes labels. Save masks as PNG."
+                    f"{path} is JPEG-compressed: that changes labels. Save masks as PNG."
                 )
             mask = file if file.mode == "P" else _opaque(file, path)
             if mask.mode in ("L", "P", "RGB"):
@@ -83,7 +77,9 @@ def read_mask(path: Path) -> np.ndarray:
                 f"{path} is no mask (mode {mask.mode}). A mask is a PNG of class indices "
                 "(greyscale or palette) or of RGB colours."
             )
-    except UNREADABLE as error:
+    except DataError:
+        raise
+    except Exception as error:  # a damaged file makes Pillow raise nearly anything
         raise _unreadable(path, error) from error
 
 

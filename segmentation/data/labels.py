@@ -59,6 +59,12 @@ class Labels:
         self.classes = ClassTable(
             tuple(entry.name for entry in own), tuple(entry.color for entry in own)
         )
+        names = [entry.name for entry in self.table]
+        if twice := sorted({name for name in names if names.count(name) > 1}):
+            raise ConfigError(
+                f"the class table has several entries named {twice[0]!r}. Give each a name of its "
+                "own, and say merge for those that count as one class."
+            )
         self._label = {entry.name: VOID for entry in self.table if entry.void}
         self._label |= {entry.name: label for label, entry in enumerate(own)}
         for entry in self.table:
@@ -119,21 +125,27 @@ class Labels:
         Raises:
             DataError: values that the table does not have, unless they are to be void.
         """
-        if values.ndim == 2:
-            if not self.has_indices:
-                raise DataError(
-                    f"{where} holds indices, but the class table has colours only. Give its "
-                    "entries an index."
-                )
-            labels = self._index_lookup[values]
-        else:
-            labels = self._color_lookup[pack(values)]
+        labels = self._find(values, where)
         unknown = labels == UNKNOWN
         if unknown.any():
             if self.unknown == "error":
                 raise DataError(self._complaint(values, unknown, where))
             labels[unknown] = VOID
         return labels
+
+    def count_unknown(self, values: np.ndarray, where: str | Path) -> int:
+        """Return how many pixels of a mask hold a value that the table does not have."""
+        return int(np.count_nonzero(self._find(values, where) == UNKNOWN))
+
+    def _find(self, values: np.ndarray, where: str | Path) -> np.ndarray:
+        if values.ndim == 3:
+            return self._color_lookup[pack(values)]
+        if not self.has_indices:
+            raise DataError(
+                f"{where} holds indices, but the class table has colours only. Give its entries "
+                "an index."
+            )
+        return self._index_lookup[values]
 
     def _complaint(self, values: np.ndarray, unknown: np.ndarray, where: str | Path) -> str:
         found = np.unique(values[unknown], axis=0).tolist()
@@ -178,8 +190,11 @@ def write_table(path: Path, table: Iterable[Entry]) -> None:
         for row in to_list(table)
     )
     partial = path.with_name(f".{path.name}.{os.getpid()}")
-    partial.write_text(HEADER + rows, encoding="utf-8")
-    partial.replace(path)
+    try:
+        partial.write_text(HEADER + rows, encoding="utf-8")
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
 
 
 def to_list(table: Iterable[Entry]) -> list[dict]:

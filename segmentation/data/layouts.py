@@ -150,7 +150,9 @@ def _resolve(root: Path, pattern: str, split: str) -> Path | None:
 
 def _pair(root: Path, images: Path, masks: Path, endings: Sequence[str]) -> Folders:
     """Pair the files of two folders by name, with the endings that pair the most."""
-    image_files, mask_files = _by_name(images), _by_name(masks)
+    image_files = _by_name(images)
+    # JPEGs beside masks are previews: compression changes labels.
+    mask_files = image_files if images == masks else _by_name(masks, leave_out=(".jpg", ".jpeg"))
     best: dict[str, tuple[str, str]] = {}
     best_ending = endings[0]
     for image_ending, ending in product(IMAGE_ENDINGS, endings):
@@ -165,6 +167,11 @@ def _pair(root: Path, images: Path, masks: Path, endings: Sequence[str]) -> Fold
         if len(pairs) > len(best):
             best, best_ending = pairs, ending
     used = {key for pair in best.values() for key in pair}
+    alone = sorted(set(image_files) - used)
+
+    def is_mask(key: str) -> bool:
+        return key.endswith(best_ending) and (images != masks or best_ending != "")
+
     where = " + ".join(
         dict.fromkeys(f"{folder.relative_to(root).as_posix()}/" for folder in (images, masks))
     )
@@ -175,19 +182,17 @@ def _pair(root: Path, images: Path, masks: Path, endings: Sequence[str]) -> Fold
             Sample(name, image_files[image], mask_files[mask])
             for name, (image, mask) in sorted(best.items())
         ],
-        images=[path for key, path in image_files.items() if key not in used],
-        masks=[
-            path
-            for key, path in mask_files.items()
-            if images != masks and key not in used and key.endswith(best_ending)
-        ],
+        images=[image_files[key] for key in alone if images != masks or not is_mask(key)],
+        masks=[mask_files[key] for key in sorted(set(mask_files) - used) if is_mask(key)],
     )
 
 
-def _by_name(folder: Path) -> dict[str, Path]:
+def _by_name(folder: Path, leave_out: Sequence[str] = ()) -> dict[str, Path]:
     """Return the image files below a folder by their path in it, without suffix."""
     files: dict[str, Path] = {}
     for path in image_files_below(folder):
+        if path.suffix.lower() in leave_out:
+            continue
         key = path.relative_to(folder).with_suffix("").as_posix()
         if key in files:
             raise DataError(

@@ -18,11 +18,15 @@ import numpy as np
 from PIL import Image
 from platformdirs import user_cache_path
 
+from segmentation.data.files import read_mask
 from segmentation.data.labels import Labels, to_list
 from segmentation.data.layouts import Sample
 from segmentation.data.pairs import Pairs
 from segmentation.errors import DataError
 from segmentation.hardware import available_cores
+
+VERSION = 1
+"""Raised whenever files would be decoded, counted or hashed otherwise than before."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +36,7 @@ class Scan:
     Attributes:
         pixels: `int64` (n, C): labelled pixels of each class in each image.
         void: `int64` (n,): pixels of each image that are void.
+        unknown: `int64` (n,): those of them that hold a value outside the class table.
         sizes: `int64` (n, 2): height and width.
         brightness: `float32` (n, 2): mean and standard deviation of the luma, 0..255.
         appearance: `uint64` (n,): perceptual hash; images that look alike differ in few bits.
@@ -41,6 +46,7 @@ class Scan:
 
     pixels: np.ndarray
     void: np.ndarray
+    unknown: np.ndarray
     sizes: np.ndarray
     brightness: np.ndarray
     appearance: np.ndarray
@@ -66,28 +72,43 @@ class Scan:
 def scan(samples: Sequence[Sample], labels: Labels) -> Scan:
     """Decode every image and mask once; what is wrong with a pair is in `Scan.problem`."""
     cached = user_cache_path("cityseg") / "scans" / f"{cache_key(samples, labels)}.npz"
-    if (kept := _load(cached, len(samples), len(labels.classes))) is not None:
+    kept = _load(cached, len(samples), len(labels.classes))
+    # What was wrong with a pair may have been the disk or a permission: it is looked at again.
+    todo = np.arange(len(samples)) if kept is None else np.flatnonzero(kept.problem != "")
+    if kept is not None and not len(todo):
         return kept
     pairs = Pairs(samples, labels)
     with ThreadPoolExecutor(available_cores()) as pool:
-        rows = list(pool.map(lambda index: _look(pairs, index), range(len(pairs))))
+        rows = list(pool.map(lambda index: _look(pairs, index), todo.tolist()))
     found = Scan(*map(np.array, zip(*rows, strict=True)))
+    if kept is not None:
+        found = _joined(kept, found, todo)
     _keep(cached, found)
     return found
+
+
+def _joined(kept: Scan, found: Scan, rows: np.ndarray) -> Scan:
+    """Return a scan with some of its rows looked at anew."""
+    rest = np.setdiff1d(np.arange(len(kept)), rows)
+    order = np.argsort(np.concatenate([rest, rows]))
+    columns = [(getattr(kept, one.name)[rest], getattr(found, one.name)) for one in fields(Scan)]
+    return Scan(*(np.concatenate(pair)[order] for pair in columns))
 
 
 def cache_key(samples: Sequence[Sample], labels: Labels) -> str:
     """Return a hash that changes whenever a file of the split, or the class table, does.
 
-    It is made from the files' places, sizes and times of change, without reading them.
+    It is made from the files' places, sizes and times, without reading them. The time of the last
+    change of a file's entry is among them, which no copying tool sets back.
     """
-    table = [to_list(labels.table), labels.unknown]
+    table = [VERSION, to_list(labels.table), labels.unknown]
     digest = hashlib.sha256(json.dumps(table).encode())
     for sample in samples:
         for path in (sample.image, sample.mask):
             try:
                 state = path.stat()
-                digest.update(f"{path.resolve()}|{state.st_size}|{state.st_mtime_ns}\n".encode())
+                times = f"{state.st_mtime_ns}|{state.st_ctime_ns}"
+                digest.update(f"{path.resolve()}|{state.st_size}|{times}\n".encode())
             except OSError:
                 digest.update(f"{path}|missing\n".encode())
     return digest.hexdigest()[:32]
@@ -100,7 +121,7 @@ def _look(pairs: Pairs, index: int) -> tuple:
         image, mask = pairs[index]
     except DataError as error:
         nothing = np.zeros(classes, dtype=np.int64)
-        return nothing, 0, (0, 0), (0.0, 0.0), np.uint64(0), "", "", str(error)
+        return nothing, 0, 0, (0, 0), (0.0, 0.0), np.uint64(0), "", "", str(error)
     counts = np.bincount(mask.ravel(), minlength=256).astype(np.int64)
     luma = Image.fromarray(image).convert("L")
     bits = imagehash.phash(luma).hash.ravel()
@@ -108,6 +129,7 @@ def _look(pairs: Pairs, index: int) -> tuple:
     return (
         counts[:classes],
         mask.size - counts[:classes].sum(),
+        _unknown(pairs.labels, sample.mask),
         mask.shape,
         (values.mean(), values.std()),
         np.packbits(bits).view(">u8")[0].astype(np.uint64),
@@ -115,6 +137,10 @@ def _look(pairs: Pairs, index: int) -> tuple:
         hashlib.sha256(sample.mask.read_bytes()).hexdigest(),
         "",
     )
+
+
+def _unknown(labels: Labels, mask: Path) -> int:
+    return labels.count_unknown(read_mask(mask), mask) if labels.unknown == "void" else 0
 
 
 def _load(path: Path, images: int, classes: int) -> Scan | None:

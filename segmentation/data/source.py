@@ -4,6 +4,8 @@ import logging
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
+
 from segmentation.classes import TABLES, Table, with_train_ids
 from segmentation.data.labels import Labels, read_table, write_table
 from segmentation.data.layouts import Sample
@@ -74,7 +76,7 @@ def look(
     return Source(labels, splits, scans, origin)
 
 
-def usable(source: Source, on_error: str) -> Source:
+def usable(source: Source, on_error: str, segmentation: bool = True) -> Source:
     """Return what can be used of a data set: all of it, or all but the bad files.
 
     A val or test split in which every pixel is void (Cityscapes' public test) is left out.
@@ -82,6 +84,7 @@ def usable(source: Source, on_error: str) -> Source:
     Args:
         source: the data set.
         on_error: ``"stop"``: a bad file is an error; ``"skip"``: it is left out, and warned of.
+        segmentation: masks are learnt or scored; else a split may be all void.
 
     Raises:
         DataError: files that cannot be used, and were not to be skipped, or nothing else is left.
@@ -93,12 +96,13 @@ def usable(source: Source, on_error: str) -> Source:
         )
     check_paired(source.splits, skip=on_error == "skip")
     _check_problems(source, skip=on_error == "skip")
+    _warn_of_unknown(source)
     samples, scans = {}, {}
     for split, found in source.scans.items():
         good = found.problem == ""
         if not good.any():
             raise DataError(f"no pair of the {split} split can be used.")
-        if split != "train" and not found.pixels.any():
+        if segmentation and split != "train" and not found.pixels.any():
             log.warning("every pixel of the %s split is void: it is left out.", split)
             continue
         rows = source.samples[split]
@@ -126,6 +130,18 @@ def _check_problems(source: Source, skip: bool) -> None:
     log.warning("%d of %d pairs are left out:\n  %s%s", len(problems), total, shown, more)
 
 
+def _warn_of_unknown(source: Source) -> None:
+    """Say how much of the masks data.unknown=void has made void."""
+    for split, found in source.scans.items():
+        pixels = found.sizes.prod(axis=1).sum()
+        if images := np.count_nonzero(found.unknown):
+            log.warning(
+                "%.1f%% of the %s split's pixels, in %d images, have values outside the class "
+                "table: they are void (data.unknown=void).",
+                100 * found.unknown.sum() / pixels, split, images,
+            )  # fmt: skip
+
+
 def _table(
     root: Path, splits: Splits, classes: str | None, fallback: Path | None
 ) -> tuple[Table, str]:
@@ -145,7 +161,8 @@ def _table(
         return read_table(path), str(path)
     if (own := root / TABLE_FILE).is_file():
         return read_table(own), str(own)
-    masks = [sample.mask for rows in splits.samples.values() for sample in rows]
+    everything = {**splits.others, **splits.samples}  # a class may be in one split alone
+    masks = [sample.mask for rows in everything.values() for sample in rows]
     table, how = propose_table(masks)
     return table, f"proposed from the masks ({how}), {_written(table, own, fallback)}"
 

@@ -2,6 +2,7 @@
 
 import csv
 import hashlib
+import io
 import logging
 import re
 from collections.abc import Mapping, Sequence
@@ -9,13 +10,13 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from segmentation.data.layouts import LAYOUTS, SPLITS, Sample, find_layout
-from segmentation.errors import ConfigError, DataError, did_you_mean
+from segmentation.errors import ConfigError, DataError, did_you_mean, listed
 
 log = logging.getLogger(__name__)
 
 SHARE = 0.15
 """The part of the groups that val gets, and test, where nobody has said who is in which split."""
-COLUMNS = ("image", "mask", "split", "group")
+MAX_BYTES = 64 << 20  # of a list or a table
 
 
 @dataclass(frozen=True)
@@ -69,7 +70,8 @@ def find_splits(
     samples = found.samples
     if group and not pairs:
         samples = {split: _grouped(rows, group) for split, rows in samples.items()}
-    samples, note = _complete(samples, grouped=group is not None)
+    grouped = any(sample.group for rows in samples.values() for sample in rows)
+    samples, note = _complete(samples, grouped)
     order = [split for split in SPLITS if samples.get(split)]
     return replace(found, samples={split: samples[split] for split in order}, how=found.how + note)
 
@@ -163,8 +165,7 @@ def _from_folders(root: Path, mask_ending: str | None) -> Splits:
 def _listed(root: Path, listing: Path) -> list[Sample]:
     """Read the SegNet tutorial's list: of each path only the last two parts count."""
     samples: dict[str, Sample] = {}
-    missing = []
-    for number, line in enumerate(listing.read_text(encoding="utf-8").splitlines(), start=1):
+    for number, line in enumerate(_text(listing).splitlines(), start=1):
         if not line.strip():
             continue
         parts = line.split()
@@ -173,28 +174,32 @@ def _listed(root: Path, listing: Path) -> list[Sample]:
                 f"{listing}, line {number}: expected two paths, image and mask, got {line!r}."
             )
         image, mask = (root.joinpath(*Path(part).parts[-2:]) for part in parts)
-        missing += [path for path in (image, mask) if not path.is_file()]
         if image.stem in samples:
             raise DataError(f"{listing}, line {number}: {image.stem} is listed twice.")
         samples[image.stem] = Sample(image.stem, image, mask)
-    if missing:
-        raise DataError(
-            f"{listing} names {len(missing)} files that are not in {root}: "
-            f"{_first([str(path.relative_to(root)) for path in missing])}. Restore them, or delete "
-            f"{listing.name} to use every pair in the folders."
-        )
     return list(samples.values())
+
+
+def _text(path: Path) -> str:
+    """Return the text of a list or a table."""
+    try:
+        if path.stat().st_size > MAX_BYTES:
+            raise DataError(f"{path} is larger than {MAX_BYTES >> 20} MiB: is it the right file?")
+        return path.read_text(encoding="utf-8-sig")
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror or error}.") from error
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path} is not UTF-8 text ({error.reason}): save it as UTF-8.") from error
 
 
 def _from_table(root: Path, table: Path, group: str | None) -> Splits:
     """Read the pairs that a CSV file lists."""
+    reader = csv.DictReader(io.StringIO(_text(table), newline=""), strict=True)
     try:
-        with table.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.DictReader(file, strict=True)
-            columns = list(reader.fieldnames or ())
-            rows = list(reader)
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise DataError(f"data.pairs={table} cannot be read: {error}") from error
+        columns = list(reader.fieldnames or ())
+        rows = [(reader.line_num, row) for row in reader]
+    except csv.Error as error:
+        raise DataError(f"{table}, line {reader.line_num}, is no CSV: {error}.") from error
     for column in ("image", "mask"):
         if column not in columns:
             raise DataError(
@@ -203,23 +208,17 @@ def _from_table(root: Path, table: Path, group: str | None) -> Splits:
             )
     column = group if group in columns else "group"
     samples: dict[str, list[Sample]] = {}
-    missing, names = [], set()
-    for number, row in enumerate(rows, start=2):
+    names = set()
+    for number, row in rows:
         image, mask = (root / (row[key] or "") for key in ("image", "mask"))
         split = (row.get("split") or "").strip().lower()
         if split not in ("", *SPLITS):
             raise DataError(f"{table}, line {number}: split {split!r} is not one of {SPLITS}.")
-        missing += [str(path) for path in (image, mask) if not path.is_file()]
         name = Path(row["image"] or "").with_suffix("").as_posix()
         if (split, name) in names:
             raise DataError(f"{table}, line {number}: {row['image']} is listed twice.")
         names.add((split, name))
         samples.setdefault(split, []).append(Sample(name, image, mask, row.get(column) or ""))
-    if missing:
-        raise DataError(
-            f"{table} names {len(missing)} files that are not there: {_first(missing)}. Paths in "
-            f"it are relative to data.root={root}."
-        )
     if "" in samples and len(samples) > 1:
         raise DataError(f"{table}: some rows name a split and {len(samples[''])} do not.")
     if not samples:
@@ -245,7 +244,7 @@ def _grouped(samples: Sequence[Sample], pattern: str) -> list[Sample]:
     if without:
         raise ConfigError(
             f"data.group={pattern!r} does not fit {len(without)} of {len(samples)} names, such as "
-            f"{_first(without, 3)}."
+            f"{listed(without, 3)}."
         )
     return [
         replace(sample, group=match[1] or "")
@@ -264,11 +263,11 @@ def check_paired(found: Splits, skip: bool) -> None:
     """
     if found.masks:
         log.warning(
-            "%d masks have no image: %s.", len(found.masks), _first([p.name for p in found.masks])
+            "%d masks have no image: %s.", len(found.masks), listed([p.name for p in found.masks])
         )
     if not found.images:
         return
-    names = _first([path.name for path in found.images])
+    names = listed([path.name for path in found.images])
     if not skip:
         raise DataError(
             f"{len(found.images)} images have no mask: {names}. A mask has the name of its image "
@@ -276,8 +275,3 @@ def check_paired(found: Splits, skip: bool) -> None:
             "out with data.on_error=skip."
         )
     log.warning("%d images without a mask are left out: %s.", len(found.images), names)
-
-
-def _first(names: Sequence[str], count: int = 5) -> str:
-    more = f" and {len(names) - count} more" if len(names) > count else ""
-    return ", ".join(names[:count]) + more

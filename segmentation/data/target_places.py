@@ -5,7 +5,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePath, PurePosixPath
 
-from segmentation.data.layouts import Sample
+from segmentation.data.layouts import SPLITS, WORDS, Sample
 from segmentation.data.target_files import SPLIT, TargetRow
 from segmentation.errors import DataError
 
@@ -43,15 +43,17 @@ class Places:
     def find(self, row: TargetRow) -> Sample | None:
         """Return the sample that a row means; None where no split has it.
 
-        A whole path goes before the end of another; the column `split` decides what is left open.
+        A whole path goes before the end of another; where the column `split` says one, it counts.
 
         Raises:
             DataError: several samples fit.
         """
         key = _normal(PurePosixPath(row.image.replace("\\", "/")))
         fits = self._whole.get(key) or self._ends.get(key) or set()
-        if len(fits) > 1 and row.split:
-            fits = {sample for sample in fits if self._known[sample][0] == row.split.lower()}
+        if row.split:
+            split = row.split.lower()
+            split = next((known for known in SPLITS if split in WORDS[known]), split)
+            fits = {sample for sample in fits if self._known[sample][0] == split}
         if len(fits) > 1:
             found = sorted(self._known[sample][1] for sample in fits)
             raise DataError(

@@ -139,7 +139,7 @@ def _transform(entry: dict) -> A.BasicTransform | A.BaseCompose:
         )
     arguments = dict(arguments or {})
     if "transforms" in arguments:
-        arguments["transforms"] = [_transform(inner) for inner in arguments["transforms"]]
+        arguments["transforms"] = [_transform(inner) for inner in arguments["transforms"] or ()]
     parameters = inspect.signature(kind).parameters
     for key in arguments:
         if key not in parameters:

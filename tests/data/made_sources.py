@@ -38,6 +38,7 @@ def made(labels=LABELS, images=(), masks=(), groups=None, **splits) -> Source:
         usual = {
             "pixels": np.full((count, len(labels.classes)), 100),
             "void": np.full(count, 10),
+            "unknown": np.zeros(count, np.int64),
             "sizes": np.full((count, 2), (30, 40)),
             "brightness": np.tile(np.float32([100, 30]), (count, 1)),
             "appearance": rng.integers(0, 2**64, count, dtype=np.uint64),

@@ -77,8 +77,10 @@ def test_masks_of_every_kind(tmp_path):
 
 
 def test_masks_that_are_none(tmp_path):
-    with pytest.raises(DataError, match="is a JPEG: its compression changes labels"):
+    with pytest.raises(DataError, match="is JPEG-compressed: that changes labels"):
         read_mask(save(tmp_path / "m.jpg", LABELS))
+    with pytest.raises(DataError, match="is JPEG-compressed"):
+        read_mask(save(tmp_path / "m.tif", LABELS, compression="jpeg"))
     with pytest.raises(DataError, match="holds the index 26001: an index mask has 0 to 255"):
         read_mask(save(tmp_path / "i.png", LABELS.astype(np.uint16) + 25997))
     with pytest.raises(DataError, match=r"no mask \(mode CMYK"):

@@ -94,6 +94,7 @@ def test_bad_table_files(tmp_path, text, message):
     [
         ((ROAD, Entry("x", (3, 3, 3), 3, merge="rod")), {}, r"merges into 'rod'.*mean 'road'"),
         ((ROAD, Entry("x", (3, 3, 3), 7)), {}, "index 7 stands twice"),
+        ((ROAD, Entry("road", (3, 3, 3), 9, void=True)), {}, "several entries named 'road'"),
         (TABLE, {"void": "drop"}, r"data\.void=ignore or data\.void=class"),
         (TABLE, {"unknown": "skip"}, r"data\.unknown=error or data\.unknown=void"),
         ((DIRT,), {}, "1 to 254 classes, this one 0"),

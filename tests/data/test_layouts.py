@@ -70,6 +70,18 @@ def test_files_without_a_partner_are_noted(tmp_path):
     assert [path.name for path in found[""].masks] == ["c.png"]
 
 
+def test_leftovers_beside_each_other_are_told_apart_by_their_ending(tmp_path):
+    touch(tmp_path, "a.png", "a_mask.png", "b.png", "z_mask.png")
+    _, found = find_layout(tmp_path)
+    assert [path.name for path in found[""].images] == ["b.png"]
+    assert [path.name for path in found[""].masks] == ["z_mask.png"]
+
+
+def test_a_jpeg_beside_a_mask_is_a_preview(tmp_path):
+    touch(tmp_path, "images/a.jpg", "masks/a.png", "masks/a.jpg")
+    assert find_layout(tmp_path)[1][""].samples[0].mask.name == "a.png"
+
+
 def test_a_split_without_masks_is_left_out_and_said(tmp_path, caplog):
     touch(tmp_path, "train/a.png", "trainannot/a.png", "test/b.png")
     assert set(find_layout(tmp_path)[1]) == {"train"}

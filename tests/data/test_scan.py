@@ -48,6 +48,35 @@ def test_the_second_look_reads_no_file(tmp_path, monkeypatch):
     assert again.fingerprint(samples) == first.fingerprint(samples)
 
 
+def test_what_was_wrong_is_looked_at_again(tmp_path, monkeypatch):
+    samples = samples_of(fake_camvid(tmp_path))
+    right = scan(samples, LABELS)
+    real = module._look
+
+    def fails_once(pairs, index):
+        row = real(pairs, index)
+        return (*row[:-1], "too many open files") if index == 2 else row
+
+    changed = Labels(CAMVID, unknown="void")  # another key
+    monkeypatch.setattr(module, "_look", fails_once)
+    assert scan(samples, changed).problem[2] == "too many open files"
+    looked = []
+    monkeypatch.setattr(module, "_look", lambda pairs, i: looked.append(i) or real(pairs, i))
+    again = scan(samples, changed)
+    assert looked == [2]
+    np.testing.assert_array_equal(again.pixels, right.pixels)
+    assert list(again.image_hash) == list(right.image_hash)
+    assert not any(again.problem)
+
+
+def test_a_file_rewritten_within_the_same_times_is_looked_at_again(tmp_path):
+    samples = samples_of(fake_camvid(tmp_path))
+    before, state = cache_key(samples, LABELS), samples[3].mask.stat()
+    samples[3].mask.write_bytes(samples[3].mask.read_bytes())
+    os.utime(samples[3].mask, ns=(state.st_atime_ns, state.st_mtime_ns))
+    assert cache_key(samples, LABELS) != before
+
+
 def test_a_changed_file_or_class_table_is_looked_at_again(tmp_path):
     samples = samples_of(fake_camvid(tmp_path))
     before = cache_key(samples, LABELS)

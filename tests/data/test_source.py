@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from fakes import fake_camvid
@@ -24,6 +26,37 @@ def test_a_table_that_is_not_there_is_proposed_written_and_then_read(tmp_path):
     again = source_of(root, None)
     assert again.labels.classes.names[0] == "heaven"
     assert again.table == str(root / "classes.yaml")
+
+
+def test_a_table_is_proposed_from_every_split(tmp_path):
+    root = fake_camvid(tmp_path)
+    for folder in ("trainannot", "testannot"):
+        for path in (root / folder).iterdir():
+            Image.fromarray(np.zeros((48, 64), np.uint8)).save(path)
+    found = find_splits(root)
+    train = {"train": found.samples.pop("train")}
+    look(root, replace(found, samples=train, others=found.samples))
+    assert len(usable(source_of(root, None), "stop").scans) == 3
+
+
+def test_missing_files_are_left_out_as_well(tmp_path):
+    root = fake_camvid(tmp_path)
+    (root / "val.txt").write_text(
+        "val/gone.png valannot/gone.png\nval/val_000.png valannot/val_000.png\n"
+    )
+    with pytest.raises(DataError, match=r"gone\.png is not there"):
+        usable(source_of(root), "stop")
+    assert [one.name for one in usable(source_of(root), "skip").samples["val"]] == ["val_000"]
+
+
+def test_what_unknown_makes_void_is_said(tmp_path, caplog):
+    root = fake_camvid(tmp_path)
+    path = root / "trainannot" / "train_000.png"
+    mask = np.array(Image.open(path))
+    mask[:12] = 99
+    Image.fromarray(mask).save(path)
+    usable(source_of(root, unknown="void"), "stop")
+    assert "4.2% of the train split's pixels, in 1 images, have values outside" in caplog.text
 
 
 def test_a_read_only_folder_gets_its_table_elsewhere(tmp_path, monkeypatch):

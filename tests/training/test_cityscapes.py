@@ -2,6 +2,7 @@
 
 import copy
 
+import cityscapesscripts.evaluation.evalPixelLevelSemanticLabeling as official  # noqa: N813
 import numpy as np
 import pytest
 import pytorch_lightning as pl
@@ -17,7 +18,6 @@ from segmentation.data.splits import find_splits
 from segmentation.scores import label_map
 from segmentation.training.scoring import ScoringModule
 
-official = pytest.importorskip("cityscapesscripts.evaluation.evalPixelLevelSemanticLabeling")
 TRAINED = [entry.index for entry in CITYSCAPES if not entry.void]
 
 

@@ -41,24 +41,28 @@ def findings(source: Source, skip: bool = False, said: Sequence[str] = ()) -> li
     return sorted(found, key=lambda one: (LEVELS.index(one.level), kinds.index(one.kind)))
 
 
-def quick_check(source: Source) -> list[Finding]:
+def quick_check(source: Source, segmentation: bool = True) -> list[Finding]:
     """Warn, at the start of a training, of what makes its score doubtful.
 
     That is images or videos that two splits share, and classes that a split lacks. Files that
     cannot be used have been dealt with (`usable`). A leak does not stop a training: public
     benchmarks have them, and their scores must stay comparable.
 
+    Args:
+        source: the data set.
+        segmentation: masks are learnt; else what they lack does not matter.
+
     Raises:
         DataError: train has no labelled pixel.
     """
-    if not source.scans["train"].pixels.any():
+    if segmentation and not source.scans["train"].pixels.any():
         raise DataError(next(content.unlabelled(source)).message)
     found = [
         *(one for one in leaks.duplicates(source) if one.kind == "in-two-splits"),
         *leaks.look_alikes(source),
         *leaks.groups_in_two_splits(source),
         *video.shared_videos(source),
-        *balance.absent(source),
+        *(balance.absent(source) if segmentation else ()),
     ]
     for one in found:
         if one.level != "note":

@@ -5,8 +5,9 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from segmentation.data.check.finding import Example, Finding, count, item, listed
+from segmentation.data.check.finding import Example, Finding, count, item
 from segmentation.data.source import Source
+from segmentation.errors import listed
 
 RARE = 0.015
 """A class with a smaller share of train's labelled pixels is rare.

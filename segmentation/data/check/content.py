@@ -12,11 +12,11 @@ from segmentation.data.check.finding import (
     by_split,
     count,
     item,
-    listed,
     marked,
 )
 from segmentation.data.check.leaks import FLAT
 from segmentation.data.source import Source
+from segmentation.errors import listed
 
 EXPOSURE = (10.0, 245.0)
 """Mean brightness (0..255) outside these is nearly black or nearly white."""

@@ -1,6 +1,6 @@
 """What the check found: its level, its kind, a sentence, and the files it is about."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
@@ -124,9 +124,3 @@ def by_split(examples: Iterable[Example]) -> str:
         splits = " and ".join(dict.fromkeys(one.split for one in example.items))
         counts[splits] = counts.get(splits, 0) + 1
     return ", ".join(f"{number} in {splits}" for splits, number in counts.items())
-
-
-def listed(words: Sequence[str], most: int = 5) -> str:
-    """Return the first words of a list, and how many more there are."""
-    more = f" and {len(words) - most} more" if len(words) > most else ""
-    return ", ".join(words[:most]) + more

@@ -6,8 +6,9 @@ from itertools import combinations
 
 import numpy as np
 
-from segmentation.data.check.finding import Example, Finding, by_split, count, item, listed
+from segmentation.data.check.finding import Example, Finding, by_split, count, item
 from segmentation.data.source import Source
+from segmentation.errors import listed
 
 ALIKE = 6
 """Images whose perceptual hashes differ in at most this many of 64 bits count as the same picture.

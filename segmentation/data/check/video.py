@@ -15,9 +15,10 @@ from statistics import median
 
 import numpy as np
 
-from segmentation.data.check.finding import Example, Finding, count, item, listed
+from segmentation.data.check.finding import Example, Finding, count, item
 from segmentation.data.check.leaks import bits_between
 from segmentation.data.source import Source
+from segmentation.errors import listed
 
 REACH = 2
 """Frames are neighbours up to this many times the usual step between a split's frames."""
