@@ -50,7 +50,10 @@ def plain(cfg: DictConfig) -> dict[str, Any]:
 
 
 def find_source(
-    data: DictConfig, only: Sequence[str] = SPLITS, directory: Path | None = None
+    data: DictConfig,
+    only: Sequence[str] = SPLITS,
+    directory: Path | None = None,
+    masks: bool = True,
 ) -> Source:
     """Return a data set as it is found, after drawing the streets if need be.
 
@@ -58,6 +61,7 @@ def find_source(
         data: see conf/data.
         only: the splits that are wanted.
         directory: where a class table is written that cannot be written beside the data.
+        masks: they are needed; else images without any will do.
 
     Raises:
         ConfigError, DataError: for what a user can mend; bad files are noted in the source.
@@ -68,7 +72,7 @@ def find_source(
     if "draw" in data:
         write_streets(root, data.draw.seed, tuple(data.draw.size), dict(data.draw.counts))
     pairs = Path(data.pairs).expanduser() if data.pairs else None
-    splits = find_splits(root, pairs, data.group, data.mask_ending)
+    splits = find_splits(root, pairs, data.group, data.mask_ending, masks)
     chosen = {split: rows for split, rows in splits.samples.items() if split in only}
     if not chosen:
         raise DataError(

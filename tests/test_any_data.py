@@ -126,3 +126,27 @@ def test_masks_of_nought_and_255(tmp_path):
         f"hydra.run.dir={tmp_path}/run",
     )  # fmt: skip
     assert list(metrics(tmp_path / "run")["iou"]) == ["background", "foreground"]
+
+
+def test_images_without_masks_are_enough_for_image_level_targets(tmp_path):
+    root = tmp_path / "data"
+    root.mkdir()
+    rows = ["image,mood,arousal"]
+    for number in range(20):
+        level = 40 + 150 * (number % 2)
+        image = np.full((40, 48, 3), level, np.uint8) + np.uint8(number)
+        Image.fromarray(image).save(root / f"{number}.jpg")
+        rows.append(f"{number}.jpg,{'calm' if number % 2 else 'tense'},{number % 2}")
+    (root / "targets.csv").write_text("\n".join(rows))
+    options = ("data=folder", f"data.root={root}", *QUICK)
+    targets = ("task.targets.category=mood", "task.targets.values=[arousal]")
+    refused = run("train.py", *options, *targets, f"hydra.run.dir={tmp_path}/a")
+    assert "no images with masks were found" in refused.stderr
+    succeed(
+        "train.py", *options, *targets, "task.segmentation=false", f"hydra.run.dir={tmp_path}/b"
+    )
+    succeed("evaluate.py", f"run={tmp_path}/b")
+    first, again = metrics(tmp_path / "b"), metrics(tmp_path / "b" / "evaluation" / "test")
+    assert first["targets"] == again["targets"]
+    assert "miou" not in first
+    assert not (root / "classes.yaml").exists()

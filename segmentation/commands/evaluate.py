@@ -43,7 +43,8 @@ def _evaluate(cfg: DictConfig, warnings: list[str]) -> runs.Results | None:
     trained = runs.trained_config(source)
     data_cfg = _data(cfg, trained, loaded.size, runs.run_directory(source))
     only = [cfg.split] if cfg.split else ["test", "val"]
-    found = usable(build.find_source(data_cfg, only), data_cfg.on_error, loaded.classes is not None)
+    masks = loaded.classes is not None
+    found = usable(build.find_source(data_cfg, only, masks=masks), data_cfg.on_error, masks)
     split = next((split for split in only if split in found.scans), None)
     if split is None:
         raise DataError(f"the {' and the '.join(only)} split of {data_cfg.root} has no labels.")

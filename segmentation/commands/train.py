@@ -76,7 +76,8 @@ def train(cfg: DictConfig) -> float:
             )
             if trainer.is_global_zero:
                 runs.write_config(directory, cfg)
-                write_table(directory / TABLE_FILE, source.labels.table)
+                if cfg.task.segmentation:
+                    write_table(directory / TABLE_FILE, source.labels.table)
                 runs.write_environment(
                     directory,
                     data=source.fingerprints(),
@@ -116,7 +117,9 @@ def _data(
     if not cfg.data.name:
         raise ConfigError("data=as_trained is for evaluate.py. Train with data=folder or another.")
     source = usable(
-        build.find_source(cfg.data, directory=directory), cfg.data.on_error, cfg.task.segmentation
+        build.find_source(cfg.data, directory=directory, masks=cfg.task.segmentation),
+        cfg.data.on_error,
+        cfg.task.segmentation,
     )
     for split in ("train", "val"):
         if split not in source.samples:

@@ -40,14 +40,14 @@ class Sample:
 
     Args:
         name: unique within a split; names the image in results.
-        image, mask: the files.
+        image, mask: the files; no mask where only image-level targets are learnt.
         group: samples of one group (a video's frames) never lie in two splits that we make; empty
             where no group is known.
     """
 
     name: str
     image: Path
-    mask: Path
+    mask: Path | None
     group: str = ""
 
 
@@ -128,6 +128,25 @@ def find_layout(root: Path, ending: str | None = None) -> tuple[Layout, dict[str
             for images in without:
                 log.warning("%s has no folder of masks: it is left out.", images)
             return layout, found
+    return None
+
+
+def find_images(root: Path) -> dict[str, Folders] | None:
+    """Return the images of the first layout that has any, without looking for masks.
+
+    Returns:
+        The files by split (``""`` where the layout has none), or None.
+    """
+    for layout in LAYOUTS:
+        found = {}
+        for split in SPLITS if layout.has_splits else ("",):
+            folder = _resolve(root, layout.images, split)
+            if folder is not None and (files := _by_name(folder)):
+                samples = [Sample(name, path, None) for name, path in sorted(files.items())]
+                where = f"{folder.relative_to(root).as_posix()}/ without masks"
+                found[split] = Folders(where, "", samples, [], [])
+        if found:
+            return found
     return None
 
 

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from segmentation.data.files import read_pair
+from segmentation.classes import VOID
+from segmentation.data.files import read_image, read_pair
 from segmentation.data.labels import Labels
 from segmentation.data.layouts import Sample
 
@@ -14,7 +15,8 @@ Pair = tuple[np.ndarray, np.ndarray]
 class Pairs(Sequence[Pair]):
     """Images and labels of a split, decoded from their files whenever they are asked for.
 
-    An item is (image, labels): `uint8` (H, W, 3), RGB, and `uint8` (H, W), void is `VOID`.
+    An item is (image, labels): `uint8` (H, W, 3), RGB, and `uint8` (H, W), void is `VOID`; without
+    a mask all of it is void.
 
     Args:
         samples: the files of the split.
@@ -33,5 +35,8 @@ class Pairs(Sequence[Pair]):
 
     def __getitem__(self, index: int) -> Pair:  # type: ignore[override]  # no slices
         sample = self.samples[index]
+        if sample.mask is None:
+            image = read_image(sample.image)
+            return image, np.full(image.shape[:2], VOID, np.uint8)
         image, mask = read_pair(sample.image, sample.mask)
         return image, self.labels.decode(mask, sample.mask)

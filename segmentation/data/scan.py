@@ -40,7 +40,7 @@ class Scan:
         sizes: `int64` (n, 2): height and width.
         brightness: `float32` (n, 2): mean and standard deviation of the luma, 0..255.
         appearance: `uint64` (n,): perceptual hash; images that look alike differ in few bits.
-        image_hash, mask_hash: text (n,): SHA-256 of the files.
+        image_hash, mask_hash: text (n,): SHA-256 of the files, empty without a mask.
         problem: text (n,): why a pair cannot be used; empty where it can.
     """
 
@@ -104,7 +104,7 @@ def cache_key(samples: Sequence[Sample], labels: Labels) -> str:
     table = [VERSION, to_list(labels.table), labels.unknown]
     digest = hashlib.sha256(json.dumps(table).encode())
     for sample in samples:
-        for path in (sample.image, sample.mask):
+        for path in filter(None, (sample.image, sample.mask)):
             try:
                 state = path.stat()
                 times = f"{state.st_mtime_ns}|{state.st_ctime_ns}"
@@ -134,13 +134,15 @@ def _look(pairs: Pairs, index: int) -> tuple:
         (values.mean(), values.std()),
         np.packbits(bits).view(">u8")[0].astype(np.uint64),
         hashlib.sha256(sample.image.read_bytes()).hexdigest(),
-        hashlib.sha256(sample.mask.read_bytes()).hexdigest(),
+        hashlib.sha256(sample.mask.read_bytes()).hexdigest() if sample.mask else "",
         "",
     )
 
 
-def _unknown(labels: Labels, mask: Path) -> int:
-    return labels.count_unknown(read_mask(mask), mask) if labels.unknown == "void" else 0
+def _unknown(labels: Labels, mask: Path | None) -> int:
+    if mask is None or labels.unknown == "error":
+        return 0
+    return labels.count_unknown(read_mask(mask), mask)
 
 
 def _load(path: Path, images: int, classes: int) -> Scan | None:

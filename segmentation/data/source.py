@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from segmentation.classes import TABLES, Table, with_train_ids
+from segmentation.classes import TABLES, Entry, Table, with_train_ids
 from segmentation.data.labels import Labels, read_table, write_table
 from segmentation.data.layouts import Sample
 from segmentation.data.proposal import propose_table
@@ -162,7 +162,9 @@ def _table(
     if (own := root / TABLE_FILE).is_file():
         return read_table(own), str(own)
     everything = {**splits.others, **splits.samples}  # a class may be in one split alone
-    masks = [sample.mask for rows in everything.values() for sample in rows]
+    masks = [one.mask for rows in everything.values() for one in rows if one.mask is not None]
+    if not masks:
+        return (Entry("image", (0, 0, 0), 0),), "none, as there are no masks"
     table, how = propose_table(masks)
     return table, f"proposed from the masks ({how}), {_written(table, own, fallback)}"
 

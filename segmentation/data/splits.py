@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from segmentation.data.layouts import LAYOUTS, SPLITS, Sample, find_layout
+from segmentation.data.layouts import LAYOUTS, SPLITS, Sample, find_images, find_layout
 from segmentation.errors import ConfigError, DataError, did_you_mean, listed
 
 log = logging.getLogger(__name__)
@@ -44,6 +44,7 @@ def find_splits(
     pairs: Path | None = None,
     group: str | None = None,
     mask_ending: str | None = None,
+    masks: bool = True,
 ) -> Splits:
     """Find the samples below `root`, or those that a table lists.
 
@@ -56,6 +57,7 @@ def find_splits(
         group: a pattern whose first group, found in a sample's name, names the sample's group; or
             the column of `pairs` that does.
         mask_ending: what the names of masks end in; None: whatever pairs the most.
+        masks: they are needed; else images without any will do.
 
     Raises:
         DataError: there is no such folder, no pairs are in it, or a table or list names files that
@@ -66,7 +68,10 @@ def find_splits(
         raise DataError(
             f"no folder {root}. Say where the data are: data.root=<folder with images and masks>."
         )
-    found = _from_table(root, pairs, group) if pairs else _from_folders(root, mask_ending)
+    if pairs:
+        found = _from_table(root, pairs, group, masks)
+    else:
+        found = _from_folders(root, mask_ending, masks)
     samples = found.samples
     if group and not pairs:
         samples = {split: _grouped(rows, group) for split, rows in samples.items()}
@@ -133,8 +138,11 @@ def _complete(
     return {**samples, **divided}, note
 
 
-def _from_folders(root: Path, mask_ending: str | None) -> Splits:
+def _from_folders(root: Path, mask_ending: str | None, masks_needed: bool) -> Splits:
     found = find_layout(root, mask_ending)
+    if found is None and not masks_needed and (alone := find_images(root)):
+        how = ", ".join(one.where for one in alone.values())
+        return Splits({split: one.samples for split, one in alone.items()}, how)
     if found is None:
         there = sorted(path.name + "/" for path in root.iterdir() if path.is_dir())[:8]
         layouts = ", ".join(
@@ -192,7 +200,7 @@ def _text(path: Path) -> str:
         raise DataError(f"{path} is not UTF-8 text ({error.reason}): save it as UTF-8.") from error
 
 
-def _from_table(root: Path, table: Path, group: str | None) -> Splits:
+def _from_table(root: Path, table: Path, group: str | None, masks_needed: bool) -> Splits:
     """Read the pairs that a CSV file lists."""
     reader = csv.DictReader(io.StringIO(_text(table), newline=""), strict=True)
     try:
@@ -200,7 +208,7 @@ def _from_table(root: Path, table: Path, group: str | None) -> Splits:
         rows = [(reader.line_num, row) for row in reader]
     except csv.Error as error:
         raise DataError(f"{table}, line {reader.line_num}, is no CSV: {error}.") from error
-    for column in ("image", "mask"):
+    for column in ("image", "mask") if masks_needed else ("image",):
         if column not in columns:
             raise DataError(
                 f"{table} has no column {column!r} (it has {', '.join(columns) or 'none'}); it "
@@ -210,7 +218,10 @@ def _from_table(root: Path, table: Path, group: str | None) -> Splits:
     samples: dict[str, list[Sample]] = {}
     names = set()
     for number, row in rows:
-        image, mask = (root / (row[key] or "") for key in ("image", "mask"))
+        if masks_needed and not row["mask"]:
+            raise DataError(f"{table}, line {number}: {row['image']} has no mask.")
+        image = root / (row["image"] or "")
+        mask = root / row["mask"] if row.get("mask") else None
         split = (row.get("split") or "").strip().lower()
         if split not in ("", *SPLITS):
             raise DataError(f"{table}, line {number}: split {split!r} is not one of {SPLITS}.")
