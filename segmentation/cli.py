@@ -13,6 +13,7 @@ from pathlib import Path
 
 import hydra
 from hydra.core.global_hydra import GlobalHydra
+from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException, InstantiationException, OverrideParseException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
@@ -62,6 +63,7 @@ def command(config_name: str) -> Callable[[Callable[[DictConfig], object]], Call
                 finally:
                     os.environ["HYDRA_FULL_ERROR"] = "1"
 
+            sys.argv[1:] = map(_readable, sys.argv[1:])
             run = hydra.main(version_base="1.3", config_path=str(CONF), config_name=config_name)
             try:
                 run(guarded)()
@@ -77,6 +79,30 @@ def command(config_name: str) -> Callable[[Callable[[DictConfig], object]], Call
         return main
 
     return decorate
+
+
+def _readable(argument: str) -> str:
+    """Return an argument of the command line as Hydra can read it.
+
+    Hydra takes ``data.root=/my data`` or ``data.group=^(.*?)_`` for its own grammar and gives up,
+    and a shell has taken the user's quotation marks away by then: such a value is quoted again.
+    """
+    key, equals, value = argument.partition("=")
+    grammar = value.startswith(("[", "{", "'", '"'))  # what is wrong there Hydra says
+    if not equals or key.startswith("-") or grammar or _parses(argument):
+        return argument
+    from segmentation.console import quoted  # rarely needed
+
+    again = f"{key}={quoted(value)}"
+    return again if _parses(again) else argument
+
+
+def _parses(argument: str) -> bool:
+    try:
+        OverridesParser.create().parse_override(argument)
+    except HydraException:
+        return False
+    return True
 
 
 def _restore(key: str, value: str | None) -> None:

@@ -105,11 +105,12 @@ def argument(key: str, value: object) -> str:
         key: the option.
         value: text, or a list of texts.
     """
-    text = f"[{','.join(map(_quoted, value))}]" if isinstance(value, list) else _quoted(value)
+    text = f"[{','.join(map(quoted, value))}]" if isinstance(value, list) else quoted(value)
     return shlex.quote(f"{key}={text}")
 
 
-def _quoted(value: object) -> str:
+def quoted(value: object) -> str:
+    """Return a value as Hydra reads it, in quotation marks where it needs some."""
     text = str(value)
     if PLAIN.fullmatch(text) and text.lower() not in WORDS:
         return text

@@ -150,3 +150,30 @@ def test_images_without_masks_are_enough_for_image_level_targets(tmp_path):
     assert first["targets"] == again["targets"]
     assert "miou" not in first
     assert not (root / "classes.yaml").exists()
+
+
+def test_predict_goes_into_folders_and_past_images_that_cannot_be_read(trained, tmp_path):
+    root, directory, _ = trained
+    first, second, *_ = sorted((root / "images").iterdir())
+    for place, path in (("a.jpg", first), ("in ü/a.jpg", second), ("in ü/b.jpg", first)):
+        (tmp_path / "in" / place).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "in" / place).write_bytes(path.read_bytes())
+    (tmp_path / "in" / "bad.png").write_bytes(b"")
+    for _ in range(2):  # the masks of the first time are no images of the second
+        result = run(
+            "predict.py", f"model={directory}", f"input={tmp_path}/in", f"output={tmp_path}/in/out"
+        )
+        assert result.returncode == 1
+        assert "1 of 4 images cannot be read" in result.stderr
+        assert "bad.png" in result.stderr
+    out = tmp_path / "in" / "out"
+    found = sorted(path.relative_to(out).as_posix() for path in out.rglob("*.png"))
+    assert found == ["a.png", "in ü/a.png", "in ü/b.png"]
+
+
+def test_what_is_to_be_typed_next_keeps_what_was_said_of_the_data(trained):
+    _, _, printed = trained
+    again = next(line for line in printed.splitlines() if "encoder=resnet34" in line)
+    assert "data=folder" in again
+    assert "data.group=" in again
+    assert "data.batch_size=4" in again

@@ -96,3 +96,13 @@ def test_the_stack_trace_is_there_on_request(tmp_path):
     assert result.returncode == 1
     assert "Traceback" in result.stderr
     assert "DataError" in result.stderr
+
+
+@pytest.mark.parametrize("value", ["^(.*?)_", "/my data", "/mä", "a:b c", "it's (1)", "x=y"])
+def test_values_that_hydra_cannot_read_are_quoted_for_it(value):
+    from omegaconf import OmegaConf
+
+    result = run("train.py", f"data.root={value}", "--cfg", "job")
+    assert result.returncode == 0, result.stderr
+    assert OmegaConf.create(result.stdout).data.root == value
+    assert run("train.py", "encoder=a=(", "--cfg", "job").returncode == 1

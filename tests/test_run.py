@@ -180,6 +180,7 @@ def test_void_as_a_class_has_twelve_scores(data, tmp_path):
     assert total == 7 * 48 * 64
 
 
+@pytest.mark.slow
 def test_debug_overfits_one_batch(data, tmp_path):
     succeed(
         "train.py", "experiment=debug", "data=camvid", f"data.root={data}", *SMALL,

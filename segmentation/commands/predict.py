@@ -1,5 +1,6 @@
 """Write the masks and the image-level targets of a file or a folder of images."""
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -11,7 +12,7 @@ from rich.progress import track
 
 from segmentation import console
 from segmentation.data.files import read_image
-from segmentation.data.layouts import IMAGE_SUFFIXES
+from segmentation.data.layouts import IMAGE_SUFFIXES, image_files_below
 from segmentation.data.targets import empty_table
 from segmentation.errors import ConfigError, DataError
 from segmentation.hardware import pick_accelerator
@@ -24,16 +25,18 @@ from segmentation.targets import TargetColumns
 def predict(cfg: DictConfig) -> None:
     """Write what a model says of each image into `cfg.output`.
 
-    That is ``<stem>.png``, an 8-bit index mask of the image's own size, and for image-level targets
-    a row of ``target_predictions.csv``.
+    That is ``<stem>.png``, an 8-bit index mask of the image's own size, in the folders that the
+    image is in; and for image-level targets a row of ``target_predictions.csv``. Images that cannot
+    be read are passed over, and named by the error at the end.
 
     Raises:
         SegmentationError: for whatever a user can mend.
     """
-    images = find_images(Path(cfg.input).expanduser())
-    output = Path(cfg.output).expanduser()
+    source, output = Path(cfg.input).expanduser(), Path(cfg.output).expanduser()
+    images = find_images(source, output)
+    names = {path: mask_name(path, source) for path in images}
     clash = {path.resolve() for path in images} & {
-        (output / f"{path.stem}.png").resolve() for path in images
+        (output / f"{name}.png").resolve() for name in names.values()
     }
     if clash:
         raise ConfigError(f"output={output} would overwrite input images, such as {clash.pop()}.")
@@ -44,7 +47,7 @@ def predict(cfg: DictConfig) -> None:
             "image-level targets alone. Type overlay=false."
         )
     output.mkdir(parents=True, exist_ok=True)
-    predictions: dict[Path, Prediction] = {}
+    predictions: dict[str, Prediction] = {}
     unreadable = []
     for path in track(images, "predicting", console=console.console, disable=len(images) < 2):
         try:
@@ -53,13 +56,16 @@ def predict(cfg: DictConfig) -> None:
             unreadable.append(str(error))
             continue
         prediction = predictor.predict(image)
-        predictions[path] = replace(prediction, labels=None)  # the masks go to disk one by one
+        predictions[names[path] + path.suffix] = replace(
+            prediction, labels=None
+        )  # the masks go to disk one by one
         if prediction.labels is None or predictor.classes is None:
             continue
-        Image.fromarray(prediction.labels).save(output / f"{path.stem}.png")
+        (output / names[path]).parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(prediction.labels).save(output / f"{names[path]}.png")
         if cfg.overlay:
             colored = overlay(image, prediction.labels, predictor.classes)
-            Image.fromarray(colored).save(output / f"{path.stem}_overlay.png")
+            Image.fromarray(colored).save(output / f"{names[path]}_overlay.png")
     written = [f"{len(predictions)} masks"] if predictor.classes is not None else []
     if predictor.columns is not None and predictions:
         _write_targets(output / FILE, predictor.columns, predictions)
@@ -74,7 +80,7 @@ def predict(cfg: DictConfig) -> None:
 
 
 def _write_targets(
-    path: Path, columns: TargetColumns, predictions: Mapping[Path, Prediction]
+    path: Path, columns: TargetColumns, predictions: Mapping[str, Prediction]
 ) -> None:
     truth = empty_table(len(predictions), columns)
     table = TargetPredictions(
@@ -84,11 +90,19 @@ def _write_targets(
         truth.category,
         truth.values,
     )
-    write_predictions(path, [image.name for image in predictions], table, truth=False)
+    write_predictions(path, list(predictions), table, truth=False)
 
 
-def find_images(source: Path) -> list[Path]:
-    """Return the file itself, or the images of a folder by name.
+def mask_name(path: Path, source: Path) -> str:
+    """Return the name of an image's mask, without suffix: in the folders that the image is in."""
+    inside = path.relative_to(source) if path != source else Path(path.name)
+    return inside.with_suffix("").as_posix()
+
+
+def find_images(source: Path, output: Path) -> list[Path]:
+    """Return the file itself, or the images of a folder and its folders by name.
+
+    What lies in `output`, the masks of an earlier time, is left out.
 
     Raises:
         DataError: there is none, or two would write the same mask.
@@ -97,11 +111,13 @@ def find_images(source: Path) -> list[Path]:
         return [source]
     if not source.is_dir():
         raise DataError(f"no file or folder {source}. Give input=<image or folder of images>.")
-    images = sorted(path for path in source.iterdir() if path.suffix.lower() in IMAGE_SUFFIXES)
+    images = sorted(image_files_below(source))
+    if output.resolve() != source.resolve():
+        images = [path for path in images if not path.resolve().is_relative_to(output.resolve())]
     if not images:
         raise DataError(f"no images in {source} ({', '.join(sorted(IMAGE_SUFFIXES))}).")
-    stems = [path.stem for path in images]
-    twice = sorted({stem for stem in stems if stems.count(stem) > 1})
+    names = Counter(mask_name(path, source) for path in images)
+    twice = [name for name, count in names.items() if count > 1]
     if twice:
         raise DataError(
             f"{source} has several images named {twice[0]}: their masks would overwrite each other."

@@ -1,6 +1,8 @@
 """Train a model, score its best weights, and leave a run directory."""
 
 import os
+import re
+import shlex
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -198,17 +200,14 @@ def _score(
         logger.log_metrics(values | {f"best/val_{monitor.name}": val_score})
     save_model(module.model, directory / "model", module.classes, data.size)
     console.show_warnings(warnings)
-    _show_next(directory, module.checkpoint_extra["config"], module.classes is not None)
+    _show_next(directory, module.classes is not None)
     return val_score
 
 
-def _show_next(directory: Path, config: dict[str, Any], segments: bool) -> None:
+def _show_next(directory: Path, segments: bool) -> None:
     """Print where the run is, and what may be typed next."""
-    data, task = config["data"], config["task"]
-    targets = {key: task["targets"][key] for key in ("category", "values")}
-    again = [] if "draw" in data else [f"data={data['name']}", argument("data.root", data["root"])]
-    again += [] if segments else ["task.segmentation=false"]
-    again += [argument(f"task.targets.{key}", value) for key, value in targets.items() if value]
+    given = HydraConfig.get().overrides.task
+    again = [shlex.quote(one) for one in given if re.match(r"[+~]*(data|task)\b", one)]
     here = Path.cwd()
     run = directory.relative_to(here) if directory.is_relative_to(here) else directory
     console.show_next(

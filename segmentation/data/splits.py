@@ -212,7 +212,8 @@ def _from_table(root: Path, table: Path, group: str | None, masks_needed: bool) 
         if column not in columns:
             raise DataError(
                 f"{table} has no column {column!r} (it has {', '.join(columns) or 'none'}); it "
-                f"needs image and mask, and maybe split and group.{did_you_mean(column, columns)}"
+                f"needs image and mask, and maybe split and group, with commas between them."
+                f"{did_you_mean(column, columns)}"
             )
     column = group if group in columns else "group"
     samples: dict[str, list[Sample]] = {}
@@ -281,7 +282,7 @@ def check_paired(found: Splits, skip: bool) -> None:
     names = listed([path.name for path in found.images])
     if not skip:
         raise DataError(
-            f"{len(found.images)} images have no mask: {names}. A mask has the name of its image "
+            f"no mask for {len(found.images)} of the images: {names}. A mask has its image's name "
             f"(here with the ending {found.mask_ending!r}). Add the masks, or leave these images "
             "out with data.on_error=skip."
         )

@@ -235,7 +235,8 @@ original, count = Pairs.__getitem__, 0
 def slow(self, index):
     global count
     count += 1
-    print("decoding", flush=True)
+    sys.stdout.write("decoding\\n")  # in one piece: several threads decode
+    sys.stdout.flush()
     time.sleep(float(pause))
     return original(self, index)
 

@@ -26,8 +26,11 @@ def pixels(count=10, **shares):
     ("lacking", "said"),
     [
         (("train",), "Car: not in train, so no model can learn them"),
-        (("val",), "Car: not in val, whose mIoU leaves them out"),
-        (("val", "test"), "Car: not in val or test, whose"),
+        (
+            ("val",),
+            "Car: not in val, where their IoU is 0 if predicted at all, and",
+        ),
+        (("val", "test"), "Car: not in val or test, where"),
         (("train", "val", "test"), "Car: in no mask"),
     ],
 )
@@ -109,7 +112,7 @@ def test_a_start_warns_of_leaks_and_absent_classes_only(caplog):
     quick_check(source)
     assert [line[:40] for line in caplog.messages] == [
         "10 images in more than one split (10 in ",
-        "Car: not in val, whose mIoU leaves them ",
+        "Car: not in val, where their IoU is 0 if",
     ]
     caplog.clear()
     quick_check(made(train=10, val=10))

@@ -171,7 +171,7 @@ def test_bad_tables_of_pairs(tmp_path, text, message):
 def test_images_without_a_mask_stop_or_are_left_out(tmp_path, caplog):
     touch(flat(tmp_path, [str(k) for k in range(9)]), "images/extra.png", "masks/lone.png")
     found = find_splits(tmp_path)
-    with pytest.raises(DataError, match=r"1 images have no mask: extra\.png.*data\.on_error=skip"):
+    with pytest.raises(DataError, match=r"no mask for 1 .*: extra\.png.*data\.on_error=skip"):
         check_paired(found, skip=False)
     check_paired(found, skip=True)
     assert "1 masks have no image: lone.png" in caplog.text

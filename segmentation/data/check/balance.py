@@ -55,7 +55,10 @@ def absent(source: Source) -> Iterator[Finding]:
         elif "train" in splits:
             said = f"not in {_either(splits)}, so no model can learn them, but they are scored"
         else:
-            said = f"not in {_either(splits)}, whose mIoU leaves them out"
+            said = (
+                f"not in {_either(splits)}, where their IoU is 0 if predicted at all, and else "
+                "left out of mIoU"
+            )
         yield Finding("warning", "absent-class", f"{listed(classes, 8)}: {said}.")
 
 
