@@ -1,4 +1,4 @@
-"""Images and masks, read from their files."""
+"""Images, masks and tables, read from their files."""
 
 from pathlib import Path
 
@@ -7,6 +7,8 @@ from PIL import Image, ImageOps
 
 from segmentation.errors import DataError
 
+MAX_BYTES = 64 << 20
+"""Of a list or a table: one short row for each image."""
 ORIENTATION = 0x0112  # the EXIF tag
 
 
@@ -103,6 +105,27 @@ def read_pair(image_path: Path, mask_path: Path) -> tuple[np.ndarray, np.ndarray
             "follows it. Save the image upright and without the tag."
         )
     return image, mask
+
+
+def read_text(path: Path) -> str:
+    """Read a list or a table: UTF-8, with a byte order mark or without.
+
+    Raises:
+        DataError: the file cannot be read, is larger than `MAX_BYTES`, or is not UTF-8.
+    """
+    try:
+        with path.open("rb") as file:
+            content = file.read(MAX_BYTES + 1)
+        if len(content) > MAX_BYTES:
+            raise DataError(
+                f"{path} is larger than {MAX_BYTES >> 20} MiB: it holds one short row for "
+                "each image. Is it the right file?"
+            )
+        return content.decode("utf-8-sig")
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror or error}.") from error
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path} is not UTF-8 text ({error.reason}): save it as UTF-8.") from error
 
 
 def _opaque(image: Image.Image, path: Path) -> Image.Image:

@@ -1,7 +1,9 @@
 """A data set as it was found: its class table, its splits, and a look at every file."""
 
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from itertools import compress
 from pathlib import Path
 
 import numpy as np
@@ -41,6 +43,14 @@ class Source:
     def samples(self) -> dict[str, list[Sample]]:
         """The samples by split."""
         return self.splits.samples
+
+    def select(self, chosen: Mapping[str, np.ndarray]) -> "Source":
+        """Return a part of the data set: a boolean (n,) for each split that is to stay."""
+        samples = {
+            split: list(compress(self.samples[split], rows)) for split, rows in chosen.items()
+        }
+        scans = {split: self.scans[split].select(rows) for split, rows in chosen.items()}
+        return replace(self, splits=replace(self.splits, samples=samples), scans=scans)
 
     def fingerprints(self) -> dict[str, str]:
         """Return a hash of each split's names and contents."""
@@ -97,7 +107,7 @@ def usable(source: Source, on_error: str, segmentation: bool = True) -> Source:
     check_paired(source.splits, skip=on_error == "skip")
     _check_problems(source, skip=on_error == "skip")
     _warn_of_unknown(source)
-    samples, scans = {}, {}
+    chosen = {}
     for split, found in source.scans.items():
         good = found.problem == ""
         if not good.any():
@@ -105,10 +115,8 @@ def usable(source: Source, on_error: str, segmentation: bool = True) -> Source:
         if segmentation and split != "train" and not found.pixels.any():
             log.warning("every pixel of the %s split is void: it is left out.", split)
             continue
-        rows = source.samples[split]
-        samples[split] = [row for row, use in zip(rows, good, strict=True) if use]
-        scans[split] = found.select(good)
-    return replace(source, splits=replace(source.splits, samples=samples), scans=scans)
+        chosen[split] = good
+    return source.select(chosen)
 
 
 def _check_problems(source: Source, skip: bool) -> None:

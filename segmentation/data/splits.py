@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from segmentation.data.files import read_text
 from segmentation.data.layouts import LAYOUTS, SPLITS, Sample, find_images, find_layout
 from segmentation.errors import ConfigError, DataError, did_you_mean, listed
 
@@ -16,7 +17,6 @@ log = logging.getLogger(__name__)
 
 SHARE = 0.15
 """The part of the groups that val gets, and test, where nobody has said who is in which split."""
-MAX_BYTES = 64 << 20  # of a list or a table
 
 
 @dataclass(frozen=True)
@@ -173,7 +173,7 @@ def _from_folders(root: Path, mask_ending: str | None, masks_needed: bool) -> Sp
 def _listed(root: Path, listing: Path) -> list[Sample]:
     """Read the SegNet tutorial's list: of each path only the last two parts count."""
     samples: dict[str, Sample] = {}
-    for number, line in enumerate(_text(listing).splitlines(), start=1):
+    for number, line in enumerate(read_text(listing).splitlines(), start=1):
         if not line.strip():
             continue
         parts = line.split()
@@ -188,21 +188,9 @@ def _listed(root: Path, listing: Path) -> list[Sample]:
     return list(samples.values())
 
 
-def _text(path: Path) -> str:
-    """Return the text of a list or a table."""
-    try:
-        if path.stat().st_size > MAX_BYTES:
-            raise DataError(f"{path} is larger than {MAX_BYTES >> 20} MiB: is it the right file?")
-        return path.read_text(encoding="utf-8-sig")
-    except OSError as error:
-        raise DataError(f"{path} cannot be read: {error.strerror or error}.") from error
-    except UnicodeDecodeError as error:
-        raise DataError(f"{path} is not UTF-8 text ({error.reason}): save it as UTF-8.") from error
-
-
 def _from_table(root: Path, table: Path, group: str | None, masks_needed: bool) -> Splits:
     """Read the pairs that a CSV file lists."""
-    reader = csv.DictReader(io.StringIO(_text(table), newline=""), strict=True)
+    reader = csv.DictReader(io.StringIO(read_text(table), newline=""), strict=True)
     try:
         columns = list(reader.fieldnames or ())
         rows = [(reader.line_num, row) for row in reader]

@@ -6,12 +6,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from segmentation.data.files import read_text
 from segmentation.data.layouts import Sample
 from segmentation.errors import DataError, did_you_mean
 
 NAME = "targets.csv"
 IMAGE, SPLIT = "image", "split"
-MAX_BYTES = 64 * 1024**2
 
 
 @dataclass(frozen=True)
@@ -59,10 +59,10 @@ def read_target_file(path: Path, columns: Sequence[str]) -> list[TargetRow]:
         columns: the wanted columns besides `image` and `split`.
 
     Raises:
-        DataError: a file that cannot be read, is larger than `MAX_BYTES` or has no rows, a column
+        DataError: a file that cannot be read, is too large or has no rows, a column
             that is not there or stands twice, or a row of another length than the header.
     """
-    lines = csv.reader(io.StringIO(_text(path), newline=""), strict=True)
+    lines = csv.reader(io.StringIO(read_text(path), newline=""), strict=True)
     try:
         header = [cell.strip() for cell in next(lines, [])]
         _check_header(path, header, columns)
@@ -86,22 +86,6 @@ def read_target_file(path: Path, columns: Sequence[str]) -> list[TargetRow]:
     if not rows:
         raise DataError(f"{path} has no rows below its header.")
     return rows
-
-
-def _text(path: Path) -> str:
-    try:
-        with path.open("rb") as file:
-            content = file.read(MAX_BYTES + 1)
-        if len(content) > MAX_BYTES:
-            raise DataError(
-                f"{path} is larger than {MAX_BYTES // 1024**2} MiB: it holds one short row for "
-                "each image. Is it the right file?"
-            )
-        return content.decode("utf-8-sig")
-    except OSError as error:
-        raise DataError(f"{path} cannot be read: {error.strerror or error}.") from error
-    except UnicodeDecodeError as error:
-        raise DataError(f"{path} is not UTF-8 text ({error.reason}): save it as UTF-8.") from error
 
 
 def _check_header(path: Path, header: Sequence[str], columns: Sequence[str]) -> None:

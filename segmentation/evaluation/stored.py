@@ -94,8 +94,8 @@ def _read_matrices(directory: Path) -> tuple[tuple[str, ...], np.ndarray, tuple[
         with np.load(path, allow_pickle=False) as kept:
             names, confusion, classes = (kept[key] for key in ("name", "confusion", "classes"))
     except (
-        OSError, ValueError, KeyError, EOFError, MemoryError, NotImplementedError, RuntimeError,
-        zipfile.BadZipFile, zlib.error,
+        OSError, ValueError, KeyError, EOFError, MemoryError, RuntimeError, zipfile.BadZipFile,
+        zlib.error,
     ) as error:  # fmt: skip
         raise _damaged(path, str(error)) from error
     if names.dtype.kind != "U" or classes.dtype.kind != "U" or confusion.dtype.kind not in "iu":

@@ -63,10 +63,6 @@ class TargetHead(nn.Module):
                 nothing if self.values is None else self.values(pooled),
             )
 
-    def standardised(self, values: Tensor) -> Tensor:
-        """Return numbers (N, columns) as multiples of their standard deviation from the mean."""
-        return (values - self.mean) / self.std
-
     def in_units(self, values: Tensor) -> Tensor:
         """Return standardised numbers (N, columns) in the units of their columns."""
         return values * self.std + self.mean

@@ -1,7 +1,7 @@
 """What the check found: its level, its kind, a sentence, and the files it is about."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -102,14 +102,8 @@ def marked(source: Source, marks: dict[str, np.ndarray]) -> tuple[Example, ...]:
 
 def readable(source: Source) -> Source:
     """Return the part of a data set whose files can be read; splits without any are left out."""
-    samples, scans = {}, {}
-    for split, found in source.scans.items():
-        good = found.problem == ""
-        if good.any():
-            rows = source.samples[split]
-            samples[split] = [row for row, use in zip(rows, good, strict=True) if use]
-            scans[split] = found.select(good)
-    return replace(source, splits=replace(source.splits, samples=samples), scans=scans)
+    good = {split: found.problem == "" for split, found in source.scans.items()}
+    return source.select({split: rows for split, rows in good.items() if rows.any()})
 
 
 def count(number: int, noun: str) -> str:

