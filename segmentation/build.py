@@ -72,7 +72,7 @@ def find_source(
     if "draw" in data:
         write_streets(root, data.draw.seed, tuple(data.draw.size), dict(data.draw.counts))
     pairs = Path(data.pairs).expanduser() if data.pairs else None
-    splits = find_splits(root, pairs, data.group, data.mask_ending, masks)
+    splits = find_splits(root, pairs, data.group, data.mask_ending, masks, _fold(data))
     chosen = {split: rows for split, rows in splits.samples.items() if split in only}
     if not chosen:
         raise DataError(
@@ -265,6 +265,20 @@ def build_loggers(logger: DictConfig, directory: Path) -> list[Logger]:
     """Return the configured loggers, and the one every run has: `metrics.csv`."""
     chosen = [instantiate(node, save_dir=directory) for node in logger.values()]
     return [CSVLogger(directory, name="", version=""), *chosen]
+
+
+def _fold(data: DictConfig) -> tuple[int, int] | None:
+    if data.folds is None and data.fold is None:
+        return None
+    if data.folds is None or data.fold is None:
+        raise ConfigError(
+            "data.folds and data.fold belong together: python train.py -m data.folds=5 "
+            "data.fold=0,1,2,3,4"
+        )
+    folds = check_count("data.folds", data.folds, 2)
+    if check_count("data.fold", data.fold, 0) >= folds:
+        raise ConfigError(f"data.fold={data.fold}: folds count from 0 to {folds - 1}.")
+    return data.fold, folds
 
 
 def _crop(data: DictConfig, source: Source) -> tuple[int, int] | None:

@@ -1,7 +1,6 @@
 """From a data set's folder, lists or table to the samples of each split."""
 
 import csv
-import hashlib
 import io
 import logging
 import re
@@ -9,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from segmentation.data.division import divide, into_folds
 from segmentation.data.files import read_text
 from segmentation.data.layouts import LAYOUTS, SPLITS, Sample, find_images, find_layout
 from segmentation.errors import ConfigError, DataError, did_you_mean, listed
@@ -45,6 +45,7 @@ def find_splits(
     group: str | None = None,
     mask_ending: str | None = None,
     masks: bool = True,
+    fold: tuple[int, int] | None = None,
 ) -> Splits:
     """Find the samples below `root`, or those that a table lists.
 
@@ -58,6 +59,8 @@ def find_splits(
             the column of `pairs` that does.
         mask_ending: what the names of masks end in; None: whatever pairs the most.
         masks: they are needed; else images without any will do.
+        fold: (i, k) for cross-validation: the samples of train and val together, or all where
+            there are no splits, are divided into k parts, and part i is val; see `into_folds`.
 
     Raises:
         DataError: there is no such folder, no pairs are in it, or a table or list names files that
@@ -76,43 +79,28 @@ def find_splits(
     if group and not pairs:
         samples = {split: _grouped(rows, group) for split, rows in samples.items()}
     grouped = any(sample.group for rows in samples.values() for sample in rows)
-    samples, note = _complete(samples, grouped)
+    if fold is None:
+        samples, note = _complete(samples, grouped)
+    else:
+        samples, note = _fold(samples, grouped, *fold)
     order = [split for split in SPLITS if samples.get(split)]
     return replace(found, samples={split: samples[split] for split in order}, how=found.how + note)
 
 
-def divide(samples: Sequence[Sample], shares: Mapping[str, float]) -> dict[str, list[Sample]]:
-    """Divide samples among splits, the same way every time and whole groups only.
-
-    Groups are put in the order of a hash of their names and dealt out until each split has its
-    share of the samples; what is left is train. A sample without a group is one by itself.
-
-    Args:
-        samples: of all splits.
-        shares: of the splits other than train, each 0..1. Each gets at least one group.
-
-    Raises:
-        DataError: there are fewer groups than splits.
-    """
-    groups: dict[str, list[Sample]] = {}
-    for sample in samples:
-        groups.setdefault(sample.group or sample.name, []).append(sample)
-    if len(groups) <= len(shares):
-        raise DataError(
-            f"{len(groups)} groups of images cannot fill {len(shares) + 1} splits (train, "
-            f"{', '.join(shares)}). Add images, choose another data.group, or name the splits "
-            "(folders train/, val/; or data.pairs=<csv> with a split column)."
-        )
-    order = sorted(groups, key=lambda name: hashlib.sha256(name.encode()).digest())
-    result: dict[str, list[Sample]] = {}
-    for split, share in shares.items():
-        rows: list[Sample] = []
-        spare = len(shares) - len(result)  # the splits still to come, train among them
-        while len(order) > spare and (not rows or len(rows) < round(share * len(samples))):
-            rows += groups[order.pop()]
-        result[split] = rows
-    result["train"] = [sample for name in order for sample in groups[name]]
-    return {split: sorted(rows, key=lambda sample: sample.name) for split, rows in result.items()}
+def _fold(
+    samples: dict[str, list[Sample]], grouped: bool, fold: int, folds: int
+) -> tuple[dict[str, list[Sample]], str]:
+    """Make train and val anew, as one turn of a cross-validation has them."""
+    kept = {split: rows for split, rows in samples.items() if split not in ("", "train", "val")}
+    pool = [sample for split in ("", "train", "val") for sample in samples.get(split, ())]
+    parts = into_folds(pool, folds)
+    train = [sample for index, rows in enumerate(parts) if index != fold for sample in rows]
+    if not grouped:
+        _warn_of_neighbours(f"the {folds} folds are")
+    note = f"; val is fold {fold} of {folds}, by {'data.group' if grouped else 'name'}"
+    return {
+        "train": sorted(train, key=lambda sample: sample.name), "val": parts[fold], **kept
+    }, note  # fmt: skip
 
 
 def _complete(
@@ -129,13 +117,17 @@ def _complete(
     by = "data.group" if grouped else "name"
     note = f"; {' and '.join(made)} taken from it at random, by {by}"
     if not grouped:
-        log.warning(
-            "nobody says which images are in which split, so %s drawn at random by name. Images "
-            "that are alike (frames of one video) may be in several: name what groups them, such "
-            'as data.group="^(.*?)_".',
-            " and ".join(made) + (" are" if len(made) > 1 else " is"),
-        )
+        _warn_of_neighbours(" and ".join(made) + (" are" if len(made) > 1 else " is"))
     return {**samples, **divided}, note
+
+
+def _warn_of_neighbours(what: str) -> None:
+    log.warning(
+        "nobody says which images are in which split, so %s drawn at random by name. Images that "
+        "are alike (frames of one video) may be in several: name what groups them, such as "
+        'data.group="^(.*?)_".',
+        what,
+    )
 
 
 def _from_folders(root: Path, mask_ending: str | None, masks_needed: bool) -> Splits:

@@ -3,8 +3,9 @@ from fakes import fake_camvid
 from hypothesis import given
 from hypothesis import strategies as st
 
+from segmentation.data.division import divide
 from segmentation.data.layouts import Sample
-from segmentation.data.splits import check_paired, divide, find_splits
+from segmentation.data.splits import check_paired, find_splits
 from segmentation.errors import ConfigError, DataError
 
 
