@@ -3,6 +3,7 @@
 from abc import ABC, abstractmethod
 
 import torch
+import torch.distributed as dist
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -14,6 +15,8 @@ class SegmentationLoss(nn.Module, ABC):
     """Base of the losses; a loss of your own implements `compute`.
 
     Nothing in `forward` waits for a GPU: no value is read back, no shape depends on the labels.
+    Where several processes train, the loss is that of the global batch: what `compute` divides by,
+    and what else it is a function of, are sums `over_ranks`.
 
     Args:
         class_weights: float, shape (C,), 0 or more; None weighs all classes alike. Kept out of the
@@ -67,6 +70,31 @@ class SegmentationLoss(nn.Module, ABC):
             return (target != VOID).to(logits.dtype)
         weights = self.class_weights.to(logits.dtype)
         return F.pad(weights, (0, VOID + 1 - len(weights)))[target]
+
+
+def over_ranks(*sums: Tensor) -> tuple[Tensor, ...]:
+    """Return sums over this rank's share of the batch as sums over the global batch.
+
+    DDP averages the gradients of R ranks. So that this mean is the gradient of the loss of the
+    global batch, whatever function of such sums the loss is, a sum has the value of all ranks and
+    R times the gradient of its own share: nothing is sent on the way back. It holds for sums of
+    what a rank has by itself, not for sums of what came from `over_ranks` already.
+
+    All ranks have to call it alike, whatever their labels are; one call sends one message. A single
+    process gets its sums back.
+
+    Args:
+        sums: float, of one dtype, any shapes.
+    """
+    if not (dist.is_available() and dist.is_initialized() and dist.get_world_size() > 1):
+        return sums
+    total = torch.cat([one.detach().flatten() for one in sums])
+    dist.all_reduce(total)
+    parts = total.split([one.numel() for one in sums])
+    return tuple(
+        part.view_as(one) + dist.get_world_size() * (one - one.detach())
+        for part, one in zip(parts, sums, strict=True)
+    )
 
 
 def divide(total: Tensor, count: Tensor) -> Tensor:

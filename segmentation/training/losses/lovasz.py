@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from segmentation.classes import VOID
-from segmentation.training.losses.base import SegmentationLoss, divide
+from segmentation.training.losses.base import SegmentationLoss, divide, over_ranks
 
 
 class Lovasz(SegmentationLoss):
@@ -14,6 +14,10 @@ class Lovasz(SegmentationLoss):
     ``m``: ``1 - p`` for a pixel of the class, ``p`` for another. Their mean goes over the classes
     that the batch holds (the authors' ``classes="present"``, as in SMP), weighted where there are
     class weights.
+
+    Errors are sorted within a rank's share of the batch: where several ranks share it, the mean
+    goes over every class of every rank that holds it, which is not the loss of one process (just
+    as the loss of two small batches is not that of one large batch).
 
     Args:
         class_weights: float, shape (C,), or None: weights of the classes in the mean.
@@ -31,7 +35,7 @@ class Lovasz(SegmentationLoss):
         weights = torch.stack(present).to(logits.dtype)
         if self.class_weights is not None:
             weights = weights * self.class_weights
-        return divide((weights * torch.stack(losses)).sum(), weights.sum())
+        return divide(*over_ranks((weights * torch.stack(losses)).sum(), weights.sum()))
 
 
 def jaccard_gradient(errors: Tensor, inside: Tensor) -> Tensor:

@@ -3,6 +3,7 @@
 All divide the weighted sum by the sum of the pixels' class weights, as `torch.nn.CrossEntropyLoss`
 does, and not by the number of pixels: so the loss keeps its scale whatever the weights are and
 whichever classes a batch holds, and a learning rate found without weights still fits with them.
+Both sums go over the global batch, however many ranks share it.
 """
 
 import math
@@ -13,7 +14,7 @@ from torch import Tensor
 
 from segmentation.checks import check_number
 from segmentation.classes import VOID
-from segmentation.training.losses.base import SegmentationLoss, divide
+from segmentation.training.losses.base import SegmentationLoss, divide, over_ranks
 
 
 class CrossEntropy(SegmentationLoss):
@@ -46,7 +47,7 @@ class CrossEntropy(SegmentationLoss):
             reduction="sum",
             label_smoothing=self.label_smoothing,
         )
-        return divide(total, self.pixel_weights(logits, target).sum())
+        return divide(*over_ranks(total, self.pixel_weights(logits, target).sum()))
 
 
 class Focal(SegmentationLoss):
@@ -73,7 +74,8 @@ class Focal(SegmentationLoss):
         # p = 1 to the last digit: below gamma 1 the power's slope is infinite there
         wrong = (-torch.expm1(-nll)).clamp_min(torch.finfo(nll.dtype).eps)
         weights = self.pixel_weights(logits, target)
-        return divide((weights * wrong.pow(self.gamma) * nll).sum(), weights.sum())
+        total = (weights * wrong.pow(self.gamma) * nll).sum()
+        return divide(*over_ranks(total, weights.sum()))
 
 
 class OHEMCrossEntropy(SegmentationLoss):
@@ -82,6 +84,10 @@ class OHEMCrossEntropy(SegmentationLoss):
     Hard is a pixel whose own class has a probability of at most `threshold`; where these are fewer
     than `keep`, the pixels with the highest loss make up the number (the online bootstrapping of
     Wu, Shen, van den Hengel 2016). Class weights enter the mean, not the choice.
+
+    Where several ranks share a batch, each makes up the number from its own share, and the mean
+    goes over what all have chosen: the loss is that of one process as long as `threshold` alone
+    chooses enough on every rank.
 
     Args:
         threshold: probability, above 0 and up to 1.
@@ -112,4 +118,4 @@ class OHEMCrossEntropy(SegmentationLoss):
         least = hardness.flatten().topk(count, sorted=False).values.amin()
         hard = hardness >= least.clamp_max(-math.log(self.threshold))
         weights = self.pixel_weights(logits, target) * hard
-        return divide((weights * nll).sum(), weights.sum())
+        return divide(*over_ranks((weights * nll).sum(), weights.sum()))

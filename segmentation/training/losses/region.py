@@ -1,4 +1,4 @@
-"""Losses that compare regions: one overlap for each class over the whole batch, then their mean.
+"""Losses that compare regions: one overlap for each class over the global batch, then their mean.
 
 The mean goes over the classes that the batch holds, as mIoU's does over those of a split. SMP
 divides by the number of all classes instead, so that its loss shrinks with each class a batch
@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from segmentation.checks import check_number
-from segmentation.training.losses.base import SegmentationLoss, divide
+from segmentation.training.losses.base import SegmentationLoss, divide, over_ranks
 
 
 def soft_confusion(logits: Tensor, target: Tensor) -> Tensor:
@@ -46,7 +46,7 @@ class Tversky(SegmentationLoss):
         self.beta = check_number("beta of Tversky", beta, "above 0", lambda value: value > 0)
 
     def compute(self, logits: Tensor, target: Tensor) -> Tensor:
-        confusion = soft_confusion(logits, target)
+        (confusion,) = over_ranks(soft_confusion(logits, target))
         right = confusion.diagonal()
         labelled = confusion.sum(dim=1)
         false_positive, false_negative = confusion.sum(dim=0) - right, labelled - right

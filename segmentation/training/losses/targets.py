@@ -1,7 +1,8 @@
 """Losses of image-level targets: empty cells have no influence and a gradient of exactly zero.
 
 Each returns a scalar: the mean over the cells (or columns) that count, and 0 where none does.
-Nothing waits for a GPU: no shape depends on which cells are empty.
+Nothing waits for a GPU: no shape depends on which cells are empty. Means and moments are those of
+the global batch, however many ranks share it.
 """
 
 from collections.abc import Callable, Mapping
@@ -11,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from segmentation.targets import NO_CATEGORY
-from segmentation.training.losses.base import divide
+from segmentation.training.losses.base import divide, over_ranks
 
 LEAST_VARIANCE = 1e-6
 """A column whose values in a batch vary by no more has no concordance there."""
@@ -25,7 +26,7 @@ def category_loss(logits: Tensor, category: Tensor) -> Tensor:
         category: `int64` (N,), `NO_CATEGORY` where empty.
     """
     total = F.cross_entropy(logits, category, ignore_index=NO_CATEGORY, reduction="sum")
-    return divide(total, (category != NO_CATEGORY).sum())
+    return divide(*over_ranks(total, (category != NO_CATEGORY).sum().to(total.dtype)))
 
 
 def mse(predicted: Tensor, values: Tensor) -> Tensor:
@@ -35,8 +36,8 @@ def mse(predicted: Tensor, values: Tensor) -> Tensor:
         predicted: float (N, columns), standardised.
         values: the same, NaN where empty.
     """
-    there, values = _filled(predicted, values)
-    return divide(F.mse_loss(predicted, values, reduction="sum"), there.sum())
+    weight, values = _filled(predicted, values)
+    return divide(*over_ranks(F.mse_loss(predicted, values, reduction="sum"), weight.sum()))
 
 
 def huber(predicted: Tensor, values: Tensor) -> Tensor:
@@ -45,8 +46,8 @@ def huber(predicted: Tensor, values: Tensor) -> Tensor:
     Errors count squared up to one standard deviation of the column, and linearly beyond it. For
     the arguments see `mse`.
     """
-    there, values = _filled(predicted, values)
-    return divide(F.huber_loss(predicted, values, reduction="sum"), there.sum())
+    weight, values = _filled(predicted, values)
+    return divide(*over_ranks(F.huber_loss(predicted, values, reduction="sum"), weight.sum()))
 
 
 def ccc(predicted: Tensor, values: Tensor) -> Tensor:
@@ -56,13 +57,16 @@ def ccc(predicted: Tensor, values: Tensor) -> Tensor:
     var(v) + (mean(p) - mean(v))^2)``. It needs at least two different values: a column with fewer
     in the batch is left out of the mean. Small batches make it noisy. For the arguments see `mse`.
     """
-    there, values = _filled(predicted, values)
-    weight = there.to(predicted.dtype)
-    count = weight.sum(dim=0).clamp_min(1)
-    means = [(weight * one).sum(dim=0) / count for one in (predicted, values)]
-    apart = [weight * (one - mean) for one, mean in zip((predicted, values), means, strict=True)]
-    variances = [(one**2).sum(dim=0) / count for one in apart]
-    covariance = (apart[0] * apart[1]).sum(dim=0) / count
+    weight, values = _filled(predicted, values)
+    both = torch.stack([predicted, values])
+    count, sums = over_ranks(weight.sum(dim=0), (weight * both).sum(dim=1))
+    count = count.clamp_min(1)
+    means = sums / count
+    # Sums of squares around the mean do not change with the mean, to first order: it needs no
+    # gradient here, and could not have one over ranks.
+    apart = weight * (both - means.detach().unsqueeze(1))
+    squares, products = over_ranks((apart**2).sum(dim=1), apart.prod(dim=0).sum(dim=0))
+    variances, covariance = squares / count, products / count
     counts = variances[1] > LEAST_VARIANCE
     spread = variances[0] + variances[1] + (means[0] - means[1]) ** 2
     concordance = 2 * covariance / torch.where(counts, spread, 1.0)
@@ -78,9 +82,11 @@ VALUES_LOSSES: Mapping[str, Callable[[Tensor, Tensor], Tensor]] = {
 
 
 def _filled(predicted: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
-    """Return which cells are there, and the values with each empty cell's own prediction in it.
+    """Return 1 for each cell that is there, 0 for an empty one, and the values without gaps.
 
-    A NaN would spoil the gradient even where its loss is multiplied by 0.
+    An empty cell gets its own prediction: a NaN would spoil the gradient even where its loss is
+    multiplied by 0.
     """
     there = ~values.isnan()
-    return there, torch.where(there, values.to(predicted.dtype), predicted.detach())
+    filled = torch.where(there, values.to(predicted.dtype), predicted.detach())
+    return there.to(predicted.dtype), filled

@@ -11,13 +11,14 @@ from segmentation.classes import VOID
 from segmentation.errors import ConfigError, did_you_mean
 from segmentation.models import Outputs, TargetOutputs
 from segmentation.targets import NO_CATEGORY, TargetColumns
+from segmentation.training.losses.base import over_ranks
 from segmentation.training.losses.targets import VALUES_LOSSES, category_loss
 
 TASKS = ("segmentation", "category", "values")
 WEIGHTINGS = ("fixed", "uncertainty")
 
 Counted = tuple[Tensor, Tensor]
-"""A loss, and whether the batch has anything that it counts (a scalar, true or false)."""
+"""A loss, and whether this rank's batch has anything that it counts (a scalar, true or false)."""
 
 
 class TargetLoss(nn.Module):
@@ -106,15 +107,19 @@ class Weighting(nn.Module):
 
     def forward(self, losses: Mapping[str, Counted]) -> tuple[Tensor, dict[str, Tensor]]:
         """Return the total, and what each loss is multiplied by where that is learnt."""
-        total, learned = losses[self.tasks[0]][0].new_zeros(()), {}
+        total = losses[self.tasks[0]][0].new_zeros(())
+        learned: dict[str, Tensor] = {}
+        if self.log_variance is None:
+            for task in self.tasks:
+                total = total + self.weights[task] * losses[task][0]
+            return total, learned
+        # What no rank has anything of is left out; what one has counts on all, as its loss does.
+        (there,) = over_ranks(torch.stack([losses[task][1].float() for task in self.tasks]))
         for index, task in enumerate(self.tasks):
-            (loss, there), weight = losses[task], self.weights[task]
-            if self.log_variance is None:
-                total = total + weight * loss
-                continue
+            loss, weight = losses[task][0], self.weights[task]
             log_variance = self.log_variance[index]
             factor = (0.5 if task == "values" else 1.0) * torch.exp(-log_variance)
-            total = total + weight * there * (factor * loss + 0.5 * log_variance)
+            total = total + weight * (there[index] > 0) * (factor * loss + 0.5 * log_variance)
             learned[f"weight_{task}"] = weight * factor.detach()
         return total, learned
 
