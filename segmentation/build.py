@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -13,16 +14,18 @@ from hydra.errors import InstantiationException
 from hydra.utils import instantiate
 from omegaconf import DictConfig, ListConfig, OmegaConf
 from pytorch_lightning.callbacks import LearningRateMonitor
-from pytorch_lightning.loggers import CSVLogger, Logger
+from pytorch_lightning.loggers import Logger
+from pytorch_lightning.utilities import rank_zero_only
 from pytorch_lightning.utilities.exceptions import MisconfigurationException
+from torch.optim import Optimizer
 
 from segmentation import models
 from segmentation.build_targets import build_task_loss
-from segmentation.checks import check_arguments, check_count
+from segmentation.checks import check_arguments, check_count, check_number
 from segmentation.classes import ClassTable
 from segmentation.data.augmentation import Augmentation
 from segmentation.data.cache import open_pairs
-from segmentation.data.datamodule import SegmentationData, auto_crop
+from segmentation.data.datamodule import AUTO_BATCH_SIZE, SegmentationData, auto_crop
 from segmentation.data.layouts import SPLITS
 from segmentation.data.source import Source, look
 from segmentation.data.splits import find_splits
@@ -30,14 +33,26 @@ from segmentation.data.streets import write_streets
 from segmentation.data.targets import TargetTable
 from segmentation.errors import ConfigError, DataError
 from segmentation.hardware import available_cores, fastest_precision, pick_accelerator
+from segmentation.ranks import rank
 from segmentation.targets import TargetColumns
 from segmentation.training.callbacks import FiniteLoss, Throughput
 from segmentation.training.checkpoints import AtomicCheckpointIO, checkpoint_callbacks
 from segmentation.training.class_weights import class_weights
+from segmentation.training.curves import Curves
+from segmentation.training.in_step import CurvesInStep
+from segmentation.training.interruption import Interruption
+from segmentation.training.learning_rate import lr_factor
 from segmentation.training.loggers import WandbLogger
 from segmentation.training.losses import WeightedSum
 from segmentation.training.module import TrainingModule
 from segmentation.training.monitor import MIOU, Monitor
+from segmentation.training.processes import (
+    EndTogether,
+    check_processes,
+    cluster,
+    processes_here,
+    watch_parent,
+)
 from segmentation.training.progress import RunProgress
 from segmentation.training.wandb_media import WandbMedia
 
@@ -90,6 +105,7 @@ def build_data(
     seed: int,
     build_cache: bool = True,
     targets: Mapping[str, TargetTable] | None = None,
+    parts: int = 1,
 ) -> SegmentationData:
     """Return the datamodule of a data set; without `augment` training sees images as they are.
 
@@ -100,16 +116,18 @@ def build_data(
         seed: order and augmentation follow from it.
         build_cache: whether data.cache=auto may build a cache, see `open_pairs`.
         targets: the image-level targets of each split; None for none.
+        parts: a training batch comes in so many.
     """
     return SegmentationData(
         augment=Augmentation.from_dict(plain(augment)) if augment else None,
         size=_size(data, "size"),
         crop=_crop(data, source),
-        batch_size=data.batch_size,
+        batch_size=AUTO_BATCH_SIZE if data.batch_size == "auto" else data.batch_size,
         workers=data.workers,
         seed=seed,
         skip=data.on_error == "skip",
         targets=targets,
+        parts=parts,
         splits=open_pairs(source, data.cache, build_cache),  # last: it may take minutes
     )
 
@@ -158,8 +176,7 @@ def build_module(
     checkpoint_extra: dict,
 ) -> TrainingModule:
     """Return the module that trains `model` as configured."""
-    optimizer, schedule = instantiate(cfg.optimizer), instantiate(cfg.schedule)
-    check_arguments("optimizer", optimizer)
+    optimizer, schedule = build_optimizer(cfg), instantiate(cfg.schedule)
     check_arguments("schedule", schedule)
     columns = model.target_head.columns if model.target_head is not None else None
     segmentation = None if classes is None else build_loss(cfg.loss, pixels)
@@ -172,11 +189,40 @@ def build_module(
         encoder_lr_factor=cfg.encoder.lr_factor,
         freeze_encoder_epochs=check_count("encoder.freeze_epochs", cfg.encoder.freeze_epochs, 0),
         checkpoint_extra=checkpoint_extra,
+        seed=cfg.seed,
+    )
+
+
+def build_optimizer(cfg: DictConfig) -> partial[Optimizer]:
+    """Return what makes the optimizer, with the learning rate for this global batch.
+
+    Args:
+        cfg: `optimizer`, and what the batch follows from: `data` and `trainer`.
+    """
+    options = plain(cfg.optimizer)
+    factor = lr_factor(options["_target_"], options.pop("lr_for_batch", None), global_batch(cfg))
+    optimizer = instantiate(options)
+    check_arguments("optimizer", optimizer)
+    lr = check_number("optimizer.lr", options["lr"], "above 0", lambda value: value > 0)
+    return partial(optimizer, lr=factor * lr)
+
+
+def global_batch(cfg: DictConfig) -> int:
+    """Return how many images one optimizer step sees, on all ranks together."""
+    batch = AUTO_BATCH_SIZE if cfg.data.batch_size == "auto" else cfg.data.batch_size
+    steps = cfg.trainer.accumulate_grad_batches
+    return check_count("data.batch_size", batch, 1) * check_count(
+        "trainer.accumulate_grad_batches", steps, 1
     )
 
 
 def build_callbacks(
-    callbacks: DictConfig, directory: Path, loggers: list[Logger], monitor: Monitor = MIOU
+    callbacks: DictConfig,
+    directory: Path,
+    loggers: list[Logger],
+    monitor: Monitor = MIOU,
+    checkpoint_minutes: float = 10.0,
+    signals: Mapping[str, Sequence[str]] | None = None,
 ) -> list[pl.Callback]:
     """Return the callbacks every run has, those configured, and those the loggers need.
 
@@ -185,6 +231,8 @@ def build_callbacks(
         directory: of the run.
         loggers: of the run.
         monitor: the score that says which weights are the best.
+        checkpoint_minutes: so often the last weights are kept within an epoch.
+        signals: names of signals that save and end the run, see `Interruption`.
     """
     chosen = [
         instantiate(node, **({"monitor": monitor.key} if node.get("monitor") == "auto" else {}))
@@ -196,9 +244,12 @@ def build_callbacks(
         Throughput(),
         LearningRateMonitor(logging_interval="step"),
         RunProgress(),
+        Interruption(directory, **(signals or {})),
         *media,  # before an average of weights steps out again after validation
         *chosen,
-        *checkpoint_callbacks(directory / "checkpoints", monitor.key),
+        CurvesInStep(),
+        EndTogether(),  # after what others do about an error
+        *checkpoint_callbacks(directory / "checkpoints", monitor.key, checkpoint_minutes),
     ]
 
 
@@ -210,7 +261,7 @@ def trainer_options(trainer: DictConfig, freezes: bool = False) -> dict[str, Any
         freezes: part of the model gets no gradient at first, which DDP has to be told.
 
     Raises:
-        ConfigError: a GPU is asked for where there is none.
+        ConfigError: a GPU is asked for where there is none, or processes that cannot be.
     """
     options = plain(trainer)
     if "limit_test_batches" in options:
@@ -221,18 +272,11 @@ def trainer_options(trainer: DictConfig, freezes: bool = False) -> dict[str, Any
         options["precision"] = fastest_precision(kind)
         if options["precision"] == "32-true":
             log.info("precision: float32 (bfloat16: NVIDIA from Ampere, x86 with AVX512-BF16)")
-    if _processes(options) != 1:
+    if check_processes(options) != 1:
         options.setdefault("strategy", "ddp")
-        if freezes and options["strategy"] == "ddp":
-            options["strategy"] = "ddp_find_unused_parameters_true"
+    if freezes and options.get("strategy") == "ddp":
+        options["strategy"] = "ddp_find_unused_parameters_true"
     return options
-
-
-def _processes(options: dict[str, Any]) -> int:
-    """Return how many processes train, -1 for as many as there are devices."""
-    devices = options["devices"]
-    here = len(devices) if isinstance(devices, list) else int(devices)
-    return here * int(options.get("num_nodes", 1))
 
 
 def build_trainer(options: dict[str, Any], **arguments: Any) -> pl.Trainer:
@@ -245,14 +289,15 @@ def build_trainer(options: dict[str, Any], **arguments: Any) -> pl.Trainer:
     Raises:
         ConfigError: an option that Lightning refuses.
     """
+    watch_parent()
     if options["accelerator"] == "cpu":
-        torch.set_num_threads(max(1, available_cores() // _processes(options)))
+        torch.set_num_threads(max(1, available_cores() // processes_here(options)))
     try:
         return instantiate(
             options,
             num_sanity_val_steps=0,  # files and labels have been looked at already
             use_distributed_sampler=False,  # our samplers know their ranks
-            plugins=[AtomicCheckpointIO()],
+            plugins=[AtomicCheckpointIO(), *cluster()],
             enable_model_summary=False,  # the start-up summary says it
             _convert_="all",
             **arguments,
@@ -263,8 +308,10 @@ def build_trainer(options: dict[str, Any], **arguments: Any) -> pl.Trainer:
 
 def build_loggers(logger: DictConfig, directory: Path) -> list[Logger]:
     """Return the configured loggers, and the one every run has: `metrics.csv`."""
+    # The trainer, made later, would say so too late: only rank zero may open a W&B run.
+    rank_zero_only.rank = rank()  # type: ignore[attr-defined]
     chosen = [instantiate(node, save_dir=directory) for node in logger.values()]
-    return [CSVLogger(directory, name="", version=""), *chosen]
+    return [Curves(directory), *chosen]
 
 
 def _fold(data: DictConfig) -> tuple[int, int] | None:

@@ -13,12 +13,18 @@ from pathlib import Path
 
 import hydra
 from hydra.core.global_hydra import GlobalHydra
+from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException, InstantiationException, OverrideParseException
+from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from segmentation.directories import run_directory
 from segmentation.errors import ConfigError, SegmentationError, did_you_mean
+from segmentation.orphans import leave_if_asked
+from segmentation.ranks import rank
+from segmentation.sweep.names import job_name
 
 # Threads that wait sleep in place of spinning: with any other process on the same cores (a loader's
 # worker, a browser) spinning makes a step several times slower. Read when torch loads OpenMP.
@@ -30,23 +36,43 @@ CONF = Path(__file__).resolve().parent.parent / "conf"
 OmegaConf.register_new_resolver(
     "unique", lambda: secrets.token_hex(2), use_cache=True, replace=True
 )
+OmegaConf.register_new_resolver("run_directory", run_directory, replace=True)
+# Several ranks share a run directory, whose files rank zero writes.
+OmegaConf.register_new_resolver(
+    "log_file", lambda path: path if rank() == 0 else os.devnull, replace=True
+)
+OmegaConf.register_new_resolver("job_name", job_name, replace=True)
+
+
+def _allotted(key: str, _root_: DictConfig) -> object:
+    from segmentation.sweep.launchers import allotted  # only sweeps need it
+
+    return allotted(key, _root_)
+
+
+OmegaConf.register_new_resolver("allotted", _allotted, replace=True)
 
 
 def command(config_name: str) -> Callable[[Callable[[DictConfig], object]], Callable[[], None]]:
     """Make a function of a configuration a command that people type.
 
     A mistake of the user's (`SegmentationError`, an option Hydra does not know, a full disk) ends
-    the command with a message and exit code 1; ``HYDRA_FULL_ERROR=1`` shows the stack trace. Any
-    other exception is a defect and keeps its trace.
+    the command with a message and an exit code; ``HYDRA_FULL_ERROR=1`` shows the stack trace. Any
+    other exception is a defect and keeps its trace. Under `-m` the function of a
+    command that has a group `sweep` is not called: each job is a child that runs the same script.
 
     Args:
         config_name: a file of conf/, without suffix.
     """
 
     def decorate(task: Callable[[DictConfig], object]) -> Callable[[], None]:
+        script = Path(task.__code__.co_filename).resolve()
+
         def main() -> None:
+            leave_if_asked()
             wanted = os.environ.get("HYDRA_FULL_ERROR")
             composed = False
+            failed: list[Exception] = []
             os.environ["HYDRA_FULL_ERROR"] = "1"  # else Hydra prints and exits by itself
 
             def guarded(cfg: DictConfig) -> object:
@@ -59,22 +85,44 @@ def command(config_name: str) -> Callable[[Callable[[DictConfig], object]], Call
                             f"{', '.join(missing)} is not set. "
                             f"Type {' '.join(f'{key}=<value>' for key in missing)}."
                         )
+                    if HydraConfig.get().mode == RunMode.MULTIRUN and "sweep" in cfg:
+                        from segmentation.sweep.job import run_job
+
+                        return run_job(cfg, script)
                     return task(cfg)
+                except Exception as error:
+                    if HydraConfig.get().mode == RunMode.MULTIRUN:
+                        raise
+                    failed.append(error)  # Hydra would print all overrides above the message
+                    return None
                 finally:
                     os.environ["HYDRA_FULL_ERROR"] = "1"
 
             sys.argv[1:] = map(_readable, sys.argv[1:])
             run = hydra.main(version_base="1.3", config_path=str(CONF), config_name=config_name)
+            code = 0
             try:
                 run(guarded)()
+                if failed:
+                    raise failed[0]
+            except KeyboardInterrupt:
+                code = 130
             except Exception as error:
+                code = _exit_code(error)
                 message = _explain(error, config_name, composed)
                 if message is None or wanted == "1":
                     raise
                 print(f"error: {message}", file=sys.stderr)
-                sys.exit(1)
             finally:
                 _restore("HYDRA_FULL_ERROR", wanted)
+                if "segmentation.sweep.callback" in sys.modules:  # there may have been a sweep
+                    from segmentation.sweep.callback import end_sweep
+
+                    code = end_sweep(code)
+                if code > 128:  # stopped by a signal, whatever an engine makes of it
+                    sys.exit(code)
+            if code:
+                sys.exit(code)
 
         return main
 
@@ -110,6 +158,14 @@ def _restore(key: str, value: str | None) -> None:
         os.environ.pop(key, None)
     else:
         os.environ[key] = value
+
+
+def _exit_code(error: BaseException | None) -> int:
+    while error is not None:
+        if isinstance(error, SegmentationError):
+            return error.exit_code
+        error = error.__cause__
+    return 1
 
 
 def _explain(error: Exception, config_name: str, composed: bool) -> str | None:
@@ -148,8 +204,15 @@ def _own_message(error: SegmentationError) -> str:
 def _hydra_message(error: Exception, config_name: str) -> str:
     chain = [str(error), str(error.__cause__ or "")]
     text = "\n".join(dict.fromkeys(part.strip() for part in chain if part))
+    if own := re.match(r"ConfigError raised while resolving interpolation: (.*)\n *full_key", text):
+        return own[1]
     if "Ambiguous value" in text:
         return f"{text.splitlines()[0]}: several values are a sweep. Type -m first."
+    if "hydra/launcher" in text:
+        from segmentation.sweep.launchers import missing_plugin
+
+        if message := missing_plugin(text):
+            return message
     option = re.search(r"Could not find '([\w/]+)/([^'/]+)'", text)
     if option and (CONF / option[1]).is_dir():
         group, name = option.groups()

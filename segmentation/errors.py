@@ -8,7 +8,13 @@ from collections.abc import Iterable, Sequence
 
 
 class SegmentationError(Exception):
-    """Base of every error that a user can cause and mend; shown without a stack trace."""
+    """Base of every error that a user can cause and mend; shown without a stack trace.
+
+    Attributes:
+        exit_code: of the command that it ends.
+    """
+
+    exit_code = 1
 
 
 class ConfigError(SegmentationError):
@@ -25,6 +31,19 @@ class ModelError(SegmentationError):
 
 class TrainingError(SegmentationError):
     """Training had to stop: a loss that is not finite, a checkpoint that cannot be written."""
+
+
+class Interrupted(TrainingError):
+    """A signal stopped training after its state was saved.
+
+    Args:
+        message: what was saved and how to go on.
+        signal: its number; the command exits with 128 more, as a shell has it.
+    """
+
+    def __init__(self, message: str, signal: int) -> None:
+        super().__init__(message)
+        self.exit_code = 128 + signal
 
 
 def listed(words: Sequence[str], most: int = 5) -> str:

@@ -5,12 +5,18 @@ import platform
 
 from segmentation.errors import ConfigError, did_you_mean
 
+CORES = "CITYSEG_CORES"
+"""Environment variable: how many cores a job of a sweep may use, others running beside it. Not
+OMP_NUM_THREADS, which torchrun sets to 1 whatever the machine has."""
+
 
 def available_cores() -> int:
-    """Return the cores this process may use (its affinity, where the system knows one)."""
+    """Return the cores this process may use: its affinity, and its share where jobs share them."""
     if hasattr(os, "sched_getaffinity"):  # not on macOS
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+        cores = len(os.sched_getaffinity(0))
+    else:
+        cores = os.cpu_count() or 1
+    return max(1, min(cores, int(os.environ.get(CORES, cores))))
 
 
 def pick_accelerator(name: str, option: str) -> str:

@@ -1,8 +1,9 @@
 """Keep the libraries' chatter off the terminal; what matters to people is said by this project."""
 
 import logging
-import os
 import warnings
+
+from segmentation.ranks import rank
 
 # Each says something that is not so here, or that the user can do nothing about.
 CHATTER = (
@@ -13,6 +14,7 @@ CHATTER = (
     r".*isinstance\(treespec, LeafSpec\).*",  # Lightning's, about PyTorch's own internals
     r".*`isinstance\(.*LeafSpec\).*",
     r".*It is recommended to use .*sync_dist=True.*",  # every rank holds the same scores
+    r".*your dataloader is not resumable.*",  # its sampler is: see EpochSampler
     r".*You have overridden `on_.*",
     r".*Using `torch.utils.data.Sampler`.*",
     r".*You requested to overfit.*",  # trainer.overfit_batches is about just that
@@ -24,7 +26,7 @@ def quiet_libraries() -> None:
     """Silence what is known to be noise; other warnings of the libraries still show."""
     for name in ("pytorch_lightning", "lightning_fabric", "lightning.pytorch"):
         logging.getLogger(name).setLevel(logging.WARNING)
-    if os.environ.get("LOCAL_RANK", "0") != "0":  # else each line comes once for each process
+    if rank() != 0:  # else each line comes once for each process
         logging.getLogger("segmentation").setLevel(logging.ERROR)
     for message in CHATTER:
         warnings.filterwarnings("ignore", message=message)

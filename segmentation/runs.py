@@ -2,10 +2,12 @@
 
 config.yaml       the resolved configuration
 environment.json  versions, git commit, hardware, data fingerprints, where weights came from
+changes.patch     what differs from that commit, where something does
 train.log         what was printed
 metrics.csv       the curves
-checkpoints/      best.ckpt (by val mIoU; without segmentation by a score of targets), last.ckpt
-metrics.json      the scores of the best weights, and on which split
+checkpoints/      best.ckpt (by val mIoU; without segmentation by a score of targets), last.ckpt and
+                  previous.ckpt to go on from
+metrics.json      the scores of the best weights, and on which split; the last file to be written
 per_image.npz     the confusion matrix of every scored image, with its name
 target_predictions.csv  truth and prediction of the image-level targets of every scored image
 pictures.png      image, truth, prediction and error of some scored images
@@ -14,32 +16,24 @@ model/            config.json and model.safetensors: no code, safe to share
 
 import json
 import logging
-import platform
-import subprocess
-import sys
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from importlib.metadata import version
 from itertools import compress
 from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import OmegaConf
 
 from segmentation.classes import ClassTable
+from segmentation.directories import CONFIG, METRICS
 from segmentation.errors import ModelError
 from segmentation.models.files import read_checkpoint
 from segmentation.predictions import FILE as PREDICTIONS
 from segmentation.predictions import TargetPredictions, write_predictions
 from segmentation.scores import Scores, scores
 from segmentation.target_scores import TargetScores, target_scores
-
-PACKAGES = (
-    "cityseg", "torch", "timm", "pytorch-lightning", "hydra-core", "torchmetrics",
-    "albumentations", "numpy",
-)  # fmt: skip
 
 
 @contextmanager
@@ -61,43 +55,30 @@ def collected_warnings() -> Iterator[list[str]]:
         package.removeHandler(collector)
 
 
-def write_config(directory: Path, cfg: DictConfig) -> None:
+def write_config(directory: Path, settings: dict[str, Any]) -> None:
     """Write the resolved configuration."""
-    (directory / "config.yaml").write_text(OmegaConf.to_yaml(cfg, resolve=True), encoding="utf-8")
+    _write(directory / CONFIG, OmegaConf.to_yaml(OmegaConf.create(settings)))
 
 
-def write_environment(directory: Path, **facts: Any) -> None:
-    """Write the versions, the git commit, the machine, and what else the caller knows."""
-    environment = {
-        "command": sys.argv,
-        "python": platform.python_version(),
-        "platform": platform.platform(),
-        "versions": {name: version(name) for name in PACKAGES},
-        "git": git_state(),
-        **facts,
-    }
-    (directory / "environment.json").write_text(
-        json.dumps(environment, indent=2) + "\n", encoding="utf-8"
-    )
+def read_environment(directory: Path) -> dict[str, Any] | None:
+    """Return what `environment.json` of a run says, None where there is none."""
+    return _read(directory / "environment.json")
 
 
-def git_state() -> dict[str, Any] | None:
-    """Return the commit of this package's checkout and whether it was changed; None without git."""
-    root = Path(__file__).resolve().parent.parent
+def read_metrics(directory: Path) -> dict[str, Any]:
+    """Return what `metrics.json` of a finished run says, nothing where there is none."""
+    return _read(directory / METRICS) or {}
 
-    def git(*arguments: str) -> str:
-        return subprocess.run(
-            ["git", "-C", str(root), *arguments],
-            capture_output=True, text=True, check=True, timeout=10,
-        ).stdout.strip()  # fmt: skip
 
-    try:
-        return {
-            "commit": git("rev-parse", "HEAD"),
-            "changed": bool(git("status", "--porcelain", "--untracked-files=no")),
-        }
-    except (OSError, subprocess.SubprocessError):
-        return None
+def _read(path: Path) -> dict[str, Any] | None:
+    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
+
+
+def _write(path: Path, text: str) -> None:
+    """Write a file that is whole or not there."""
+    partial = path.with_name(f"{path.name}.partial")
+    partial.write_text(text, encoding="utf-8")
+    partial.replace(path)
 
 
 @dataclass(frozen=True)
@@ -159,7 +140,7 @@ def write_results(
         metrics["targets"] = targets.to_dict()
         write_predictions(directory / PREDICTIONS, names, predictions)
     metrics |= {"images": len(names), **facts}
-    (directory / "metrics.json").write_text(json.dumps(metrics, indent=2) + "\n", encoding="utf-8")
+    _write(directory / METRICS, json.dumps(metrics, indent=2) + "\n")  # last: the run is finished
     return Results(segmentation, targets)
 
 
@@ -169,7 +150,7 @@ def run_directory(path: Path) -> Path | None:
         path = path.parent.parent
     elif path.name == "model":
         path = path.parent
-    known = all((path / name).is_file() for name in ("config.yaml", "environment.json"))
+    known = all((path / name).is_file() for name in (CONFIG, "environment.json"))
     return path if known else None
 
 
@@ -193,4 +174,4 @@ def trained_config(path: Path) -> dict[str, Any] | None:
     run = run_directory(path)
     if run is None:
         return None
-    return cast(dict[str, Any], OmegaConf.to_container(OmegaConf.load(run / "config.yaml")))
+    return cast(dict[str, Any], OmegaConf.to_container(OmegaConf.load(run / CONFIG)))

@@ -66,7 +66,6 @@ STREETS = ["data=camvid", "data.root=${oc.env:FAKE}", "encoder.weights=none"]
         (["+optimizer.foo=1", *STREETS], "AdamW has no option optimizer.foo"),
         (["trainer.log_every_n_steps=0", *STREETS], "trainer.log_every_n_steps=0"),
         (["trainer=gpu"], "this machine has no CUDA GPU"),
-        (["-m", "trainer=ddp_cpu", "seed=1"], "cannot run inside a sweep"),
         (["encoder=timm", "encoder.name=resnet43", *STREETS], "Did you mean"),
         (["augment.transforms=[{Flip: {}}]", *STREETS], "albumentations has no 'Flip'"),
     ],

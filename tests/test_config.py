@@ -31,8 +31,8 @@ def options(group, leave_out=()):
 
 def test_the_groups_were_found():
     assert set(GROUPS) == {
-        "augment", "callbacks", "data", "decoder", "encoder", "experiment", "hydra", "logger",
-        "loss", "optimizer", "schedule", "trainer",
+        "augment", "callbacks", "data", "decoder", "encoder", "experiment", "hydra", "launcher",
+        "logger", "loss", "optimizer", "schedule", "sweep", "trainer",
     }  # fmt: skip
     assert len(GROUPS["encoder"]) >= 17
     assert all(GROUPS.values())
@@ -139,15 +139,15 @@ def test_trainers(option):
 def test_callbacks(option, tmp_path):
     cfg = compose(f"callbacks={option}")
     names = [type(one).__name__ for one in build.build_callbacks(cfg.callbacks, tmp_path, [])]
-    assert names[-2:] == ["ModelCheckpoint", "ModelCheckpoint"]
-    assert len(names) == 6 + len(cfg.callbacks)
+    assert names[-2:] == ["BestCheckpoint", "LastCheckpoint"]  # after all that changes a state
+    assert len(names) == len(set(names)) == 9 + len(cfg.callbacks)
 
 
 @pytest.mark.parametrize("option", [*options("logger"), "[wandb,tensorboard]"])
 def test_loggers(option, tmp_path):
     cfg = compose(f"logger={option}")
     loggers = build.build_loggers(cfg.logger, tmp_path)
-    assert type(loggers[0]).__name__ == "CSVLogger"
+    assert type(loggers[0]).__name__ == "Curves"
     assert len(loggers) == 1 + {"none": 0, "[wandb,tensorboard]": 2}.get(option, 1)
 
 

@@ -1,6 +1,7 @@
 """One short run and all that follows from it, through the scripts."""
 
 import json
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -54,7 +55,7 @@ def test_the_run_directory_holds_what_a_run_knows(trained):
         "per_image.npz", "pictures.png", "checkpoints", "model",
     }  # fmt: skip
     assert {path.name for path in (directory / "checkpoints").iterdir()} == {
-        "best.ckpt", "last.ckpt",
+        "best.ckpt", "last.ckpt", "previous.ckpt",
     }  # fmt: skip
     environment = json.loads((directory / "environment.json").read_text())
     assert environment["encoder_weights"]
@@ -111,6 +112,7 @@ def test_evaluate_gives_the_digits_of_training(trained, batch_size):
             np.testing.assert_array_equal(matrices(directory / "evaluation" / "test")[name], matrix)
 
 
+@pytest.mark.slow
 def test_two_processes_count_each_image_once(trained):
     directory, _ = trained
     succeed("evaluate.py", f"run={directory}", "split=test", "data.batch_size=2")
@@ -230,17 +232,6 @@ def test_training_on_two_processes(data, tmp_path):
     assert "use a multiple of 2" in refused.stderr
 
 
-@pytest.mark.slow
-def test_a_sweep_has_a_directory_for_each_job(data, tmp_path):
-    succeed(
-        "train.py", "-m", "data=camvid", f"data.root={data}", *QUICK[1:], "trainer.max_epochs=1",
-        "encoder=resnet18,vgg11", f"hydra.sweep.dir={tmp_path}",
-    )  # fmt: skip
-    found = sorted(path.parent.name for path in tmp_path.glob("*/metrics.json"))
-    assert len(found) == 2
-    assert found == ["0_camvid_resnet18", "1_camvid_vgg11"]
-
-
 def test_accumulation_early_stopping_and_a_limit_of_time(data, tmp_path):
     succeed(
         "train.py", "data=camvid", f"data.root={data}", *QUICK, "trainer.accumulate_grad_batches=3",
@@ -299,3 +290,40 @@ def test_a_file_that_breaks_while_training_names_itself(data, tmp_path):
     assert result.returncode == 1
     assert "train_002.png cannot be read" in result.stderr
     assert "Traceback" not in result.stderr
+
+
+def test_a_fold_is_trained_and_scored_again_on_its_own_val(data, tmp_path):
+    succeed(
+        "train.py", "data=camvid", f"data.root={data}", *QUICK, "data.folds=3", "data.fold=1",
+        "trainer.max_epochs=1", f"hydra.run.dir={tmp_path}/run",
+    )  # fmt: skip
+    succeed("evaluate.py", f"run={tmp_path}/run", "split=val")
+    again = tmp_path / "run" / "evaluation" / "val"
+    assert metrics(again)["miou"] == metrics(tmp_path / "run")["val_miou"]
+    assert len(matrices(again)) in (3, 4)  # of 6 + 5 images
+    for wrong, message in (
+        (["data.folds=3"], "belong together"),
+        (["data.folds=3", "data.fold=3"], "count from 0 to 2"),
+        (["data.folds=1", "data.fold=0"], "2 or more"),
+    ):
+        result = run("train.py", "data=camvid", f"data.root={data}", *QUICK, *wrong,
+                     f"hydra.run.dir={tmp_path}/wrong")  # fmt: skip
+        assert result.returncode == 1
+        assert message in result.stderr
+
+
+def test_deterministic_asks_for_it_and_warns_where_that_cannot_be(data, tmp_path):
+    from segmentation.training.module import TrainingModule
+
+    seen = []
+
+    def training_step(self, batch, batch_idx):
+        seen.append(torch.is_deterministic_algorithms_warn_only_enabled())
+        return original(self, batch, batch_idx)
+
+    original = TrainingModule.training_step
+    with mock.patch.object(TrainingModule, "training_step", training_step):
+        for chosen in ("true", "false"):
+            succeed("train.py", "data=camvid", f"data.root={data}", *QUICK, "trainer.max_epochs=1",
+                    f"deterministic={chosen}", f"hydra.run.dir={tmp_path}/{chosen}")  # fmt: skip
+    assert seen == [True] * 3 + [False] * 3

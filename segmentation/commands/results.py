@@ -33,11 +33,13 @@ def report(
         facts: what else `metrics.json` says.
     """
     classes = module.classes
+    if classes is not None:
+        directory.mkdir(parents=True, exist_ok=True)
+        save_pictures(module.model, dataset, classes, directory / "pictures.png")
     results = runs.write_results(
         directory, dataset.names, classes, module.confusion, module.predictions, left_out, **facts
     )
     if classes is not None and results.segmentation is not None:
-        save_pictures(module.model, dataset, classes, directory / "pictures.png")
         console.show_scores(title, results.segmentation, classes.names, pixels)
     if results.targets is not None and module.predictions is not None:
         console.show_target_scores(title, results.targets, module.predictions.columns)

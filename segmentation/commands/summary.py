@@ -6,12 +6,14 @@ import numpy as np
 import pytorch_lightning as pl
 from omegaconf import DictConfig
 
+from segmentation.build import global_batch
 from segmentation.data.cache import describe_cache
 from segmentation.data.datamodule import SegmentationData
 from segmentation.data.source import Source
 from segmentation.hardware import device_name
 from segmentation.models import Model, UNet
 from segmentation.targets import TargetColumns
+from segmentation.training.learning_rate import lr_factor
 
 
 def summary(
@@ -21,8 +23,13 @@ def summary(
     model: Model,
     trainer: pl.Trainer,
     directory: Path,
+    checkpoint: Path | None = None,
 ) -> dict[str, str]:
-    """Return the lines of the start-up summary by their names."""
+    """Return the lines of the start-up summary by their names.
+
+    Args:
+        checkpoint: what training goes on from; None where it begins.
+    """
     counts = " + ".join(f"{len(found)} {split}" for split, found in source.scans.items())
     size = _sizes(np.array([data.size]) if data.size else source.scans["train"].sizes)
     crops = f", crops {data.crop[0]}x{data.crop[1]}" if data.crop else ""
@@ -46,6 +53,7 @@ def summary(
         **({"targets": _targets(model.target_head.columns)} if model.target_head else {}),
         "encoder": f"{cfg.encoder.name} · {model.encoder.source}",
         "parameters": f"{parameters['all']:.1f} M (encoder {parameters['encoder']:.1f} M)",
+        "optimizer": _optimizer(cfg),
         "device": f"{device_name(kind)}{processes} · precision {trainer.precision}",
         "training": (
             f"{trainer.max_epochs} epochs of {batches} batches of {data.batch_size}{limit}"
@@ -53,7 +61,20 @@ def summary(
             f"seed {cfg.seed}"
         ),
         "writes to": str(directory),
+        **({"goes on from": checkpoint.name} if checkpoint else {}),
     }
+
+
+def _optimizer(cfg: DictConfig) -> str:
+    """Return the optimizer and its learning rate, and how that follows from the batch."""
+    chosen, batch = cfg.optimizer, global_batch(cfg)
+    factor = lr_factor(chosen._target_, chosen.get("lr_for_batch"), batch)
+    rule = (
+        f" ({chosen.lr:g} is for a batch of {chosen.lr_for_batch}; for {batch}, {factor:.3g} times)"
+        if factor != 1
+        else ""
+    )
+    return f"{chosen._target_.rpartition('.')[2]}, learning rate {factor * chosen.lr:.3g}{rule}"
 
 
 def _targets(columns: TargetColumns) -> str:

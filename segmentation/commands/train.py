@@ -1,11 +1,10 @@
 """Train a model, score its best weights, and leave a run directory."""
 
-import os
+import logging
 import re
 import shlex
-import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from math import isnan
 from pathlib import Path
 from typing import Any
@@ -13,13 +12,14 @@ from typing import Any
 import pytorch_lightning as pl
 import torch
 from hydra.core.hydra_config import HydraConfig
-from hydra.types import RunMode
 from omegaconf import DictConfig
 from pytorch_lightning.callbacks import ModelCheckpoint
 from pytorch_lightning.loggers import Logger
 
 from segmentation import build, build_targets, console, runs
 from segmentation.checks import check_count
+from segmentation.commands.continuing import configured
+from segmentation.commands.memory import known_parts, more_parts
 from segmentation.commands.results import report
 from segmentation.commands.summary import summary
 from segmentation.console import argument
@@ -27,93 +27,152 @@ from segmentation.data.check import quick_check
 from segmentation.data.datamodule import SegmentationData
 from segmentation.data.labels import write_table
 from segmentation.data.source import TABLE_FILE, Source, usable
+from segmentation.directories import at_work, finished, settings
+from segmentation.environment import differences, write_environment
 from segmentation.errors import ConfigError, DataError, TrainingError
 from segmentation.hardware import device_name
 from segmentation.models import describe_model, save_model
+from segmentation.models.cost import count_parameters, latency_ms
 from segmentation.quiet import quiet_libraries
+from segmentation.ranks import rank
 from segmentation.targets import TargetColumns
+from segmentation.training.callbacks import Elapsed
+from segmentation.training.checkpoints import newest_checkpoint
 from segmentation.training.loggers import WandbLogger
 from segmentation.training.module import TrainingModule
+from segmentation.training.processes import SameConfiguration
+from segmentation.training.pruning import Pruning
 from segmentation.training.skipped import SkippedFiles
+
+log = logging.getLogger(__name__)
 
 
 def train(cfg: DictConfig) -> float:
     """Train as configured; return the best weights' score on val: mIoU, or see `monitor_of`.
 
+    With `resume` a run goes on in its directory, from its newest checkpoint; with `rerun` an
+    earlier one is repeated in a new directory.
+
     Raises:
         SegmentationError: for whatever a user can mend.
     """
-    started = time.perf_counter()
     quiet_libraries()
-    directory = _new_directory()
-    check_count("seed", cfg.seed, 0)
-    with runs.collected_warnings() as warnings:
-        pl.seed_everything(cfg.seed, workers=True, verbose=False)
-        options = build.trainer_options(cfg.trainer, freezes=bool(cfg.encoder.freeze_epochs))
-        _refuse_processes_in_a_sweep(options)
-        plain = build.plain(cfg)
-        build_targets.check_task(cfg.task)
-        data, source, columns = _data(cfg, directory)
-        model = build.build_model(cfg, len(source.labels.classes), columns)
-        classes = source.labels.classes if cfg.task.segmentation else None
-        module = build.build_module(
-            cfg, model, classes, source.scans["train"].pixels,
-            checkpoint_extra={
-                "model": describe_model(model, classes, data.size), "config": plain,
-            },
-        )  # fmt: skip
-        loggers = build.build_loggers(cfg.logger, directory)
-        skipped = SkippedFiles()
-        with _closing(loggers):
-            for logger in loggers[1:]:  # the CSV's would repeat config.yaml
-                logger.log_hyperparams(plain)
-            trainer = build.build_trainer(
-                options,
-                default_root_dir=directory,
-                logger=loggers,
-                callbacks=[
-                    skipped,
-                    *build.build_callbacks(cfg.callbacks, directory, loggers, module.monitor),
-                ],
-            )
-            if trainer.is_global_zero:
-                runs.write_config(directory, cfg)
-                if cfg.task.segmentation:
-                    write_table(directory / TABLE_FILE, source.labels.table)
-                runs.write_environment(
-                    directory,
-                    data=source.fingerprints(),
-                    encoder_weights=model.encoder.source,
-                    device=device_name(options["accelerator"]),
-                    precision=options["precision"],
-                    processes=trainer.world_size,
-                    seed=cfg.seed,
-                )
-                console.show_summary(summary(cfg, data, source, model, trainer, directory))
-            trainer.fit(module, datamodule=data)
-            return _score(trainer, module, data, source, directory, skipped, warnings, started)
-
-
-def _new_directory() -> Path:
-    """Return the run directory; it must not hold a run yet."""
     directory = Path(HydraConfig.get().runtime.output_dir)
-    if os.environ.get("LOCAL_RANK", "0") == "0" and (directory / "checkpoints").exists():
-        raise ConfigError(
-            f"{directory} already holds a run. Choose another hydra.run.dir, or remove that one."
-        )
-    return directory
+    first = rank() == 0
+    with runs.collected_warnings() as warnings, at_work(directory) if first else nullcontext():
+        cfg = configured(cfg, directory, first)
+        if finished(directory):
+            return _recorded(directory)
+        check_count("seed", cfg.seed, 0)
+        parts = known_parts(directory)
+        while True:
+            try:
+                return _run(cfg, directory, parts, warnings)
+            except torch.OutOfMemoryError:
+                parts = more_parts(cfg, directory, parts)
 
 
-def _refuse_processes_in_a_sweep(options: dict[str, Any]) -> None:
-    if "strategy" in options and HydraConfig.get().mode == RunMode.MULTIRUN:
-        raise ConfigError(
-            "several processes (trainer=ddp, trainer.devices) cannot run inside a sweep (-m): each "
-            "would start the sweep again. Run the jobs one by one, or with one device each."
+def _run(cfg: DictConfig, directory: Path, parts: int, warnings: list[str]) -> float:
+    """Train from the newest checkpoint there is, else from the start, and score."""
+    pl.seed_everything(cfg.seed, workers=True, verbose=False)
+    options = build.trainer_options(cfg.trainer, freezes=bool(cfg.encoder.freeze_epochs))
+    options["deterministic"] = "warn" if cfg.deterministic else False
+    options["accumulate_grad_batches"] *= parts
+    checkpoint = newest_checkpoint(directory / "checkpoints") if cfg.resume else None
+    kept = settings(cfg)
+    build_targets.check_task(cfg.task)
+    data, source, columns = _data(cfg, directory, parts)
+    model = build.build_model(cfg, len(source.labels.classes), columns)
+    classes = source.labels.classes if cfg.task.segmentation else None
+    module = build.build_module(
+        cfg, model, classes, source.scans["train"].pixels,
+        checkpoint_extra={"model": describe_model(model, classes, data.size), "config": kept},
+    )  # fmt: skip
+    loggers = build.build_loggers(cfg.logger, directory)
+    skipped, elapsed = SkippedFiles(), Elapsed()
+    pruning = Pruning.of_run(directory, module.monitor.key)
+    with _closing(loggers):
+        for logger in loggers[1:]:  # the CSV's would repeat config.yaml
+            logger.log_hyperparams(kept)
+        trainer = build.build_trainer(
+            options,
+            default_root_dir=directory,
+            logger=loggers,
+            callbacks=[
+                SameConfiguration({**kept, "hydra.run.dir": str(directory)}),
+                skipped,
+                elapsed,
+                *([pruning] if pruning else []),
+                *build.build_callbacks(
+                    cfg.callbacks,
+                    directory,
+                    loggers,
+                    module.monitor,
+                    cfg.checkpoint_minutes,
+                    build.plain(cfg.signals),
+                ),
+            ],
         )
+        differing: list[str] = []
+        if trainer.is_global_zero:
+            runs.write_config(directory, kept)
+            if cfg.task.segmentation:
+                write_table(directory / TABLE_FILE, source.labels.table)
+            differing = _keep_environment(
+                cfg,
+                directory,
+                data=source.fingerprints(),
+                encoder_weights=model.encoder.source,
+                device=device_name(options["accelerator"]),
+                precision=options["precision"],
+                processes=trainer.world_size,
+                seed=cfg.seed,
+                parts=parts,
+            )
+            console.show_summary(summary(cfg, data, source, model, trainer, directory, checkpoint))
+        trainer.fit(module, datamodule=data, ckpt_path=checkpoint)
+        return _score(
+            trainer, module, data, source, directory, skipped,
+            seconds=round(elapsed.seconds, 1), warnings=warnings,
+            **({"pruned": pruning.pruned} if pruning and pruning.pruned else {}),
+            **_repeated(cfg, differing),
+        )  # fmt: skip
+
+
+def _recorded(directory: Path) -> float:
+    """Return the score of a run that is finished, and say so."""
+    score = runs.read_metrics(directory).get("score")
+    console.show_next(
+        f"{directory} is finished already: its score on val is "
+        f"{'none' if score is None else f'{score:.4f}'}.",
+        f"python evaluate.py {argument('run', directory)}",
+    )
+    return float("nan") if score is None else score
+
+
+def _keep_environment(cfg: DictConfig, directory: Path, **facts: Any) -> list[str]:
+    """Write environment.json; say and return what differs from the run before."""
+    earlier = Path(cfg.rerun).expanduser() if cfg.rerun else directory
+    before = runs.read_environment(earlier)
+    if before is not None:  # what the run is was typed then
+        facts["overrides"] = before.get("overrides", [])
+    attempts = 1 if cfg.rerun or before is None else before.get("attempts", 1) + 1
+    now = write_environment(directory, attempts=attempts, **facts)
+    found = differences(before, now) if before else []
+    for difference in found:
+        log.warning("%s: %s", "rerun" if cfg.rerun else "resume", difference)
+    return found
+
+
+def _repeated(cfg: DictConfig, differing: list[str]) -> dict[str, Any]:
+    """Return what metrics.json says of the run that was repeated."""
+    if not cfg.rerun:
+        return {}
+    return {"rerun_of": {"run": str(cfg.rerun), "differs_in": differing}}
 
 
 def _data(
-    cfg: DictConfig, directory: Path
+    cfg: DictConfig, directory: Path, parts: int
 ) -> tuple[SegmentationData, Source, TargetColumns | None]:
     """Return the data, after a look at every file, and the image-level targets to be learnt."""
     if not cfg.data.name:
@@ -133,7 +192,7 @@ def _data(
     columns, targets = build_targets.find_targets(
         cfg.task, Path(cfg.data.root).expanduser(), source
     )
-    data = build.build_data(cfg.data, source, cfg.augment, cfg.seed, targets=targets)
+    data = build.build_data(cfg.data, source, cfg.augment, cfg.seed, targets=targets, parts=parts)
     data.check_sizes(source.scans["train"].sizes)
     return data, source, columns
 
@@ -159,8 +218,7 @@ def _score(
     source: Source,
     directory: Path,
     skipped: SkippedFiles,
-    warnings: list[str],
-    started: float,
+    **facts: Any,
 ) -> float:
     """Score the best weights on test, or on val where there is no test; return their val score."""
     checkpoint = trainer.checkpoint_callbacks[0]
@@ -181,6 +239,8 @@ def _score(
     if not trainer.is_global_zero:
         return val_score
     epoch = int(best["epoch"]) + 1
+    score = None if isnan(val_score) else val_score
+    save_model(module.model, directory / "model", module.classes, data.size)
     results = report(
         directory,
         f"best weights (epoch {epoch}) on {split}",
@@ -191,22 +251,26 @@ def _score(
         split=split,
         epoch=epoch,
         encoder_weights=module.model.encoder.source,
-        seconds=round(time.perf_counter() - started, 1),
-        warnings=warnings,
-        **{f"val_{monitor.name}": None if isnan(val_score) else val_score},
+        parameters=count_parameters(module.model),
+        latency_ms=latency_ms(module.model, _scored_size(data, split), module.device),
+        **{f"val_{monitor.name}": score, "score": score, **facts},
     )
     values = {f"best/{split}_{name}": value for name, value in results.flat().items()}
     for logger in trainer.loggers:
         logger.log_metrics(values | {f"best/val_{monitor.name}": val_score})
-    save_model(module.model, directory / "model", module.classes, data.size)
-    console.show_warnings(warnings)
+    console.show_warnings(facts["warnings"])
     _show_next(directory, module.classes is not None)
     return val_score
 
 
+def _scored_size(data: SegmentationData, split: str) -> tuple[int, int]:
+    """Return the height and width of the first image of a split, as the model sees it."""
+    return tuple(data.datasets[split][0]["image"].shape[-2:])
+
+
 def _show_next(directory: Path, segments: bool) -> None:
     """Print where the run is, and what may be typed next."""
-    given = HydraConfig.get().overrides.task
+    given = (runs.read_environment(directory) or {}).get("overrides", [])
     again = [shlex.quote(one) for one in given if re.match(r"[+~]*(data|task)\b", one)]
     here = Path.cwd()
     run = directory.relative_to(here) if directory.is_relative_to(here) else directory

@@ -1,6 +1,10 @@
 """The loaders of a run's splits."""
 
+import os
+import signal
+import threading
 from collections.abc import Mapping
+from types import FrameType
 from typing import Any
 
 import cv2
@@ -19,8 +23,16 @@ from segmentation.data.window import Size
 from segmentation.errors import ConfigError
 from segmentation.hardware import available_cores
 
+STOP_SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1", "SIGUSR2")
+"""What people and clusters end a job with."""
+WORKER_GRACE = 10.0
+"""Seconds a loading process goes on after SIGTERM."""
+
 LARGEST = 512
 """The longest side of a crop that is chosen by itself, in pixels."""
+
+AUTO_BATCH_SIZE = 8
+"""The global batch of data.batch_size=auto, which goes in as many parts as the memory needs."""
 
 
 class SegmentationData(pl.LightningDataModule):
@@ -38,6 +50,7 @@ class SegmentationData(pl.LightningDataModule):
         skip: files that cannot be read while the run goes on are left out, see
             `SegmentationDataset`; else they stop it.
         targets: the image-level targets of each split; none by default.
+        parts: a training batch comes in so many equal parts, whose gradients are accumulated.
 
     Raises:
         ConfigError: a batch that is smaller than one image or does not divide among the ranks.
@@ -54,6 +67,7 @@ class SegmentationData(pl.LightningDataModule):
         seed: int = 0,
         skip: bool = False,
         targets: Mapping[str, TargetTable] | None = None,
+        parts: int = 1,
     ) -> None:
         super().__init__()
         check_count("data.batch_size", batch_size, 1)
@@ -65,8 +79,10 @@ class SegmentationData(pl.LightningDataModule):
                 "padded with void. Type data.crop=null, or a smaller one."
             )
         self.batch_size = batch_size
+        self.parts = parts
         self.workers = workers
         self.seed = seed
+        self._place = (0, 0)
         self.size, self.crop = size, crop
         self.datasets: dict[str, SegmentationDataset] = {
             split: SegmentationDataset(pairs, size, skip, (targets or {}).get(split))
@@ -101,11 +117,28 @@ class SegmentationData(pl.LightningDataModule):
             "data.size=[height,width] (resized)."
         )
 
+    def begin_at(self, epoch: int, batches: int) -> None:
+        """Say which batch of training comes first; before the loader is asked for.
+
+        Its workers start to load at once, so that afterwards is too late.
+
+        Args:
+            epoch: counted from 0.
+            batches: so many of that epoch a rank has had already.
+        """
+        self._place = (epoch, batches)
+
     def train_dataloader(self) -> DataLoader:
         """Batches of augmented samples, in an order that (seed, epoch) gives."""
         rank, ranks = self._ranks()
-        sampler = EpochSampler(len(self.train_set), self.batch_size, self.seed, rank, ranks)
-        return self._loader(self.train_set, sampler, self._rank_batch(ranks))
+        size = self._rank_batch(ranks) // self.parts
+        epoch, batches = self._place
+        if self.trainer and self.trainer.current_epoch > epoch:  # asked for again, by Lightning
+            epoch, batches = self.trainer.current_epoch, 0
+        sampler = EpochSampler(
+            len(self.train_set), self.batch_size, self.seed, rank, ranks, epoch, batches * size
+        )
+        return self._loader(self.train_set, sampler, size)
 
     def val_dataloader(self) -> DataLoader:
         """The val split, for scoring."""
@@ -149,7 +182,7 @@ class SegmentationData(pl.LightningDataModule):
             collate_fn=collate,
             pin_memory=on_gpu,
             persistent_workers=workers > 0 and dataset is getattr(self, "train_set", None),
-            worker_init_fn=_one_thread,
+            worker_init_fn=_prepare_worker,
         )
 
 
@@ -178,7 +211,21 @@ def auto_workers(on_cpu: bool, ranks_here: int) -> int:
     return max(1, min(8, share // 4 if on_cpu else share))
 
 
-def _one_thread(worker: int) -> None:
-    """Keep a worker to one core: processes are what loads in parallel."""
+def _prepare_worker(worker: int) -> None:
+    """Keep a worker to one core, and give its parent time to end the batch that is under way.
+
+    A signal on which the parent saves its state reaches the workers too (Ctrl-C in a terminal, a
+    cluster that stops a job). On SIGTERM a worker leaves a little later, as an interpreter that
+    exits waits for those that it has told to.
+    """
     cv2.setNumThreads(0)
     torch.set_num_threads(1)
+    for name in STOP_SIGNALS:
+        if number := getattr(signal, name, None):  # Windows has not all
+            signal.signal(number, _leave_later if name == "SIGTERM" else signal.SIG_IGN)
+
+
+def _leave_later(number: int, frame: FrameType | None) -> None:
+    timer = threading.Timer(WORKER_GRACE, os._exit, (0,))
+    timer.daemon = True
+    timer.start()

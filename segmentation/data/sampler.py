@@ -19,16 +19,27 @@ class EpochSampler(Sampler[tuple[int, int]]):
         batch_size: the global batch.
         seed: the run's seed.
         rank, ranks: which process this is, of how many.
+        epoch: the one that comes first.
+        start: samples of that epoch that this rank has seen already. They are left out when it is
+            gone through for the first time; the length stays that of a whole epoch.
     """
 
     def __init__(
-        self, length: int, batch_size: int, seed: int, rank: int = 0, ranks: int = 1
+        self,
+        length: int,
+        batch_size: int,
+        seed: int,
+        rank: int = 0,
+        ranks: int = 1,
+        epoch: int = 0,
+        start: int = 0,
     ) -> None:
         self.length = length
         self.batch_size = batch_size
         self.seed = seed
         self.rank, self.ranks = rank, ranks
-        self.epoch = 0
+        self.epoch = epoch
+        self._seen = {epoch: start}
 
     def set_epoch(self, epoch: int) -> None:
         """Say which epoch comes next; Lightning calls it."""
@@ -37,7 +48,8 @@ class EpochSampler(Sampler[tuple[int, int]]):
     def __iter__(self) -> Iterator[tuple[int, int]]:
         order = np.random.default_rng((self.seed, self.epoch)).permutation(self.length)
         order = np.resize(order, len(self) * self.ranks)
-        return iter([(self.epoch, int(index)) for index in order[self.rank :: self.ranks]])
+        mine = order[self.rank :: self.ranks][self._seen.pop(self.epoch, 0) :]
+        return iter([(self.epoch, int(index)) for index in mine])
 
     def __len__(self) -> int:
         batches = max(self.length // self.batch_size, 1)

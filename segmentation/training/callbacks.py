@@ -99,3 +99,27 @@ class Throughput(pl.Callback):
         if at_log_interval(trainer):
             module.log("train/images_per_s", self._images / (now - self._since), batch_size=1)
             self._since, self._images = now, 0
+
+
+class Elapsed(pl.Callback):
+    """Count the seconds a run has trained and scored, over all its starts.
+
+    Attributes:
+        seconds: until now; what was done after a checkpoint that a start goes on from is not in it.
+    """
+
+    def __init__(self) -> None:
+        self._before = 0.0
+        self._since = time.perf_counter()
+
+    @property
+    def seconds(self) -> float:
+        return self._before + time.perf_counter() - self._since
+
+    def state_dict(self) -> dict[str, float]:
+        """Return what a checkpoint keeps."""
+        return {"seconds": self.seconds}
+
+    def load_state_dict(self, state_dict: dict[str, float]) -> None:
+        """Add the seconds of earlier starts."""
+        self._before = state_dict["seconds"]

@@ -1,29 +1,30 @@
-"""Loggers: what a run tells W&B, TensorBoard and MLflow, all of it kept below the run directory.
+"""What a run tells W&B, kept below the run directory too.
 
-W&B is a convenience and must never cost a run. A run is online when there are credentials and the
-server answers, and offline otherwise; whatever fails later is one warning.
+W&B is a convenience and must never cost a run (see `Forgiving`). A run is online when there are
+credentials and the server answers, and offline otherwise; resumed, it goes on in its W&B run.
 """
 
-import importlib.util
 import logging
 import os
+import re
+import secrets
 import shlex
 import ssl
 import threading
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from contextlib import suppress
 from http.client import HTTPException
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from pytorch_lightning.loggers import Logger, MLFlowLogger, TensorBoardLogger
 from pytorch_lightning.loggers import WandbLogger as LightningWandbLogger
 from pytorch_lightning.loggers.logger import rank_zero_experiment
 from pytorch_lightning.utilities import rank_zero_only
 
-from segmentation.errors import ConfigError
+from segmentation.training.forgiving import Forgiving, redacted, short
+from segmentation.training.wandb_log import mend_parts
 
 if TYPE_CHECKING:
     from wandb import Run, Settings
@@ -36,20 +37,25 @@ log = logging.getLogger(__name__)
 _set_here: dict[str, str] = {}
 
 
-class WandbLogger(LightningWandbLogger):
+class WandbLogger(Forgiving, LightningWandbLogger):
     """Lightning's W&B logger, made unable to stop a run or to hold it up.
 
-    `WANDB_MODE`, `WANDB_BASE_URL` and the other variables of W&B are honoured. Only rank zero
-    opens a run, at the first thing logged.
+    `WANDB_MODE`, `WANDB_RUN_GROUP` and the other variables of W&B are honoured. Only rank zero
+    opens a run, at the first thing logged. Its id is kept in the folder `wandb`: a run that goes on
+    there goes on in its W&B run, or leaves one more part on disk that `wandb sync` adds to it. What
+    W&B was told in the last 15 s before a kill may be in none; `metrics.csv` has it.
+    Points are placed by `trainer/global_step`, so that W&B takes steps that come again.
 
     Args:
         save_dir: the run directory; everything lands in its folder `wandb`.
         project: the W&B project.
         entity: the W&B user or team; None for the account's default.
         name: what the run is called; None for the name of the run directory.
-        group: the group of runs it is shown in.
+        group: the group of runs it is shown in; None for what `WANDB_RUN_GROUP` says.
         tags: its tags.
     """
+
+    service = "W&B"
 
     def __init__(
         self,
@@ -70,7 +76,6 @@ class WandbLogger(LightningWandbLogger):
             tags=list(tags) if tags else None,
         )
         self._folder = folder
-        self._warned = False
 
     @property
     @rank_zero_experiment
@@ -100,27 +105,14 @@ class WandbLogger(LightningWandbLogger):
         if self.online:
             _ask(self.experiment.settings.base_url)
 
-    @contextmanager
-    def forgiving(self) -> Iterator[None]:
-        """Turn a failure of W&B into a warning; only the first is shown."""
-        try:
-            yield
-        except Exception as error:
-            if not self._warned:
-                self._warned = True
-                log.warning("W&B failed, the run goes on: %s", _short(error))
+    def reopen(self, error: Exception) -> None:
+        """Open a further part of the run if the process that writes it has died."""
+        if isinstance(error, ConnectionResetError | BrokenPipeError):
+            import wandb
 
-    @rank_zero_only
-    def log_hyperparams(self, params: Any) -> None:
-        """Add plain values to the configuration that W&B shows."""
-        with self.forgiving():
-            super().log_hyperparams(params)
-
-    @rank_zero_only
-    def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
-        """Log one value of each curve."""
-        with self.forgiving():
-            super().log_metrics(metrics, step)
+            self._experiment = None
+            with suppress(ConnectionError):
+                wandb.teardown()
 
     @rank_zero_only
     def finish(self, exit_code: int = 0) -> None:
@@ -158,7 +150,8 @@ def open_run(folder: Path, **options: Any) -> "Run":
     )
     options |= {"dir": folder, "settings": settings, "reinit": "create_new"}
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        mend_parts(folder / "wandb")
+        options |= {"id": _wandb_id(folder / "wandb"), "resume": "allow"}
         chosen = wandb.setup(settings).settings
         if chosen.mode == "disabled":
             return wandb.init(mode="disabled", **options)
@@ -168,12 +161,13 @@ def open_run(folder: Path, **options: Any) -> "Run":
             if reason is None:
                 return _open_online(chosen.base_url, options)
         except Exception as error:
-            level, reason = logging.WARNING, _short(error)
+            level, reason = logging.WARNING, short(error)
+            wandb.teardown()  # what has failed keeps the run's id for itself
         run = wandb.init(mode="offline", **options)
         log.log(level, "W&B is offline: %s. To upload the run: %s", reason, sync_command(run))
         return run
     except Exception as error:
-        log.warning("W&B keeps nothing of this run: %s", _short(error))
+        log.warning("W&B keeps nothing of this run: %s", short(error))
         return wandb.init(mode="disabled", **options)
 
 
@@ -184,8 +178,30 @@ def stays_offline(settings: "Settings") -> str | None:
     if settings.mode in ("offline", "dryrun"):
         return "WANDB_MODE or `wandb offline` says so"
     if not wandb.login(prompt=False, verify=False):
-        return f"no credentials for {settings.base_url} (`wandb login` makes them)"
+        return f"no credentials for {redacted(settings.base_url)} (`wandb login` makes them)"
     return None
+
+
+def known_id(folder: Path) -> str | None:
+    """Return the id that a service's folder in the run directory keeps; None in a new run."""
+    with suppress(OSError, UnicodeError):
+        known = (folder / "run_id").read_text(encoding="utf-8").strip()
+        return known if re.fullmatch(r"[\w-]{1,64}", known) else None
+    return None
+
+
+def keep_id(folder: Path, run_id: str) -> None:
+    """Keep the id of a run at a service, for a start that goes on with the run."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "run_id").write_text(run_id + "\n", encoding="utf-8")
+
+
+def _wandb_id(folder: Path) -> str:
+    run_id = known_id(folder)
+    if run_id is None:  # an agent of a W&B sweep has chosen one
+        run_id = os.environ.get("WANDB_RUN_ID") or secrets.token_hex(6)
+        keep_id(folder, run_id)
+    return run_id
 
 
 def _open_online(url: str, options: dict[str, Any]) -> "Run":
@@ -194,24 +210,21 @@ def _open_online(url: str, options: dict[str, Any]) -> "Run":
     # `wandb.init` needs its whole time limit to find out that nobody is there.
     _ask(url)
     run = wandb.init(mode="online", **options)
-    log.info("W&B: %s", run.url)
+    log.info("W&B: %s", redacted(run.url or ""))
     return run
 
 
 def _ask(url: str) -> None:
     if not answers(url):
-        raise ConnectionError(f"{url} does not answer")
-
-
-def _short(error: Exception) -> str:
-    """Return what an error is in one line."""
-    first, *_ = str(error).splitlines() or [""]
-    return f"{type(error).__name__}: {first}"
+        raise ConnectionError(f"{redacted(url)} does not answer")
 
 
 def sync_command(run: "Run") -> str:
     """Return the command that uploads what a run has left on disk."""
-    return f"wandb sync {shlex.quote(str(Path(run.dir).parent))}"
+    part = Path(run.dir).parent
+    if run.offline:  # all parts of the run; what is synced already is left out
+        return f"wandb sync {shlex.quote(str(part.parent))}"
+    return f"wandb sync --include-online {shlex.quote(str(part))}"
 
 
 def keep_below(folder: Path) -> None:
@@ -251,40 +264,3 @@ def answers(url: str, seconds: float = PROBE_SECONDS) -> bool:
     thread.start()
     thread.join(seconds)
     return answered.is_set()
-
-
-def tensorboard(save_dir: str | os.PathLike) -> Logger:
-    """Return a TensorBoard logger that writes into the folder `tensorboard` of a run directory.
-
-    Raises:
-        ConfigError: the package is not installed.
-    """
-    _require("tensorboard")
-    return TensorBoardLogger(os.fspath(save_dir), name="tensorboard", version="")
-
-
-def mlflow(save_dir: str | os.PathLike, experiment: str = "cityseg") -> Logger:
-    """Return an MLflow logger with a database of its own in the folder `mlflow`; no server.
-
-    Raises:
-        ConfigError: the package is not installed.
-    """
-    _require("mlflow")
-    folder = Path(save_dir).absolute() / "mlflow"
-    folder.mkdir(parents=True, exist_ok=True)
-    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-    # SQLite, because MLflow 3 refuses its older store of plain files.
-    return MLFlowLogger(
-        experiment_name=experiment,
-        run_name=folder.parent.name,
-        tracking_uri=f"sqlite:///{folder / 'mlflow.db'}",
-        artifact_location=(folder / "artifacts").as_uri(),
-    )
-
-
-def _require(package: str) -> None:
-    if importlib.util.find_spec(package) is None:
-        raise ConfigError(
-            f"logger={package} needs a package that is not here: type "
-            f"`.venv/bin/python -m pip install -e '.[{package}]'` or use logger=none."
-        )

@@ -4,6 +4,7 @@ from functools import partial
 from typing import Any
 
 import torch
+from pytorch_lightning.trainer.states import TrainerFn
 from pytorch_lightning.utilities import GradClipAlgorithmType
 from pytorch_lightning.utilities.types import OptimizerLRSchedulerConfig
 from torch import Tensor, nn
@@ -11,9 +12,17 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
 from segmentation.classes import ClassTable
+from segmentation.data.datamodule import SegmentationData
 from segmentation.models import Model
 from segmentation.training.monitor import monitor_of
 from segmentation.training.parameter_groups import parameter_groups
+from segmentation.training.resuming import (
+    begin_epoch_afresh,
+    place_of,
+    seed_step,
+    settle,
+    stopped,
+)
 from segmentation.training.scoring import Batch, ScoringModule
 
 LOSS_LR_FACTOR = 10.0
@@ -32,6 +41,7 @@ class TrainingModule(ScoringModule):
         encoder_lr_factor: the encoder's learning rate as a multiple of the rest's.
         freeze_encoder_epochs: for so many first epochs the encoder stays as it is.
         checkpoint_extra: plain values that every checkpoint keeps beside the weights.
+        seed: what is random in a step follows from it and from the step's place.
     """
 
     model: Model
@@ -46,6 +56,7 @@ class TrainingModule(ScoringModule):
         encoder_lr_factor: float = 1.0,
         freeze_encoder_epochs: int = 0,
         checkpoint_extra: dict | None = None,
+        seed: int = 0,
     ) -> None:
         super().__init__(model, classes)
         self.loss = loss
@@ -54,6 +65,7 @@ class TrainingModule(ScoringModule):
         self.encoder_lr_factor = encoder_lr_factor
         self.freeze_encoder_epochs = freeze_encoder_epochs
         self.checkpoint_extra = checkpoint_extra or {}
+        self.seed = seed
         self.monitor = monitor_of(model)
 
     def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
@@ -92,6 +104,15 @@ class TrainingModule(ScoringModule):
             nn.utils.clip_grad_value_(self.parameters(), gradient_clip_val)
         elif gradient_clip_val:
             nn.utils.clip_grad_norm_(self.parameters(), gradient_clip_val)
+
+    def on_train_start(self) -> None:
+        """Take up a run where it was left."""
+        begin_epoch_afresh(self.trainer)
+        self.on_train_epoch_start()  # Lightning does not call it within an epoch
+
+    def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
+        """Make what is random in the step follow from its place in the run."""
+        seed_step(self.seed, self.current_epoch, batch_idx, self.global_rank)
 
     def on_train_epoch_start(self) -> None:
         """Freeze or release the encoder."""
@@ -133,8 +154,19 @@ class TrainingModule(ScoringModule):
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Add what the weights mean and their scores, so that a checkpoint is enough by itself."""
+        settle(checkpoint)
+        checkpoint["stopped"] = stopped(self.trainer)
         checkpoint.update(self.checkpoint_extra)
         if (result := self.scores) is not None and self.classes is not None:
             checkpoint["scores"] = result.to_dict(self.classes.names)
         if (targets := self.target_scores) is not None:
             checkpoint["scores"] = {**checkpoint.get("scores", {}), "targets": targets.to_dict()}
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Go on at the checkpoint's place; the weights are Lightning's business."""
+        if self.trainer.state.fn != TrainerFn.FITTING:
+            return
+        self.trainer.should_stop = checkpoint.get("stopped", False)
+        data = self.trainer.datamodule  # type: ignore[attr-defined]
+        if isinstance(data, SegmentationData):
+            data.begin_at(*place_of(checkpoint))

@@ -26,7 +26,7 @@ def test_every_sample_is_in_one_fold_with_its_whole_group(groups, folds, tmp_pat
     samples = [Sample(f"s{index:02d}", path, path, group) for index, group in enumerate(groups)]
     units = {sample.group or sample.name for sample in samples}
     if len(units) < folds:
-        with pytest.raises(DataError, match="cannot be divided into data.folds"):
+        with pytest.raises(DataError, match=r"cannot be divided into data\.folds"):
             into_folds(samples, folds)
         return
     parts = into_folds(samples, folds)

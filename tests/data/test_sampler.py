@@ -46,3 +46,26 @@ def test_scoring_reaches_every_image_and_ranks_get_equally_many(length, ranks):
     parts = [list(RankSampler(length, rank, ranks)) for rank in range(ranks)]
     assert {len(part) for part in parts} == {-(-length // ranks)}
     assert {index for part in parts for index in part} == set(range(length))
+
+
+@given(
+    length=sizes,
+    per_rank=st.integers(1, 5),
+    ranks=st.integers(1, 3),
+    epoch=st.integers(0, 3),
+    part=st.floats(0, 1),
+)
+def test_what_was_seen_is_left_out_once(length, per_rank, ranks, epoch, part):
+    for rank in range(ranks):
+        fresh = EpochSampler(length, per_rank * ranks, 0, rank, ranks)
+        whole = {}
+        for one in (epoch, epoch + 1):
+            fresh.set_epoch(one)
+            whole[one] = list(fresh)
+        seen = round(part * len(fresh))
+        sampler = EpochSampler(length, per_rank * ranks, 0, rank, ranks, epoch, seen)
+        assert len(sampler) == len(fresh)
+        assert list(sampler) == whole[epoch][seen:]
+        assert list(sampler) == whole[epoch]
+        sampler.set_epoch(epoch + 1)
+        assert list(sampler) == whole[epoch + 1]

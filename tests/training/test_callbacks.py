@@ -63,7 +63,9 @@ def test_last_is_truly_the_last_and_best_is_the_best(tmp_path):
     trainer = fit(tmp_path, Toy())
     assert saved(tmp_path / "last.ckpt")["global_step"] == trainer.global_step == 12
     assert saved(tmp_path / "best.ckpt")["epoch"] == 0
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["best.ckpt", "last.ckpt"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "best.ckpt", "last.ckpt", "previous.ckpt",
+    ]  # fmt: skip
 
 
 def test_last_is_the_last_when_time_or_steps_end_the_run_within_an_epoch(tmp_path):

@@ -14,7 +14,9 @@ every_optimizer = pytest.mark.parametrize("name", OPTIMIZERS)
 
 
 def configured(name, model, **options):
-    return instantiate(OmegaConf.load(CONF / f"{name}.yaml"), **options)(model.parameters())
+    config = OmegaConf.to_container(OmegaConf.load(CONF / f"{name}.yaml"))
+    assert config.pop("lr_for_batch", "missing") is None
+    return instantiate(config, **options)(model.parameters())
 
 
 def net(layout):

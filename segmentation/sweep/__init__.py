@@ -1,0 +1,1 @@
+"""Sweeps: a job is a child `train.py`, files are the state, Hydra's launchers do the scheduling."""
