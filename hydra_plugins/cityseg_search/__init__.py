@@ -1,0 +1,1 @@
+"""The search by Optuna as a plugin of Hydra."""

@@ -1,0 +1,136 @@
+"""`python train.py -m sweep=search`: Optuna draws what Hydra's launcher runs.
+
+Hydra makes plugins of modules below `hydra_plugins` only, and imports them all at every start: what
+is heavy is imported where it is used. (hydra-optuna-sweeper stays with Optuna 2.10.)
+"""
+
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.plugins import Plugins
+from hydra.plugins.launcher import Launcher
+from hydra.plugins.sweeper import Sweeper
+from hydra.types import HydraContext, TaskFunction
+from omegaconf import DictConfig, OmegaConf, open_dict, read_write
+
+from segmentation.errors import ConfigError
+
+if TYPE_CHECKING:
+    from segmentation.sweep.space import Space
+    from segmentation.sweep.study import Search
+
+SECRET = "sweep.storage="
+FROM_ENVIRONMENT = "sweep.storage=${oc.env:CITYSEG_STORAGE}"
+
+
+class SearchSweeper(Sweeper):
+    """Runs batches of `launcher.jobs` trials until the study has `sweep.trials` of them.
+
+    Args:
+        params: ranges by key; what the command line says of a key counts more.
+    """
+
+    def __init__(self, params: Mapping[str, Any]) -> None:
+        self._params = params
+        self.hydra_context: HydraContext | None = None
+        self.config: DictConfig | None = None
+        self.launcher: Launcher | None = None
+        self._storage: str | None = None
+
+    def setup(
+        self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig
+    ) -> None:
+        """Take the storage's URL out of the configuration, which launchers print and write."""
+        self.hydra_context, self.config = hydra_context, config
+        self._storage = config.sweep.storage
+        with read_write(config), open_dict(config):
+            config.sweep.storage = None
+            given = config.hydra.overrides.task
+            config.hydra.overrides.task = [one for one in given if not one.startswith(SECRET)]
+        # What the sweep tells people to type again.
+        sys.argv = [FROM_ENVIRONMENT if one.startswith(SECRET) else one for one in sys.argv]
+        self.launcher = Plugins.instance().instantiate_launcher(
+            hydra_context=hydra_context, task_function=task_function, config=config
+        )
+
+    def sweep(self, arguments: list[str]) -> None:
+        """Search.
+
+        Args:
+            arguments: the overrides of the command line.
+
+        Raises:
+            ConfigError: an option that cannot work; no job has been started then.
+        """
+        from segmentation.sweep.allotment import allotment
+        from segmentation.sweep.stop import stop_asked
+
+        assert self.config is not None
+        assert self.launcher is not None
+        space = self._space([one for one in arguments if not one.startswith(SECRET)])
+        directory = Path(self.config.hydra.sweep.dir)
+        size = allotment(self.config.launcher).jobs
+        search = self._search(space, directory)
+        try:
+            while draws := search.next(size, self.config.sweep.trials):
+                folders = [self._job(draw.overrides, draw.trial.number) for draw in draws]
+                for draw, folder in zip(draws, folders, strict=True):
+                    search.start(draw, folder)
+                self.launcher.launch(
+                    [draw.overrides for draw in draws], initial_job_idx=draws[0].trial.number
+                )
+                search.tell()
+                if stop_asked(directory):
+                    break
+        finally:
+            search.close()
+
+    def _space(self, arguments: Sequence[str]) -> "Space":
+        """Return what is searched, after composing every choice that there is."""
+        from segmentation.sweep.space import Space
+
+        assert self.hydra_context is not None
+        ranges = [f"{key}={value}" for key, value in self._params.items()]
+        parser = OverridesParser.create(config_loader=self.hydra_context.config_loader)
+        space = Space.from_overrides(parser.parse_overrides([*ranges, *arguments]))
+        for corner in space.corners():
+            self._job(corner, 0)
+        return space
+
+    def _job(self, overrides: list[str], number: int) -> Path:
+        """Compose a job as its launcher will, and return its directory."""
+        assert self.config is not None
+        assert self.hydra_context is not None
+        loader = self.hydra_context.config_loader
+        cfg = loader.load_sweep_config(master_config=self.config, sweep_overrides=overrides)
+        with read_write(cfg), open_dict(cfg):
+            cfg.hydra.job.num, cfg.hydra.job.id = number, str(number)
+        job = OmegaConf.masked_copy(cfg, [str(key) for key in cfg if key != "hydra"])
+        if missing := sorted(OmegaConf.missing_keys(job)):
+            typed = " ".join(f"{key}=<value>" for key in missing)
+            raise ConfigError(f"{', '.join(missing)} is not set. Type {typed}.")
+        return Path(cfg.hydra.sweep.dir) / cfg.hydra.sweep.subdir
+
+    def _search(self, space: "Space", directory: Path) -> "Search":
+        from segmentation.sweep.study import Search
+        from segmentation.trials import storage_url
+
+        assert self.config is not None
+        options = cast(dict[str, Any], OmegaConf.to_container(self.config.sweep, resolve=True))
+        own = "search" if self._storage is None else directory.absolute().name
+        search = Search(
+            storage_url(self._storage, directory),
+            options["study"] or own,
+            directory,
+            space,
+            options["objectives"],
+            options["sampler"],
+            options["seed"],
+            options["pruner"],
+        )
+        if options["retry"]:
+            search.retry()
+        return search
