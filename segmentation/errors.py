@@ -33,7 +33,7 @@ class TrainingError(SegmentationError):
     """Training had to stop: a loss that is not finite, a checkpoint that cannot be written."""
 
 
-class Interrupted(TrainingError):
+class Interrupted(TrainingError):  # noqa: N818  # nobody made a mistake
     """A signal stopped training after its state was saved.
 
     Args:
