@@ -66,6 +66,7 @@ class Watch:
             for number in (signal.SIGINT, signal.SIGTERM):
                 self._handlers[number] = signal.signal(number, self._on_signal)
         self.look()  # what an earlier start has left is no news
+        self._print(f"sweep: {self.sweep}\nafter whatever stops it:\n  {self.command()}")
         left = {name for name, row in self.rows.items() if row.state == "running"}
         for name in left:
             if not working(self.sweep / name):
@@ -83,7 +84,7 @@ class Watch:
         for number, handler in self._handlers.items():
             signal.signal(number, handler)  # type: ignore[arg-type]
         os.environ.pop(SWEEPER, None)
-        self._tell(self.look())
+        self._tell(self.look(), tables=False)  # the summary has it
         rows = [
             Row(row.name, row.overrides, row.job, row.state == "running" and not self._runs(row))
             for row in self.rows.values()
@@ -155,7 +156,7 @@ class Watch:
             names = [entry.name for entry in entries if entry.is_dir()]
         return [name for name in names if name not in self.rows or not _done(self.rows[name].job)]
 
-    def _tell(self, changed: Sequence[Row]) -> None:
+    def _tell(self, changed: Sequence[Row], tables: bool = True) -> None:
         """Print a line for each change, the log's end of what failed, and at times the table."""
         over = sum(row.state not in ("waiting", "running") for row in self.rows.values())
         for row in changed:
@@ -163,7 +164,7 @@ class Watch:
         now = time.monotonic()
         if self._dirty and now - self._wrote > max(LOOK, 50 * self._cost):
             self._write()
-        if changed and now - self._tabled > TABLE:
+        if tables and changed and now - self._tabled > TABLE:
             self._tabled = now
             self._console.print(table.job_table(list(self.rows.values())))
 
