@@ -61,15 +61,19 @@ def at_work(directory: Path) -> Iterator[None]:
         ConfigError: one is at work there.
     """
     directory.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(directory / LOCK, timeout=2)  # who only looks (see `working`) is soon gone
     try:
-        with FileLock(directory / LOCK, timeout=0):
-            yield
-            if finished(directory):
-                (directory / LOCK).unlink(missing_ok=True)
+        lock.acquire()
     except Timeout as error:
         raise ConfigError(
             f"another process trains in {directory}. Wait for it, or choose another hydra.run.dir."
         ) from error
+    try:
+        yield
+        if finished(directory):
+            (directory / LOCK).unlink(missing_ok=True)
+    finally:
+        lock.release()
 
 
 def run_directory(folder: str, time: str, what: str, token: str, _root_: DictConfig) -> str:
@@ -87,12 +91,19 @@ def run_directory(folder: str, time: str, what: str, token: str, _root_: DictCon
     resume = _root_.get("resume")
     if resume not in (None, "auto"):
         directory = Path(resume).expanduser()
+        if (directory / "jobs.csv").is_file():
+            raise ConfigError(
+                f"resume={resume}: that is a sweep. Give its command again with "
+                f"hydra.sweep.dir={resume}: it runs what is missing."
+            )
         if not begun(directory):
             raise ConfigError(
                 f"resume={resume}: there is no run in {directory.absolute()} (it would have a "
                 f"{CONFIG}). Name a run directory, or type resume=auto for the newest one."
             )
         return str(directory)
+    if rerun := _root_.get("rerun"):
+        what = _what(Path(rerun).expanduser())
     if started_from_outside() is not None:  # each rank asks for itself
         shared = shared_name()
         if shared is None:
@@ -100,7 +111,11 @@ def run_directory(folder: str, time: str, what: str, token: str, _root_: DictCon
                 "torchrun on several machines: name one directory that all processes share, as in "
                 "hydra.run.dir=runs/<name>, or start torchrun with --rdzv-id=<name>."
             )
-        return str(Path(folder) / f"{shared}_{what}")
+        of_all = Path(folder) / f"{shared}_{what}"
+        if resume is None or begun(of_all):
+            return str(of_all)
+        # Whether somebody works there is rank zero's to find out: it would look as if all did.
+        return str(_newest_unfinished(Path(folder), settings(_root_), idle=False) or of_all)
     new = str(Path(folder) / f"{time}_{what}_{token}")
     if resume is None:
         return new
@@ -109,11 +124,23 @@ def run_directory(folder: str, time: str, what: str, token: str, _root_: DictCon
     return _chosen[new]
 
 
-def _newest_unfinished(folder: Path, wanted: dict[str, Any]) -> Path | None:
-    """Return the newest run in a folder that has this configuration and has not ended."""
+def _what(earlier: Path) -> str:
+    """Return what the repetition of a run trains, as names of directories have it."""
+    if not begun(earlier):
+        raise ConfigError(f"rerun={earlier}: there is no run in {earlier.absolute()}.")
+    kept = read_settings(earlier)
+    return f"{kept['data']['name']}_{kept['encoder']['name']}_again"
+
+
+def _newest_unfinished(folder: Path, wanted: dict[str, Any], idle: bool = True) -> Path | None:
+    """Return the newest run in a folder that has this configuration and has not ended.
+
+    Args:
+        idle: nobody is at work there.
+    """
     configs = [path for path in folder.glob(f"*/{CONFIG}") if not finished(path.parent)]
     for path in sorted(configs, key=lambda path: path.stat().st_mtime, reverse=True):
-        if read_settings(path.parent) == wanted and not working(path.parent):
+        if read_settings(path.parent) == wanted and not (idle and working(path.parent)):
             return path.parent
     return None
 

@@ -28,7 +28,8 @@ PACKAGE = "cityseg"
 SERVICES = {"filelock", "huggingface-hub", "jinja2", "platformdirs", "requests", "rich", "wandb"}
 """What shows, fetches or waits: it changes no result, nor does what it needs."""
 NOT_COMPARED = {
-    "command", "overrides", "platform", "attempts", "git", "data", "versions", "hardware",
+    "command", "overrides", "platform", "attempts", "parts", "rerun_of", "git", "data", "versions",
+    "hardware",
 }  # fmt: skip
 """What is compared in a way of its own, or cannot matter: where and how the run was started."""
 CODE_CHANGED = {

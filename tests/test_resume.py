@@ -226,3 +226,41 @@ def test_out_of_memory_with_a_batch_size_of_ones_own_says_what_to_type(typed, tm
         result = run("train.py", *typed, "data.batch_size=2", f"hydra.run.dir={tmp_path}/run")
     assert result.returncode == 1
     assert "data.batch_size=auto" in result.stderr
+
+
+def test_what_is_there_is_never_written_over(whole, begun, tmp_path):
+    result = run("train.py", f"rerun={whole}", f"hydra.run.dir={begun}")
+    assert result.returncode == 1
+    assert "already holds a run" in result.stderr
+    result = run("train.py", f"resume={begun}", f"hydra.run.dir={tmp_path}/elsewhere")
+    assert result.returncode == 1
+    assert "leave hydra.run.dir= away" in result.stderr
+    assert not (tmp_path / "elsewhere" / "config.yaml").exists()
+
+
+def test_a_lack_of_memory_in_the_middle_costs_no_checkpoint(typed, tmp_path):
+    original = TrainingModule.training_step
+
+    def training_step(self, batch, batch_idx):
+        if self.current_epoch == 1:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return original(self, batch, batch_idx)
+
+    directory = tmp_path / "run"
+    with mock.patch.object(TrainingModule, "training_step", training_step):
+        result = run("train.py", *typed, "data.batch_size=auto", f"hydra.run.dir={directory}")
+    assert result.returncode == 1
+    assert "in the middle of training" in result.stderr
+    assert last(directory)["global_step"] == 1
+    succeed("train.py", f"resume={directory}")
+
+
+def test_best_weights_that_were_damaged_are_said(begun):
+    best = begun / "checkpoints" / "best.ckpt"
+    content = bytearray(best.read_bytes())
+    content[len(content) // 2] ^= 255
+    best.write_bytes(content)
+    with mock.patch("segmentation.training.checkpoints.BestCheckpoint._save_topk_checkpoint"):
+        result = run("train.py", f"resume={begun}")
+    assert result.returncode == 1
+    assert "best.ckpt is damaged" in result.stderr

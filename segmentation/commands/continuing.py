@@ -35,6 +35,14 @@ def configured(cfg: DictConfig, directory: Path, first: bool = True) -> DictConf
     """
     if cfg.resume and cfg.rerun:
         raise ConfigError("resume= goes on with a run and rerun= repeats one: type one of them.")
+    named = None if cfg.resume in (None, "auto") else Path(cfg.resume).expanduser()
+    if named is not None and named.resolve() != directory.resolve():
+        raise ConfigError("resume= says where the run is: leave hydra.run.dir= away.")
+    if not cfg.resume and first and begun(directory):
+        raise ConfigError(
+            f"{directory} already holds a run. Go on with it: {argument('resume', directory)}; or "
+            "choose another hydra.run.dir, or remove that one."
+        )
     if cfg.rerun:
         earlier = Path(cfg.rerun).expanduser()
         if not begun(earlier):
@@ -44,11 +52,6 @@ def configured(cfg: DictConfig, directory: Path, first: bool = True) -> DictConf
         return _with_typed(cfg, read_settings(directory), f"resume={cfg.resume}")
     if cfg.resume:
         log.info("resume=auto: no unfinished run of this configuration, so a new one begins")
-    elif first and begun(directory):
-        raise ConfigError(
-            f"{directory} already holds a run. Go on with it: {argument('resume', directory)}; or "
-            "choose another hydra.run.dir, or remove that one."
-        )
     return cfg
 
 

@@ -1,5 +1,6 @@
 """In how many parts a batch goes through the model, where the device has no memory for a whole."""
 
+import gc
 import logging
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import torch
 from omegaconf import DictConfig
 
 from segmentation import runs
+from segmentation.console import argument
 from segmentation.data.datamodule import AUTO_BATCH_SIZE
 from segmentation.errors import TrainingError
 
@@ -35,6 +37,12 @@ def more_parts(cfg: DictConfig, directory: Path, parts: int) -> int:
             "others cannot start again with it. Set data.batch_size to a number, and "
             "trainer.accumulate_grad_batches above 1."
         )
+    if any((directory / "checkpoints").glob("*.ckpt")):
+        raise TrainingError(
+            "the device ran out of memory in the middle of training, where its batches had fitted "
+            f"before: something else may use it. {directory / 'checkpoints'} has the state: go on "
+            f"with `python train.py {argument('resume', directory)}`."
+        )
     parts *= 2
     if parts > AUTO_BATCH_SIZE:
         raise TrainingError(
@@ -46,9 +54,7 @@ def more_parts(cfg: DictConfig, directory: Path, parts: int) -> int:
         "%d images. Batch norm sees the parts; all else stays.",
         AUTO_BATCH_SIZE, parts, AUTO_BATCH_SIZE // parts,
     )  # fmt: skip
-    # A checkpoint counts batches of another size.
-    for path in (directory / "checkpoints").glob("*.ckpt"):
-        path.unlink()
+    gc.collect()  # what has failed holds the old model, in circles
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
     return parts

@@ -4,7 +4,7 @@ import logging
 import re
 import shlex
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from math import isnan
 from pathlib import Path
 from typing import Any
@@ -27,7 +27,7 @@ from segmentation.data.check import quick_check
 from segmentation.data.datamodule import SegmentationData
 from segmentation.data.labels import write_table
 from segmentation.data.source import TABLE_FILE, Source, usable
-from segmentation.directories import at_work, finished, settings
+from segmentation.directories import at_work, finished, read_settings, settings
 from segmentation.environment import differences, write_environment
 from segmentation.errors import ConfigError, DataError, TrainingError
 from segmentation.hardware import device_name
@@ -37,7 +37,7 @@ from segmentation.quiet import quiet_libraries
 from segmentation.ranks import rank
 from segmentation.targets import TargetColumns
 from segmentation.training.callbacks import Elapsed
-from segmentation.training.checkpoints import newest_checkpoint
+from segmentation.training.checkpoints import LAST, damage, newest_checkpoint
 from segmentation.training.loggers import WandbLogger
 from segmentation.training.module import TrainingModule
 from segmentation.training.processes import SameConfiguration
@@ -62,14 +62,19 @@ def train(cfg: DictConfig) -> float:
     with runs.collected_warnings() as warnings, at_work(directory) if first else nullcontext():
         cfg = configured(cfg, directory, first)
         if finished(directory):
+            if cfg.resume and cfg.trainer != read_settings(directory)["trainer"]:
+                raise ConfigError(
+                    f"{directory} is finished, and its learning rate has come to its end: it "
+                    f"cannot be lengthened. Repeat it with more: {argument('rerun', directory)} "
+                    "trainer.max_epochs=<epochs>"
+                )
             return _recorded(directory)
         check_count("seed", cfg.seed, 0)
         parts = known_parts(directory)
         while True:
-            try:
+            with suppress(torch.OutOfMemoryError):
                 return _run(cfg, directory, parts, warnings)
-            except torch.OutOfMemoryError:
-                parts = more_parts(cfg, directory, parts)
+            parts = more_parts(cfg, directory, parts)  # what has failed is no longer held here
 
 
 def _run(cfg: DictConfig, directory: Path, parts: int, warnings: list[str]) -> float:
@@ -156,11 +161,17 @@ def _keep_environment(cfg: DictConfig, directory: Path, **facts: Any) -> list[st
     before = runs.read_environment(earlier)
     if before is not None:  # what the run is was typed then
         facts["overrides"] = before.get("overrides", [])
+    if cfg.rerun:
+        facts["rerun_of"] = str(earlier)
+    elif before is not None and "rerun_of" in before:
+        facts["rerun_of"] = before["rerun_of"]
     attempts = 1 if cfg.rerun or before is None else before.get("attempts", 1) + 1
     now = write_environment(directory, attempts=attempts, **facts)
     found = differences(before, now) if before else []
     for difference in found:
         log.warning("%s: %s", "rerun" if cfg.rerun else "resume", difference)
+    if cfg.rerun and not found:
+        log.info("rerun: code, versions, machine and data are those of %s", cfg.rerun)
     return found
 
 
@@ -229,6 +240,11 @@ def _score(
             f"{directory / 'checkpoints'} holds the last. Train for longer, or look at "
             "trainer.check_val_every_n_epoch and trainer.limit_val_batches."
         )
+    if reason := damage(Path(checkpoint.best_model_path)):
+        raise TrainingError(
+            f"{checkpoint.best_model_path} is damaged ({reason}). The last weights can be scored: "
+            f"python evaluate.py {argument('run', directory / 'checkpoints' / LAST)}"
+        )
     best = torch.load(checkpoint.best_model_path, weights_only=True, map_location="cpu")
     monitor = module.monitor
     val_score = monitor.of(best["scores"])
@@ -259,6 +275,10 @@ def _score(
     for logger in trainer.loggers:
         logger.log_metrics(values | {f"best/val_{monitor.name}": val_score})
     console.show_warnings(facts["warnings"])
+    if "rerun_of" in facts:
+        earlier = Path(facts["rerun_of"]["run"]).expanduser()
+        was = runs.read_metrics(earlier).get("score", "not known: it is not finished")
+        log.info("rerun: the score on val is %s, and was %s", score, was)
     _show_next(directory, module.classes is not None)
     return val_score
 
@@ -271,7 +291,8 @@ def _scored_size(data: SegmentationData, split: str) -> tuple[int, int]:
 def _show_next(directory: Path, segments: bool) -> None:
     """Print where the run is, and what may be typed next."""
     given = (runs.read_environment(directory) or {}).get("overrides", [])
-    again = [shlex.quote(one) for one in given if re.match(r"[+~]*(data|task)\b", one)]
+    other = re.compile(r"[+~]*(encoder|resume|rerun|hydra|sweep|launcher)\b")
+    again = [shlex.quote(one) for one in given if not other.match(one)]
     here = Path.cwd()
     run = directory.relative_to(here) if directory.is_relative_to(here) else directory
     console.show_next(

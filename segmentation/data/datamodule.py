@@ -153,7 +153,9 @@ class SegmentationData(pl.LightningDataModule):
         rank, ranks = self._ranks()
         dataset = self.datasets[split]
         return self._loader(
-            dataset, RankSampler(len(dataset), rank, ranks), self._rank_batch(ranks)
+            dataset,
+            RankSampler(len(dataset), rank, ranks),
+            max(1, self._rank_batch(ranks) // self.parts),
         )
 
     def _ranks(self) -> tuple[int, int]:

@@ -57,6 +57,7 @@ class Job:
     Attributes:
         script: what the child runs.
         cwd: where the sweep was started; paths in overrides count from there.
+        hydra: what Hydra itself needs to find the same options.
     """
 
     script: Path
@@ -64,12 +65,13 @@ class Job:
     sweep: Path
     directory: Path
     overrides: list[str]
+    hydra: list[str]
 
     def command(self) -> list[str]:
         """Return what to type for a new run, or to go on with the one that is there."""
         key = "resume" if begun(self.directory) else "hydra.run.dir"
         where = f"{key}={quoted(self.directory)}"
-        return [sys.executable, str(self.script), *self.overrides, where]
+        return [sys.executable, str(self.script), *self.hydra, *self.overrides, where]
 
 
 def run_job(cfg: DictConfig, script: Path) -> float | None:
@@ -88,7 +90,11 @@ def run_job(cfg: DictConfig, script: Path) -> float | None:
     cwd = Path(hydra.runtime.cwd)
     sweep = cwd / hydra.sweep.dir
     overrides = job_overrides(hydra.overrides.task)
-    job = Job(script, cwd, sweep, sweep / hydra.sweep.subdir, overrides)
+    where = [one for one in hydra.overrides.hydra if one.startswith("hydra.searchpath=")]
+    for source in hydra.runtime.config_sources:
+        if source.provider == "command-line":
+            where += ["--config-dir", source.path]
+    job = Job(script, cwd, sweep, sweep / hydra.sweep.subdir, overrides, where)
     if stop_asked(sweep):
         return None
     with _alone(job.directory) as alone:
@@ -153,7 +159,7 @@ def _run(job: Job, cfg: DictConfig) -> float | None:
     if before is not None and before.state == "failed" and not cfg.sweep.retry:
         return None
     with _allotted(job.sweep, cfg.launcher) as environment:
-        if stop_asked(job.sweep):
+        if environment is None or stop_asked(job.sweep):
             return None
         after = attempt(job.command(), job.overrides, job.directory, before, job.cwd, environment)
     ended = _record(job, after, cfg.sweep.keep)
@@ -163,8 +169,11 @@ def _run(job: Job, cfg: DictConfig) -> float | None:
 
 
 @contextmanager
-def _allotted(sweep: Path, launcher: DictConfig) -> Iterator[dict[str, str]]:
-    """Give the environment of the job's child, once there is room for it on this machine."""
+def _allotted(sweep: Path, launcher: DictConfig) -> Iterator[dict[str, str] | None]:
+    """Give the environment of the job's child, once there is room for it on this machine.
+
+    None if the sweep was to stop before there was.
+    """
 
     def stop() -> bool:
         return stop_asked(sweep)
@@ -178,6 +187,9 @@ def _allotted(sweep: Path, launcher: DictConfig) -> Iterator[dict[str, str]]:
             gpus = []
             if allotted.gpus_per_job:
                 gpus = held.enter_context(held_gpus(allotted.gpus_per_job, stop))
+                if gpus is None:
+                    yield None
+                    return
         yield child_environment(sweep.name, gpus, allotted.cpus_per_job)
 
 

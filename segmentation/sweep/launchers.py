@@ -35,10 +35,10 @@ def prepare(config: DictConfig) -> None:
     Raises:
         ConfigError: an option that cannot be, or something that is not there.
     """
-    if any(one.startswith("resume=") for one in config.hydra.overrides.task):
+    if any(one.startswith(("resume=", "rerun=")) for one in config.hydra.overrides.task):
         raise ConfigError(
-            "resume= is for one run. A sweep goes on when the same command is given again with its "
-            "directory: hydra.sweep.dir=<directory>."
+            "resume= and rerun= are for one run. A sweep goes on when the same command is given "
+            "again with its directory: hydra.sweep.dir=<directory>."
         )
     keep = config.sweep.keep
     if keep not in DISPENSABLE:

@@ -1,6 +1,7 @@
 """`report.html` of a sweep: from the files of its jobs, and from its study if it searches."""
 
 import json
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -40,6 +41,7 @@ def write_report(sweep: Path, rows: Sequence[Row] | None = None) -> Path:
         jobs=len(rows),
         best=next((row for row in rows if row.score is not None), None),
         groups=groups(rows),
+        warnings=warned(sweep, rows),
         most=ROWS,
         **_table(sweep, rows, found),
         study=None if found is None else _study_part(found),
@@ -56,6 +58,14 @@ def read_rows(sweep: Path) -> list[Row]:
             abandoned = job.state == "running" and not working(directory)
             rows.append(Row(directory.name, job.overrides, job, abandoned))
     return rows
+
+
+def warned(sweep: Path, rows: Sequence[Row]) -> list[tuple[str, int]]:
+    """Return what the jobs were warned of, and how many of them, the most frequent first."""
+    said = Counter[str]()
+    for row in rows:
+        said.update((read_metrics(sweep / row.name) or {}).get("warnings", ()))
+    return said.most_common()
 
 
 def write_study_file(sweep: Path, storage: str | None, name: str) -> None:

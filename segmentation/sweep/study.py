@@ -165,7 +165,7 @@ class Search:
 
     def _told(self, draw: Draw, directory: Path) -> bool:
         job, metrics = read_job(directory), read_metrics(directory)
-        if job is not None and job.state in ("running", "interrupted"):
+        if metrics is None and (job is None or job.state in ("running", "interrupted")):
             return False
         metrics = metrics or {}
         found = [metrics.get(name) for name in self.objectives]

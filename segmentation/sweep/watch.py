@@ -11,14 +11,16 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import FrameType
 
+from filelock import FileLock
 from rich.console import Console
 
 from segmentation.console import argument
 from segmentation.directories import working
 from segmentation.sweep import table
+from segmentation.sweep.allotment import acquired
 from segmentation.sweep.child import LOG
 from segmentation.sweep.job import SWEEPER
-from segmentation.sweep.report import write_report
+from segmentation.sweep.report import warned, write_report
 from segmentation.sweep.state import FILE, JobState, read_job, write_whole
 from segmentation.sweep.stop import ask_to_stop, forget_stop, stop_asked
 from segmentation.sweep.table import Row
@@ -49,6 +51,9 @@ class Watch:
         if not self._console.is_terminal:  # a log, where nobody minds a long line
             self._console.width = max(self._console.width, 140)
         self._signal: int | None = None
+        self._warned = False
+        self._first = False
+        self._lock = FileLock(sweep / ".sweep.lock")
         self._quiet = 0  # looks in which no job ran although the sweep is to stop
         self._ended = threading.Event()
         self._tabled = self._wrote = time.monotonic()
@@ -60,13 +65,16 @@ class Watch:
     def start(self) -> None:
         """Begin: Ctrl-C and SIGTERM let the jobs save and leave, a second one leaves at once."""
         self.sweep.mkdir(parents=True, exist_ok=True)
-        forget_stop(self.sweep)
+        self._first = acquired(self._lock)
+        if self._first:  # what it says is from a sweep that was killed
+            forget_stop(self.sweep)
         os.environ[SWEEPER] = str(os.getpid())
         if threading.current_thread() is threading.main_thread():
             for number in (signal.SIGINT, signal.SIGTERM):
                 self._handlers[number] = signal.signal(number, self._on_signal)
         self.look()  # what an earlier start has left is no news
-        self._print(f"sweep: {self.sweep}\nafter whatever stops it:\n  {self.command()}")
+        if not any(word.startswith("sweep.storage=") for word in sys.argv):  # it has a password
+            self._print(f"sweep: {self.sweep}\nafter whatever stops it:\n  {self.command()}")
         left = {name for name, row in self.rows.items() if row.state == "running"}
         for name in left:
             if not working(self.sweep / name):
@@ -84,23 +92,24 @@ class Watch:
         for number, handler in self._handlers.items():
             signal.signal(number, handler)  # type: ignore[arg-type]
         os.environ.pop(SWEEPER, None)
-        self._tell(self.look(), tables=False)  # the summary has it
+        self._look_and_tell(tables=False)  # the summary has it
         rows = [
             Row(row.name, row.overrides, row.job, row.state == "running" and not self._runs(row))
             for row in self.rows.values()
         ]
         self.rows = {row.name: row for row in rows}
         stopped = stop_asked(self.sweep)
-        forget_stop(self.sweep)
-        if not any(row.job for row in rows):
-            return code
-        self._write()
-        self._summary(rows)
+        if self._first or self._signal is not None:
+            forget_stop(self.sweep)
+        self._lock.release()
+        if any(row.job for row in rows):
+            self._write()
+            self._summary(rows)
         if self._signal is not None:
             return 128 + self._signal
         if stopped:  # by a job, whatever the interruption left
             return 1
-        return code or int(_in(rows, "failed"))
+        return code or int(any(not _done(row.job) for row in rows))
 
     def _runs(self, row: Row) -> bool:
         return working(self.sweep / row.name)
@@ -116,7 +125,7 @@ class Watch:
 
     def _watch(self) -> None:
         while not self._ended.wait(LOOK):
-            self._tell(self.look())
+            self._look_and_tell()
             if not stop_asked(self.sweep):
                 continue
             # Jobs that have not begun return at once, but a thousand of them take their time.
@@ -124,6 +133,15 @@ class Watch:
             if self._quiet > 1:
                 _interrupt_main()
                 return
+
+    def _look_and_tell(self, tables: bool = True) -> None:
+        """Look; a file system that is away for a while is one warning."""
+        try:
+            self._tell(self.look(), tables)
+        except (OSError, ValueError) as error:
+            if not self._warned:
+                self._print(f"warning: the sweep's files cannot be read or written: {error}")
+            self._warned = True
 
     def look(self) -> list[Row]:
         """Read the states that have changed; return them."""
@@ -192,11 +210,13 @@ class Watch:
         scored = [row for row in rows if row.score is not None]
         if scored:
             best = max(scored, key=lambda row: row.score or 0.0)
-            self._print(f"best: {best.score:.4f}  {self.sweep / best.name}")
+            self._print(f"best score on val: {best.score:.4f}  {self.sweep / best.name}")
         failed = [row.name for row in rows if row.state == "failed"]
         if failed:
             more = f" and {len(failed) - 10} more" if len(failed) > 10 else ""
             self._print(f"{len(failed)} of {len(rows)} jobs failed: {', '.join(failed[:10])}{more}")
+        for text, count in warned(self.sweep, rows)[:10]:
+            self._print(f"warning of {count} jobs: {text}")
         self._print(f"all jobs: {write_report(self.sweep, rows)}, {self.sweep / 'jobs.csv'}")
         if len(failed) < sum(not _done(row.job) for row in rows):
             self._print(f"go on with:\n  {self.command()}")

@@ -10,6 +10,7 @@ import logging
 import os
 import time
 import zipfile
+from contextlib import suppress
 from pathlib import Path, PureWindowsPath
 from typing import Any
 
@@ -26,6 +27,8 @@ from segmentation.training.resuming import agreed, between_steps
 LAST, PREVIOUS = "last.ckpt", "previous.ckpt"
 PARTIAL = ".partial"
 MINUTES = 10.0
+AWAY = {errno.EIO, errno.ESTALE, errno.ETIMEDOUT, errno.ENOTCONN, errno.EHOSTDOWN, errno.EAGAIN}
+"""What a file system says that is away for a while, and may be back by the next checkpoint."""
 FOLDER = 0x10
 """The bit that makes a member of a ZIP archive a folder: PyTorch would read nothing from it."""
 
@@ -40,7 +43,8 @@ class AtomicCheckpointIO(TorchCheckpointIO):
     damaged since.
 
     Raises:
-        TrainingError: the checkpoint cannot be written.
+        TrainingError: the checkpoint cannot be written; where its file system is away for a while,
+            that is a warning, and the one before stays.
     """
 
     def __init__(self) -> None:
@@ -63,12 +67,16 @@ class AtomicCheckpointIO(TorchCheckpointIO):
                 path.replace(path.with_name(PREVIOUS))
             partial.replace(path)
         except (OSError, RuntimeError, zipfile.BadZipFile) as error:
+            if isinstance(error, OSError) and error.errno in AWAY:
+                log.warning("the checkpoint %s is not written: %s; the next will be", path, error)
+                return
             raise TrainingError(
                 f"the checkpoint {path} could not be written: {_reason(error)}. Checkpoints from "
                 "before are kept. Free some space or choose another place with hydra.run.dir=."
             ) from error
         finally:
-            partial.unlink(missing_ok=True)
+            with suppress(OSError):
+                partial.unlink(missing_ok=True)
         self._written.add(path)
 
     def _is_whole(self, path: Path) -> bool:

@@ -356,6 +356,7 @@ def process(sweep, total, pause):
     search.close()
 
 
+@pytest.mark.slow
 def test_two_processes_on_one_study_one_of_them_killed(tmp_path):
     """Real processes that begin at the same moment, on tables that are not there yet."""
     context = multiprocessing.get_context("fork")

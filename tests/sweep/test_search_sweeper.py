@@ -47,7 +47,7 @@ def test_a_search_draws_runs_and_goes_on_with_what_is_missing(tmp_path):
         assert trial.value == trial.params["seed"] / 100
         assert json.loads((directory / TRIAL_FILE).read_text())["trial"] == trial._trial_id
         assert not [one for one in start["argv"] if one.startswith("sweep")]
-    assert "best:" in result.stdout
+    assert "best score on val:" in result.stdout
     assert "Score by trial" in (tmp_path / "report.html").read_text()
     again = sweep(tmp_path, *SEARCH, "sweep.trials=2")
     assert again.returncode == 0, again.stderr
