@@ -8,15 +8,8 @@ from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
-import pytorch_lightning as pl
-import torch
-from hydra.errors import InstantiationException
 from hydra.utils import instantiate
 from omegaconf import DictConfig, ListConfig, OmegaConf
-from pytorch_lightning.callbacks import LearningRateMonitor
-from pytorch_lightning.loggers import Logger
-from pytorch_lightning.utilities import rank_zero_only
-from pytorch_lightning.utilities.exceptions import MisconfigurationException
 from torch.optim import Optimizer
 
 from segmentation import models
@@ -32,29 +25,11 @@ from segmentation.data.splits import find_splits
 from segmentation.data.streets import write_streets
 from segmentation.data.targets import TargetTable
 from segmentation.errors import ConfigError, DataError
-from segmentation.hardware import available_cores, fastest_precision, pick_accelerator
-from segmentation.ranks import rank
 from segmentation.targets import TargetColumns
-from segmentation.training.callbacks import FiniteLoss, Throughput
-from segmentation.training.checkpoints import AtomicCheckpointIO, checkpoint_callbacks
 from segmentation.training.class_weights import class_weights
-from segmentation.training.curves import Curves
-from segmentation.training.in_step import CurvesInStep
-from segmentation.training.interruption import Interruption
 from segmentation.training.learning_rate import lr_factor
-from segmentation.training.loggers import WandbLogger
 from segmentation.training.losses import WeightedSum
 from segmentation.training.module import TrainingModule
-from segmentation.training.monitor import MIOU, Monitor
-from segmentation.training.processes import (
-    EndTogether,
-    check_processes,
-    cluster,
-    processes_here,
-    watch_parent,
-)
-from segmentation.training.progress import RunProgress
-from segmentation.training.wandb_media import WandbMedia
 
 log = logging.getLogger(__name__)
 
@@ -216,104 +191,6 @@ def global_batch(cfg: DictConfig) -> int:
     )
 
 
-def build_callbacks(
-    callbacks: DictConfig,
-    directory: Path,
-    loggers: list[Logger],
-    monitor: Monitor = MIOU,
-    checkpoint_minutes: float = 10.0,
-    signals: Mapping[str, Sequence[str]] | None = None,
-) -> list[pl.Callback]:
-    """Return the callbacks every run has, those configured, and those the loggers need.
-
-    Args:
-        callbacks: see conf/callbacks; one whose `monitor` is auto gets that of the run.
-        directory: of the run.
-        loggers: of the run.
-        monitor: the score that says which weights are the best.
-        checkpoint_minutes: so often the last weights are kept within an epoch.
-        signals: names of signals that save and end the run, see `Interruption`.
-    """
-    chosen = [
-        instantiate(node, **({"monitor": monitor.key} if node.get("monitor") == "auto" else {}))
-        for node in callbacks.values()
-    ]
-    media = [WandbMedia()] if any(isinstance(one, WandbLogger) for one in loggers) else []
-    return [
-        FiniteLoss(),
-        Throughput(),
-        LearningRateMonitor(logging_interval="step"),
-        RunProgress(),
-        Interruption(directory, **(signals or {})),
-        *media,  # before an average of weights steps out again after validation
-        *chosen,
-        CurvesInStep(),
-        EndTogether(),  # after what others do about an error
-        *checkpoint_callbacks(directory / "checkpoints", monitor.key, checkpoint_minutes),
-    ]
-
-
-def trainer_options(trainer: DictConfig, freezes: bool = False) -> dict[str, Any]:
-    """Return the trainer's options with a device that is there and a precision that suits it.
-
-    Args:
-        trainer: see conf/trainer.
-        freezes: part of the model gets no gradient at first, which DDP has to be told.
-
-    Raises:
-        ConfigError: a GPU is asked for where there is none, or processes that cannot be.
-    """
-    options = plain(trainer)
-    if "limit_test_batches" in options:
-        raise ConfigError("trainer.limit_test_batches: a score is of every image of its split.")
-    check_count("trainer.log_every_n_steps", options["log_every_n_steps"], 1)
-    options["accelerator"] = kind = pick_accelerator(options["accelerator"], "trainer")
-    if options["precision"] == "auto":
-        options["precision"] = fastest_precision(kind)
-        if options["precision"] == "32-true":
-            log.info("precision: float32 (bfloat16: NVIDIA from Ampere, x86 with AVX512-BF16)")
-    if check_processes(options) != 1:
-        options.setdefault("strategy", "ddp")
-    if freezes and options.get("strategy") == "ddp":
-        options["strategy"] = "ddp_find_unused_parameters_true"
-    return options
-
-
-def build_trainer(options: dict[str, Any], **arguments: Any) -> pl.Trainer:
-    """Return Lightning's trainer.
-
-    Args:
-        options: see `trainer_options`.
-        arguments: loggers, callbacks, and what else the command decides.
-
-    Raises:
-        ConfigError: an option that Lightning refuses.
-    """
-    watch_parent()
-    if options["accelerator"] == "cpu":
-        torch.set_num_threads(max(1, available_cores() // processes_here(options)))
-    try:
-        return instantiate(
-            options,
-            num_sanity_val_steps=0,  # files and labels have been looked at already
-            use_distributed_sampler=False,  # our samplers know their ranks
-            plugins=[AtomicCheckpointIO(), *cluster()],
-            enable_model_summary=False,  # the start-up summary says it
-            _convert_="all",
-            **arguments,
-        )
-    except (InstantiationException, MisconfigurationException, TypeError, ValueError) as error:
-        raise ConfigError(f"trainer: {_cause(error)}") from error
-
-
-def build_loggers(logger: DictConfig, directory: Path) -> list[Logger]:
-    """Return the configured loggers, and the one every run has: `metrics.csv`."""
-    # The trainer, made later, would say so too late: only rank zero may open a W&B run.
-    rank_zero_only.rank = rank()  # type: ignore[attr-defined]
-    chosen = [instantiate(node, save_dir=directory) for node in logger.values()]
-    return [Curves(directory), *chosen]
-
-
 def _fold(data: DictConfig) -> tuple[int, int] | None:
     if data.folds is None and data.fold is None:
         return None
@@ -344,9 +221,3 @@ def _size(data: DictConfig, key: str) -> tuple[int, int] | None:
     if not (good and all(isinstance(side, int) and side > 0 for side in value)):
         raise ConfigError(f"data.{key}={value}: expected [height, width] in pixels, or null.")
     return tuple(value)
-
-
-def _cause(error: BaseException) -> str:
-    while error.__cause__ is not None:
-        error = error.__cause__
-    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__

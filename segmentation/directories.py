@@ -15,6 +15,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from segmentation.errors import ConfigError
 from segmentation.ranks import shared_name, started_from_outside
+from segmentation.whole_files import read_json
 
 CONFIG = "config.yaml"
 METRICS = "metrics.json"
@@ -148,3 +149,8 @@ def _newest_unfinished(folder: Path, wanted: dict[str, Any], idle: bool = True) 
 def read_settings(directory: Path) -> dict[str, Any]:
     """Return the configuration that a run directory keeps."""
     return cast(dict[str, Any], OmegaConf.to_container(OmegaConf.load(directory / CONFIG)))
+
+
+def read_metrics(directory: Path) -> dict[str, Any] | None:
+    """Return the `metrics.json` of a run (`score`, `pruned` if so, ...); None before its end."""
+    return read_json(directory / METRICS)

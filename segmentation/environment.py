@@ -6,9 +6,7 @@ changes.patch     what was changed in the code since its commit, for `git apply`
 Environment variables are not kept: keys and passwords are in them.
 """
 
-import json
 import platform
-import re
 import sys
 from collections.abc import Iterator, Mapping
 from importlib.metadata import PackageNotFoundError, distribution, version
@@ -23,6 +21,8 @@ from packaging.utils import canonicalize_name
 from segmentation.code_state import PATCH, git_state
 from segmentation.errors import listed
 from segmentation.machine import machine
+from segmentation.redaction import redacted
+from segmentation.whole_files import write_json, write_whole
 
 PACKAGE = "cityseg"
 SERVICES = {"filelock", "huggingface-hub", "jinja2", "platformdirs", "requests", "rich", "wandb"}
@@ -51,8 +51,8 @@ def write_environment(directory: Path, **facts: Any) -> dict[str, Any]:
     overrides = HydraConfig.get().overrides.task if HydraConfig.initialized() else []
     git, patch = git_state()
     environment: dict[str, Any] = {
-        "command": [without_password(word) for word in sys.argv],
-        "overrides": [without_password(word) for word in overrides],
+        "command": [redacted(word) for word in sys.argv],
+        "overrides": [redacted(word) for word in overrides],
         "python": platform.python_version(),
         "platform": platform.platform(),
         "versions": versions(),
@@ -61,11 +61,10 @@ def write_environment(directory: Path, **facts: Any) -> dict[str, Any]:
         **facts,
     }
     if patch:
-        _write(directory / PATCH, patch)
+        write_whole(directory / PATCH, patch)
     else:
         (directory / PATCH).unlink(missing_ok=True)
-    text = json.dumps(environment, indent=2) + "\n"
-    _write(directory / "environment.json", text.encode())
+    write_json(directory / "environment.json", environment)
     return environment
 
 
@@ -115,11 +114,6 @@ def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
             name = key.replace("_", " ")
             found.append(f"{name}: {_shown(now.get(key))}, and was {_shown(before[key])}")
     return found
-
-
-def without_password(word: str) -> str:
-    """Return a word of a command line without the password of a URL in it."""
-    return re.sub(r"(?<=://)[^/\s@]+@", "***@", word)
 
 
 def _code(before: Mapping[str, Any] | None, now: Mapping[str, Any] | None) -> list[str]:
@@ -178,10 +172,3 @@ def _shown(value: Any) -> str:
 
 def _short(git: Mapping[str, Any]) -> str:
     return str(git["commit"])[:10]
-
-
-def _write(path: Path, content: bytes) -> None:
-    """Write a file that is whole or not there."""
-    partial = path.with_name(f"{path.name}.partial")
-    partial.write_bytes(content)
-    partial.replace(path)

@@ -14,7 +14,6 @@ pictures.png      image, truth, prediction and error of some scored images
 model/            config.json and model.safetensors: no code, safe to share
 """
 
-import json
 import logging
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
@@ -34,6 +33,7 @@ from segmentation.predictions import FILE as PREDICTIONS
 from segmentation.predictions import TargetPredictions, write_predictions
 from segmentation.scores import Scores, scores
 from segmentation.target_scores import TargetScores, target_scores
+from segmentation.whole_files import read_json, write_json, write_whole
 
 
 @contextmanager
@@ -57,28 +57,12 @@ def collected_warnings() -> Iterator[list[str]]:
 
 def write_config(directory: Path, settings: dict[str, Any]) -> None:
     """Write the resolved configuration."""
-    _write(directory / CONFIG, OmegaConf.to_yaml(OmegaConf.create(settings)))
+    write_whole(directory / CONFIG, OmegaConf.to_yaml(OmegaConf.create(settings)))
 
 
 def read_environment(directory: Path) -> dict[str, Any] | None:
     """Return what `environment.json` of a run says, None where there is none."""
-    return _read(directory / "environment.json")
-
-
-def read_metrics(directory: Path) -> dict[str, Any]:
-    """Return what `metrics.json` of a finished run says, nothing where there is none."""
-    return _read(directory / METRICS) or {}
-
-
-def _read(path: Path) -> dict[str, Any] | None:
-    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
-
-
-def _write(path: Path, text: str) -> None:
-    """Write a file that is whole or not there."""
-    partial = path.with_name(f"{path.name}.partial")
-    partial.write_text(text, encoding="utf-8")
-    partial.replace(path)
+    return read_json(directory / "environment.json")
 
 
 @dataclass(frozen=True)
@@ -140,7 +124,7 @@ def write_results(
         metrics["targets"] = targets.to_dict()
         write_predictions(directory / PREDICTIONS, names, predictions)
     metrics |= {"images": len(names), **facts}
-    _write(directory / METRICS, json.dumps(metrics, indent=2) + "\n")  # last: the run is finished
+    write_json(directory / METRICS, metrics)  # last: the run is finished
     return Results(segmentation, targets)
 
 

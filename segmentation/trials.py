@@ -5,13 +5,13 @@ that it names. A storage's password is in neither file nor message: it is read f
 (`CITYSEG_STORAGE`, the whole URL), which a sweep sets for the jobs of its machine.
 """
 
-import json
 import os
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from segmentation.errors import ConfigError
+from segmentation.whole_files import read_json, write_json
 
 if TYPE_CHECKING:
     import optuna
@@ -46,13 +46,13 @@ class TrialFile:
     def write(self, directory: Path) -> None:
         """Write `trial.json` into a job's directory, made if need be."""
         directory.mkdir(parents=True, exist_ok=True)
-        (directory / TRIAL_FILE).write_text(json.dumps(asdict(self), indent=2) + "\n", "utf-8")
+        write_json(directory / TRIAL_FILE, asdict(self))
 
     @classmethod
     def read(cls, directory: Path) -> "TrialFile | None":
         """Return what `trial.json` says; None in a run that is no trial."""
-        path = directory / TRIAL_FILE
-        return cls(**json.loads(path.read_text("utf-8"))) if path.is_file() else None
+        values = read_json(directory / TRIAL_FILE)
+        return None if values is None else cls(**values)
 
     def open(self) -> "optuna.Trial":
         """Connect to the storage and return the trial, which is running.

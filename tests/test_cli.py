@@ -87,6 +87,7 @@ def test_a_users_mistake_gets_a_message_and_no_trace(arguments, message, tmp_pat
     assert "Traceback" not in result.stderr + result.stdout
 
 
+@pytest.mark.slow
 def test_the_stack_trace_is_there_on_request(tmp_path):
     result = run_child(
         "train.py", "data=camvid", "data.root=nowhere", f"hydra.run.dir={tmp_path}",

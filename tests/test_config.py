@@ -8,7 +8,7 @@ from conftest import ROOT
 from fakes import CLASSES, LABELS, fake_camvid, samples_of
 from omegaconf import OmegaConf
 
-from segmentation import build, cli
+from segmentation import build, build_trainer, cli
 from segmentation.data.scan import scan
 from segmentation.data.source import usable
 from segmentation.training.losses import WeightedSum
@@ -128,9 +128,9 @@ def test_trainers(option):
     cfg = compose(f"trainer={option}")
     if not missing.get(option, True):
         with pytest.raises(build.ConfigError, match="trainer=auto or trainer=cpu"):
-            build.trainer_options(cfg.trainer)
+            build_trainer.trainer_options(cfg.trainer)
         return
-    trainer = build.build_trainer(build.trainer_options(cfg.trainer), logger=False)
+    trainer = build_trainer.build_trainer(build_trainer.trainer_options(cfg.trainer), logger=False)
     assert trainer.max_epochs == cfg.trainer.max_epochs
     assert trainer.precision in ("bf16-mixed", "32-true")
 
@@ -138,7 +138,9 @@ def test_trainers(option):
 @pytest.mark.parametrize("option", options("callbacks"))
 def test_callbacks(option, tmp_path):
     cfg = compose(f"callbacks={option}")
-    names = [type(one).__name__ for one in build.build_callbacks(cfg.callbacks, tmp_path, [])]
+    names = [
+        type(one).__name__ for one in build_trainer.build_callbacks(cfg.callbacks, tmp_path, [])
+    ]
     assert names[-2:] == ["BestCheckpoint", "LastCheckpoint"]  # after all that changes a state
     assert len(names) == len(set(names)) == 9 + len(cfg.callbacks)
 
@@ -146,7 +148,7 @@ def test_callbacks(option, tmp_path):
 @pytest.mark.parametrize("option", [*options("logger"), "[wandb,tensorboard]"])
 def test_loggers(option, tmp_path):
     cfg = compose(f"logger={option}")
-    loggers = build.build_loggers(cfg.logger, tmp_path)
+    loggers = build_trainer.build_loggers(cfg.logger, tmp_path)
     assert type(loggers[0]).__name__ == "Curves"
     assert len(loggers) == 1 + {"none": 0, "[wandb,tensorboard]": 2}.get(option, 1)
 

@@ -125,6 +125,7 @@ def test_a_run_killed_while_it_was_scored_is_scored(whole, tmp_path):
     assert_same_run(directory, whole)
 
 
+@pytest.mark.slow
 def test_a_run_without_a_checkpoint_starts_afresh(whole, begun):
     shutil.rmtree(begun / "checkpoints")
     result = succeed("train.py", f"resume={begun}")
@@ -146,6 +147,7 @@ def test_what_a_run_is_cannot_change_and_how_it_is_carried_out_can(typed, begun)
     assert yaml.safe_load((begun / "config.yaml").read_text())["trainer"]["max_epochs"] == 2
 
 
+@pytest.mark.slow
 def test_auto_finds_the_newest_unfinished_run_of_the_same_configuration(
     typed, whole, cut, tmp_path, monkeypatch
 ):

@@ -232,6 +232,7 @@ def test_training_on_two_processes(data, tmp_path):
     assert "use a multiple of 2" in refused.stderr
 
 
+@pytest.mark.slow
 def test_accumulation_early_stopping_and_a_limit_of_time(data, tmp_path):
     succeed(
         "train.py", "data=camvid", f"data.root={data}", *QUICK, "trainer.accumulate_grad_batches=3",

@@ -7,7 +7,7 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from segmentation import build, build_targets, console, runs
+from segmentation import build, build_targets, build_trainer, console, runs
 from segmentation.classes import TABLES
 from segmentation.cli import CONF
 from segmentation.commands.results import report
@@ -60,7 +60,7 @@ def _evaluate(cfg: DictConfig, warnings: list[str]) -> runs.Results | None:
     data = build.build_data(data_cfg, found, None, seed=0, targets=targets)
     skipped = SkippedFiles()
     module = ScoringModule(loaded.model, loaded.classes)
-    trainer = build.build_trainer(
+    trainer = build_trainer.build_trainer(
         _trainer_options(cfg.trainer, trained), logger=False, enable_checkpointing=False,
         callbacks=[RunProgress(), skipped],
     )  # fmt: skip
@@ -147,7 +147,7 @@ def _targets(
 
 def _trainer_options(trainer: DictConfig, trained: dict[str, Any] | None) -> dict[str, Any]:
     """Return the trainer's options; the precision is the training's, so that digits agree."""
-    options = build.trainer_options(trainer)
+    options = build_trainer.trainer_options(trainer)
     if trainer.precision == "auto" and trained and "precision" in trained.get("trainer", {}):
         chosen = trained["trainer"]["precision"]
         options["precision"] = options["precision"] if chosen == "auto" else chosen

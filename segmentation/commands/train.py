@@ -1,11 +1,8 @@
 """Train a model, score its best weights, and leave a run directory."""
 
 import logging
-import re
-import shlex
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext, suppress
-from math import isnan
 from pathlib import Path
 from typing import Any
 
@@ -13,33 +10,30 @@ import pytorch_lightning as pl
 import torch
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
-from pytorch_lightning.callbacks import ModelCheckpoint
 from pytorch_lightning.loggers import Logger
 
-from segmentation import build, build_targets, console, runs
+from segmentation import build, build_targets, build_trainer, console, runs
 from segmentation.checks import check_count
 from segmentation.commands.continuing import configured
+from segmentation.commands.finish import finish
 from segmentation.commands.memory import known_parts, more_parts
-from segmentation.commands.results import report
 from segmentation.commands.summary import summary
 from segmentation.console import argument
 from segmentation.data.check import quick_check
 from segmentation.data.datamodule import SegmentationData
 from segmentation.data.labels import write_table
 from segmentation.data.source import TABLE_FILE, Source, usable
-from segmentation.directories import at_work, finished, read_settings, settings
+from segmentation.directories import at_work, finished, read_metrics, read_settings, settings
 from segmentation.environment import differences, write_environment
-from segmentation.errors import ConfigError, DataError, TrainingError
+from segmentation.errors import ConfigError, DataError
 from segmentation.hardware import device_name
-from segmentation.models import describe_model, save_model
-from segmentation.models.cost import count_parameters, latency_ms
+from segmentation.models import describe_model
 from segmentation.quiet import quiet_libraries
 from segmentation.ranks import rank
 from segmentation.targets import TargetColumns
 from segmentation.training.callbacks import Elapsed
-from segmentation.training.checkpoints import LAST, damage, newest_checkpoint
+from segmentation.training.checkpoints import newest_checkpoint
 from segmentation.training.loggers import WandbLogger
-from segmentation.training.module import TrainingModule
 from segmentation.training.processes import SameConfiguration
 from segmentation.training.pruning import Pruning
 from segmentation.training.skipped import SkippedFiles
@@ -80,7 +74,7 @@ def train(cfg: DictConfig) -> float:
 def _run(cfg: DictConfig, directory: Path, parts: int, warnings: list[str]) -> float:
     """Train from the newest checkpoint there is, else from the start, and score."""
     pl.seed_everything(cfg.seed, workers=True, verbose=False)
-    options = build.trainer_options(cfg.trainer, freezes=bool(cfg.encoder.freeze_epochs))
+    options = build_trainer.trainer_options(cfg.trainer, freezes=bool(cfg.encoder.freeze_epochs))
     options["deterministic"] = "warn" if cfg.deterministic else False
     options["accumulate_grad_batches"] *= parts
     checkpoint = newest_checkpoint(directory / "checkpoints") if cfg.resume else None
@@ -93,13 +87,13 @@ def _run(cfg: DictConfig, directory: Path, parts: int, warnings: list[str]) -> f
         cfg, model, classes, source.scans["train"].pixels,
         checkpoint_extra={"model": describe_model(model, classes, data.size), "config": kept},
     )  # fmt: skip
-    loggers = build.build_loggers(cfg.logger, directory)
+    loggers = build_trainer.build_loggers(cfg.logger, directory)
     skipped, elapsed = SkippedFiles(), Elapsed()
     pruning = Pruning.of_run(directory, module.monitor.key)
     with _closing(loggers):
         for logger in loggers[1:]:  # the CSV's would repeat config.yaml
             logger.log_hyperparams(kept)
-        trainer = build.build_trainer(
+        trainer = build_trainer.build_trainer(
             options,
             default_root_dir=directory,
             logger=loggers,
@@ -108,7 +102,7 @@ def _run(cfg: DictConfig, directory: Path, parts: int, warnings: list[str]) -> f
                 skipped,
                 elapsed,
                 *([pruning] if pruning else []),
-                *build.build_callbacks(
+                *build_trainer.build_callbacks(
                     cfg.callbacks,
                     directory,
                     loggers,
@@ -136,7 +130,7 @@ def _run(cfg: DictConfig, directory: Path, parts: int, warnings: list[str]) -> f
             )
             console.show_summary(summary(cfg, data, source, model, trainer, directory, checkpoint))
         trainer.fit(module, datamodule=data, ckpt_path=checkpoint)
-        return _score(
+        return finish(
             trainer, module, data, source, directory, skipped,
             seconds=round(elapsed.seconds, 1), warnings=warnings,
             **({"pruned": pruning.pruned} if pruning and pruning.pruned else {}),
@@ -146,7 +140,7 @@ def _run(cfg: DictConfig, directory: Path, parts: int, warnings: list[str]) -> f
 
 def _recorded(directory: Path) -> float:
     """Return the score of a run that is finished, and say so."""
-    score = runs.read_metrics(directory).get("score")
+    score = (read_metrics(directory) or {}).get("score")
     console.show_next(
         f"{directory} is finished already: its score on val is "
         f"{'none' if score is None else f'{score:.4f}'}.",
@@ -220,85 +214,3 @@ def _closing(loggers: Sequence[Logger]) -> Iterator[None]:
             logger.finalize("failed" if failed else "success")
             if isinstance(logger, WandbLogger):
                 logger.finish(exit_code=int(failed))
-
-
-def _score(
-    trainer: pl.Trainer,
-    module: TrainingModule,
-    data: SegmentationData,
-    source: Source,
-    directory: Path,
-    skipped: SkippedFiles,
-    **facts: Any,
-) -> float:
-    """Score the best weights on test, or on val where there is no test; return their val score."""
-    checkpoint = trainer.checkpoint_callbacks[0]
-    assert isinstance(checkpoint, ModelCheckpoint)
-    if not checkpoint.best_model_path:
-        raise TrainingError(
-            "training ended before val was scored once, so there is no best checkpoint; "
-            f"{directory / 'checkpoints'} holds the last. Train for longer, or look at "
-            "trainer.check_val_every_n_epoch and trainer.limit_val_batches."
-        )
-    if reason := damage(Path(checkpoint.best_model_path)):
-        raise TrainingError(
-            f"{checkpoint.best_model_path} is damaged ({reason}). The last weights can be scored: "
-            f"python evaluate.py {argument('run', directory / 'checkpoints' / LAST)}"
-        )
-    best = torch.load(checkpoint.best_model_path, weights_only=True, map_location="cpu")
-    monitor = module.monitor
-    val_score = monitor.of(best["scores"])
-    module.load_state_dict(best["state_dict"])
-    split = "test" if "test" in source.scans else "val"
-    # As test whichever the split: in Lightning's validation an average of weights would step in.
-    trainer.test(module, dataloaders=data.scoring_dataloader(split), verbose=False)
-    if not trainer.is_global_zero:
-        return val_score
-    epoch = int(best["epoch"]) + 1
-    score = None if isnan(val_score) else val_score
-    save_model(module.model, directory / "model", module.classes, data.size)
-    results = report(
-        directory,
-        f"best weights (epoch {epoch}) on {split}",
-        module,
-        data.datasets[split],
-        source.scans[split].pixels.sum(axis=0),
-        skipped.scored,
-        split=split,
-        epoch=epoch,
-        encoder_weights=module.model.encoder.source,
-        parameters=count_parameters(module.model),
-        latency_ms=latency_ms(module.model, _scored_size(data, split), module.device),
-        **{f"val_{monitor.name}": score, "score": score, **facts},
-    )
-    values = {f"best/{split}_{name}": value for name, value in results.flat().items()}
-    for logger in trainer.loggers:
-        logger.log_metrics(values | {f"best/val_{monitor.name}": val_score})
-    console.show_warnings(facts["warnings"])
-    if "rerun_of" in facts:
-        earlier = Path(facts["rerun_of"]["run"]).expanduser()
-        was = runs.read_metrics(earlier).get("score", "not known: it is not finished")
-        log.info("rerun: the score on val is %s, and was %s", score, was)
-    _show_next(directory, module.classes is not None)
-    return val_score
-
-
-def _scored_size(data: SegmentationData, split: str) -> tuple[int, int]:
-    """Return the height and width of the first image of a split, as the model sees it."""
-    return tuple(data.datasets[split][0]["image"].shape[-2:])
-
-
-def _show_next(directory: Path, segments: bool) -> None:
-    """Print where the run is, and what may be typed next."""
-    given = (runs.read_environment(directory) or {}).get("overrides", [])
-    other = re.compile(r"[+~]*(encoder|resume|rerun|hydra|sweep|launcher)\b")
-    again = [shlex.quote(one) for one in given if not other.match(one)]
-    here = Path.cwd()
-    run = directory.relative_to(here) if directory.is_relative_to(here) else directory
-    console.show_next(
-        f"run directory: {run}" + ("  (pictures.png shows what it sees)" if segments else ""),
-        f"python evaluate.py {argument('run', run)} split=val",
-        f"python predict.py {argument('model', run)} input=<images> output=<folder>"
-        + (" overlay=true" if segments else ""),
-        " ".join(["python train.py", *again, "encoder=resnet34"]),
-    )

@@ -17,7 +17,7 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
 from segmentation.console import console, quoted
-from segmentation.directories import begun, working
+from segmentation.directories import begun, read_metrics, working
 from segmentation.orphans import leave_with_parent
 from segmentation.sweep.allotment import (
     acquired,
@@ -33,7 +33,6 @@ from segmentation.sweep.state import (
     JobState,
     State,
     read_job,
-    read_metrics,
     write_job,
 )
 from segmentation.sweep.stop import ask_to_stop, stop_asked

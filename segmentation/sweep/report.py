@@ -1,16 +1,16 @@
 """`report.html` of a sweep: from the files of its jobs, and from its study if it searches."""
 
-import json
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from segmentation.directories import working
+from segmentation.directories import read_metrics, working
 from segmentation.errors import ConfigError
 from segmentation.pages import write_page
-from segmentation.sweep.state import read_job, read_metrics
+from segmentation.sweep.state import read_job
 from segmentation.sweep.table import Row, counted, duration, groups
+from segmentation.whole_files import read_json, write_json
 
 if TYPE_CHECKING:
     from optuna.study import Study
@@ -76,18 +76,16 @@ def write_study_file(sweep: Path, storage: str | None, name: str) -> None:
         storage: a URL without a password; None: `study.db` in the directory, wherever it is moved.
         name: of the study.
     """
-    text = json.dumps({"storage": storage, "study": name}, indent=2) + "\n"
-    (sweep / STUDY_FILE).write_text(text, "utf-8")
+    write_json(sweep / STUDY_FILE, {"storage": storage, "study": name})
 
 
 def _study(sweep: Path) -> tuple["Study | None", str]:
     """Return the study of a sweep, or why there is none to be had."""
-    file = sweep / STUDY_FILE
-    if not file.is_file():
+    noted = read_json(sweep / STUDY_FILE)
+    if noted is None:
         return None, ""
     from segmentation.trials import open_study, storage_url  # an extra
 
-    noted = json.loads(file.read_text("utf-8"))
     try:
         return open_study(noted["storage"] or storage_url(None, sweep), noted["study"]), ""
     except ConfigError as error:

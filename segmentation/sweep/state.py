@@ -4,13 +4,13 @@ Whoever wants to know how a sweep stands (the table, a sweeper that searches, th
 same command) reads these files; nothing else is shared between the processes.
 """
 
-import json
-import os
 import platform
 import time
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
+
+from segmentation.whole_files import read_json, write_json
 
 FILE = "job.json"
 JOB_LOCK = "job.lock"
@@ -57,7 +57,7 @@ def read_job(directory: Path) -> JobState | None:
     Raises:
         ValueError: `job.json` is none of this project's.
     """
-    values = _read(directory / FILE)
+    values = read_json(directory / FILE)
     try:
         return None if values is None else JobState(**values)
     except TypeError as error:
@@ -66,27 +66,4 @@ def read_job(directory: Path) -> JobState | None:
 
 def write_job(directory: Path, job: JobState) -> None:
     """Write the state of a job; whoever reads sees the old state or the new one, whole."""
-    write_whole(directory / FILE, json.dumps(asdict(job), indent=2) + "\n")
-
-
-def read_metrics(directory: Path) -> dict[str, Any] | None:
-    """Return the `metrics.json` of a run (`score`, `pruned` if so, ...); None before its end."""
-    return _read(directory / "metrics.json")
-
-
-def write_whole(path: Path, text: str) -> None:
-    """Write a text file beside its place, then move it there."""
-    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
-    try:
-        partial.write_text(text, encoding="utf-8")
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
-
-
-def _read(path: Path) -> dict[str, Any] | None:
-    try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return None
-    return values if isinstance(values, dict) else None
+    write_json(directory / FILE, asdict(job))

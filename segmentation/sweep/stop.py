@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from segmentation.sweep.state import write_whole
+from segmentation.whole_files import write_whole
 
 FILE = "stop"
 

@@ -20,11 +20,12 @@ import optuna
 from filelock import FileLock, Timeout
 from optuna.trial import FrozenTrial, TrialState
 
+from segmentation.directories import read_metrics
 from segmentation.errors import ConfigError
 from segmentation.sweep.names import job_overrides
 from segmentation.sweep.report import write_study_file
 from segmentation.sweep.space import Space
-from segmentation.sweep.state import read_job, read_metrics
+from segmentation.sweep.state import read_job
 from segmentation.trials import (
     HIDDEN,
     STORAGE_VARIABLE,

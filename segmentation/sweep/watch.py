@@ -21,9 +21,10 @@ from segmentation.sweep.allotment import acquired
 from segmentation.sweep.child import LOG
 from segmentation.sweep.job import SWEEPER
 from segmentation.sweep.report import warned, write_report
-from segmentation.sweep.state import FILE, JobState, read_job, write_whole
+from segmentation.sweep.state import FILE, JobState, read_job
 from segmentation.sweep.stop import ask_to_stop, forget_stop, stop_asked
 from segmentation.sweep.table import Row
+from segmentation.whole_files import write_whole
 
 LOOK = 1.0
 """Seconds between two looks at the files."""

@@ -1,8 +1,6 @@
 """Loggers that cannot stop a run: a failure is one warning, what was missed is logged later."""
 
 import logging
-import os
-import re
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
@@ -13,6 +11,8 @@ from typing import Any
 from pytorch_lightning.loggers import Logger
 from pytorch_lightning.loggers.logger import DummyExperiment, rank_zero_experiment
 from pytorch_lightning.utilities import rank_zero_only
+
+from segmentation.redaction import redacted
 
 RETRY_SECONDS = 30.0
 """What has failed is left alone for so long: each attempt may cost seconds (a locked database)."""
@@ -137,10 +137,3 @@ def short(error: Exception) -> str:
     """Return what an error is, in one line without secrets."""
     first, *_ = str(error).strip().splitlines() or [""]
     return redacted(f"{type(error).__name__}: {first}")
-
-
-def redacted(text: str) -> str:
-    """Return a text without passwords in URLs, and without W&B's key."""
-    if key := os.environ.get("WANDB_API_KEY", ""):
-        text = text.replace(key, "***")
-    return re.sub(r"(?<=://)[^/\s@]+@", "***@", text)

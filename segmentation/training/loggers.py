@@ -23,7 +23,8 @@ from pytorch_lightning.loggers import WandbLogger as LightningWandbLogger
 from pytorch_lightning.loggers.logger import rank_zero_experiment
 from pytorch_lightning.utilities import rank_zero_only
 
-from segmentation.training.forgiving import Forgiving, redacted, short
+from segmentation.redaction import redacted
+from segmentation.training.forgiving import Forgiving, short
 from segmentation.training.wandb_log import mend_parts
 
 if TYPE_CHECKING:

@@ -2,7 +2,8 @@
 
 import pytest
 
-from segmentation.sweep.state import JobState, read_job, read_metrics, write_job
+from segmentation.directories import read_metrics
+from segmentation.sweep.state import JobState, read_job, write_job
 
 
 def test_a_state_is_read_as_it_was_written(tmp_path):

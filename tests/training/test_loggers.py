@@ -23,10 +23,9 @@ from pytorch_lightning.demos.boring_classes import BoringModel
 from torch import Tensor
 from wandb_server import ImitationServer, imitation_server
 
-from segmentation.build import build_loggers
+from segmentation.build_trainer import build_loggers
 from segmentation.errors import ConfigError
 from segmentation.training import forgiving, local_loggers, loggers
-from segmentation.training.forgiving import redacted
 from segmentation.training.in_step import CurvesInStep
 from segmentation.training.loggers import WandbLogger, answers, sync_command
 
@@ -650,20 +649,6 @@ def test_mlflow_whose_folder_is_removed_stops_nothing(
     trainer = fit(logger, at_step=lambda step: step == 2 and shutil.rmtree(folder))
     assert trainer.global_step == 4
     assert len([text for text in warnings(caplog) if text.startswith("MLflow failed")]) == 1
-
-
-@pytest.mark.parametrize(
-    ("text", "shown"),
-    [
-        ("GET https://me:pass@host:1/x failed", "GET https://***@host:1/x failed"),
-        ("postgresql://user:a:b@db/x and mail@host", "postgresql://***@db/x and mail@host"),
-        (f"key {KEY} refused", "key *** refused"),
-        ("http://host/path", "http://host/path"),
-    ],
-)  # fmt: skip
-def test_secrets_are_left_out(text: str, shown: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("WANDB_API_KEY", KEY)
-    assert redacted(text) == shown
 
 
 def test_no_secret_is_printed_or_kept(

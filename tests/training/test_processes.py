@@ -9,7 +9,7 @@ import torch
 import torch.distributed as dist
 from omegaconf import OmegaConf
 
-from segmentation import build, cli
+from segmentation import build_trainer, cli
 from segmentation.errors import ConfigError, TrainingError
 from segmentation.training import processes
 from segmentation.training.losses.base import over_ranks
@@ -89,7 +89,7 @@ def test_sums_over_ranks_go_by_gloo(tmp_path):
 
 def options(*overrides):
     with hydra.initialize_config_dir(str(cli.CONF), version_base="1.3"):
-        return build.trainer_options(hydra.compose("train", [*overrides]).trainer)
+        return build_trainer.trainer_options(hydra.compose("train", [*overrides]).trainer)
 
 
 def test_sync_batchnorm_on_a_cpu_is_refused():

@@ -95,7 +95,7 @@ def some_slow(values, quick):
     ]
 
 
-@pytest.mark.parametrize("name", some_slow(CASES, ("ema, two workers", "accumulation with ema")))
+@pytest.mark.parametrize("name", some_slow(CASES, ("accumulation with ema",)))
 def test_a_run_that_breaks_off_again_and_again_ends_the_same(name, root, whole, tmp_path):
     rng = random.Random(name)
     cuts = 0

@@ -1,0 +1,15 @@
+"""Texts without the secrets in them: what is logged, printed or kept goes through here."""
+
+import os
+import re
+
+PASSWORD = re.compile(r"(?<=://)[^\s/@]*(?::\S*)?@(?=[^\s@]*)")
+"""From `://` to the last @ of the word where a name and a password stand before it."""
+PARAMETER = re.compile(r"(?i)([?&](?:password|passwd|pwd|token|api_?key|secret)=)[^&\s#]+")
+
+
+def redacted(text: str) -> str:
+    """Return a text without passwords in URLs, and without W&B's key."""
+    if key := os.environ.get("WANDB_API_KEY", ""):
+        text = text.replace(key, "***")
+    return PARAMETER.sub(r"\1***", PASSWORD.sub("***@", text))

@@ -1,0 +1,25 @@
+"""No secret is shown."""
+
+import pytest
+
+from segmentation.redaction import redacted
+
+KEY = "0123456789" * 4
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("GET https://me:pass@host:1/x failed", "GET https://***@host:1/x failed"),
+        ("postgresql://user:a:b@db/x and mail@host", "postgresql://***@db/x and mail@host"),
+        ("sweep.storage=postgresql://u:p/a@s@s@db/x", "sweep.storage=postgresql://***@db/x"),
+        ("http://token@host/path", "http://***@host/path"),
+        ("postgresql://db/x?user=u&password=p:a@s&ssl=1", "postgresql://db/x?user=u&password=***&ssl=1"),
+        (f"key {KEY} refused", "key *** refused"),
+        ("http://host/path and http://host:80/a", "http://host/path and http://host:80/a"),
+        ("http://host/a@b", "http://host/a@b"),
+    ],
+)  # fmt: skip
+def test_secrets_are_left_out(text: str, shown: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WANDB_API_KEY", KEY)
+    assert redacted(text) == shown
