@@ -47,9 +47,14 @@ def label_map(logits: Tensor, size: Sequence[int]) -> Tensor:
     Returns:
         `int64` (N, height, width), values 0..C-1.
     """
-    if logits.shape[-2:] != torch.Size(size):
-        logits = F.interpolate(logits.float(), size=tuple(size), mode="bilinear")
-    return logits.argmax(dim=1)
+    return upsampled(logits, size).argmax(dim=1)
+
+
+def upsampled(logits: Tensor, size: Sequence[int]) -> Tensor:
+    """Return logits (N, C, H, W) at another resolution (height, width), bilinear."""
+    if logits.shape[-2:] == torch.Size(size):
+        return logits
+    return F.interpolate(logits.float(), size=tuple(size), mode="bilinear")
 
 
 @dataclass(frozen=True)
@@ -58,6 +63,8 @@ class Scores:
 
     Attributes:
         miou: mean Jaccard index over the classes that occur in the truth or in the predictions.
+        frequency_weighted_iou: mean Jaccard index, each class weighted by its share of the truth
+            (Long et al. 2015, sec. 5).
         pixel_accuracy: share of the labelled pixels that are right.
         mean_accuracy: mean recall over the classes that occur in the truth.
         dice: mean Dice coefficient (F1) over the same classes as `miou`.
@@ -66,6 +73,7 @@ class Scores:
     """
 
     miou: float
+    frequency_weighted_iou: float
     pixel_accuracy: float
     mean_accuracy: float
     dice: float
@@ -76,6 +84,7 @@ class Scores:
         """Return plain values with one entry for each class; None stands for "does not occur"."""
         return {
             "miou": _number(self.miou),
+            "frequency_weighted_iou": _number(self.frequency_weighted_iou),
             "pixel_accuracy": _number(self.pixel_accuracy),
             "mean_accuracy": _number(self.mean_accuracy),
             "dice": _number(self.dice),
@@ -104,6 +113,9 @@ def scores(confusion: np.ndarray) -> Scores:
     accuracy = _ratio(correct, truth)
     return Scores(
         miou=_mean(iou),
+        frequency_weighted_iou=float(
+            _ratio((truth * np.nan_to_num(iou)).sum(), np.asarray(truth.sum()))
+        ),
         pixel_accuracy=float(_ratio(correct.sum(), confusion.sum())),
         mean_accuracy=_mean(accuracy),
         dice=_mean(_ratio(2 * correct, truth + predicted)),

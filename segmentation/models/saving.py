@@ -114,7 +114,8 @@ def load_model(path: str | Path) -> LoadedModel:
 
     Args:
         path: a directory of `save_model`, a Lightning checkpoint (`.ckpt`), or a run directory, of
-            which `checkpoints/best.ckpt` is taken.
+            which `checkpoints/best.ckpt` is taken, or where checkpoints were deleted the same
+            weights in `model/`.
 
     Raises:
         ModelError: none of these, a file that cannot be read safely, or one that does not hold a
@@ -134,6 +135,8 @@ def load_model(path: str | Path) -> LoadedModel:
     best = path / "checkpoints" / "best.ckpt"
     if best.is_file():
         return _from_checkpoint(best)
+    if (path / "model" / TENSORS).is_file():
+        return _from_directory(path / "model")
     others = sorted(str(other) for other in path.glob("checkpoints/*.ckpt"))
     raise ModelError(
         f"{path} is no run directory with checkpoints/best.ckpt, nor a model directory with "

@@ -3,11 +3,15 @@
 from typing import Any
 
 import numpy as np
+import torch
 from torch import Tensor
 from torchmetrics import Metric
 from torchmetrics.utilities import dim_zero_cat
 
+from segmentation.boundary import band_counts, contour_counts
+from segmentation.confidence import confidence_counts
 from segmentation.targets import TargetColumns
+from segmentation.views import encode_labels
 
 
 class PerImage(Metric):
@@ -37,8 +41,13 @@ class PerImage(Metric):
         """Return (images, ...) of each name; nothing at all where no image came."""
         if not len(self._kept("index")):
             return {}
-        _, first = np.unique(dim_zero_cat(self._kept("index")).cpu().numpy(), return_index=True)
+        first = self.first()
         return {name: dim_zero_cat(self._kept(name)).cpu().numpy()[first] for name in self.names}
+
+    def first(self) -> np.ndarray:
+        """Return where each image comes first, ordered by index."""
+        indices = dim_zero_cat(self._kept("index")).cpu().numpy()
+        return np.unique(indices, return_index=True)[1]
 
     def _kept(self, name: str) -> list[Tensor]:
         return getattr(self, name)
@@ -63,6 +72,55 @@ class PerImageConfusion(PerImage):
         """Return `int64` (images, C, C), ordered by index; rows are the truth."""
         nothing = np.zeros((0, self.num_classes, self.num_classes), dtype=np.int64)
         return self.gathered().get("matrix", nothing)
+
+
+class PerImageDetails(PerImage):
+    """Keep what else is known of the predicted labels of each image, at the labels' own size.
+
+    That is `boundary`, `int64` (N, C, 2), and `boundary_f`, `int64` (N, C, 4), see
+    `segmentation.boundary`; `calibration`, `int64` (N, C, BINS, 3), see `segmentation.confidence`;
+    and `view`, the predicted labels as a small PNG (see `segmentation.views`).
+
+    Args:
+        num_classes: C.
+    """
+
+    def __init__(self, num_classes: int) -> None:
+        super().__init__("boundary", "boundary_f", "calibration", "length")
+        self.num_classes = num_classes
+        self.add_state("view", default=[], dist_reduce_fx="cat")  # all bytes, image after image
+
+    def add(self, index: Tensor, truth: Tensor, prediction: Tensor, logits: Tensor) -> None:
+        """Add one image.
+
+        Args:
+            index: (), of the image in the split.
+            truth: labels (H, W), with `VOID`.
+            prediction: labels (H, W).
+            logits: (C, H, W).
+        """
+        labels = [one.to(torch.uint8).cpu().numpy() for one in (truth, prediction)]
+        view = torch.frombuffer(bytearray(encode_labels(labels[1])), dtype=torch.uint8)
+        counted = (
+            torch.from_numpy(count(*labels, self.num_classes))
+            for count in (band_counts, contour_counts)
+        )
+        kept = (*counted, confidence_counts(truth, logits), torch.tensor(len(view)))
+        # On the model's device, where ranks gather.
+        self.update(index[None], *(one[None].to(index.device) for one in kept))
+        self._kept("view").append(view.to(index.device))
+
+    def compute(self) -> dict[str, Any]:
+        """Return the arrays by their names, ordered by index; `view` is a list of bytes."""
+        found: dict[str, Any] = self.gathered()
+        if found:
+            ends = dim_zero_cat(self._kept("length")).cumsum(0).cpu().numpy()
+            every = dim_zero_cat(self._kept("view")).cpu().numpy()
+            found["view"] = [
+                every[ends[place] - length : ends[place]].tobytes()
+                for place, length in zip(self.first(), found.pop("length"), strict=True)
+            ]
+        return found
 
 
 class PerImageTargets(PerImage):

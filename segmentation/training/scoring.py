@@ -1,6 +1,6 @@
 """What one scored batch is, in validation, in test and in `evaluate.py`."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, cast
 
 import numpy as np
@@ -9,11 +9,11 @@ import torch
 from torch import Tensor, nn
 
 from segmentation.classes import ClassTable
-from segmentation.models import ImageModel, Outputs, TargetHead
+from segmentation.models import Outputs, TargetHead
 from segmentation.predictions import TargetPredictions
-from segmentation.scores import Scores, confusion_matrix, label_map, scores
+from segmentation.scores import Scores, confusion_matrix, scores, upsampled
 from segmentation.target_scores import TargetScores, target_scores
-from segmentation.training.per_image import PerImageConfusion, PerImageTargets
+from segmentation.training.per_image import PerImageConfusion, PerImageDetails, PerImageTargets
 
 Batch = dict[str, Any]
 
@@ -23,11 +23,12 @@ class ScoringModule(pl.LightningModule):
 
     After each pass over a split, what the model said of each image is there, in the split's order:
     `confusion`, `int64` (images, C, C), of a model that segments, and `predictions` of one with
-    image-level targets.
+    image-level targets. A test leaves `details` besides (see `PerImageDetails`), which cost more
+    time than a look at the curves is worth.
 
     Args:
-        model: an `ImageModel`, or any module from `uint8` images (N, 3, H, W) to logits
-            (N, C, H, W).
+        model: an `ImageModel` or what has a `forward_all` like one, or any module from `uint8`
+            images (N, 3, H, W) to logits (N, C, H, W).
         classes: what the logits mean; None of a model that does not segment.
     """
 
@@ -38,14 +39,15 @@ class ScoringModule(pl.LightningModule):
         head = getattr(model, "target_head", None)
         self.per_image = None if classes is None else PerImageConfusion(len(classes))
         self.per_image_targets = None if head is None else PerImageTargets(head.columns)
+        self.per_image_details = None if classes is None else PerImageDetails(len(classes))
         self.confusion: np.ndarray | None = None
+        self.details: dict[str, Any] = {}
         self.predictions: TargetPredictions | None = None
 
     def forward(self, images: Tensor) -> Outputs:
         """Return all that the model says of `uint8` images (N, 3, H, W)."""
-        if isinstance(self.model, ImageModel):
-            return self.model.forward_all(images)
-        return Outputs(self.model(images), None)
+        forward_all = getattr(self.model, "forward_all", None)
+        return Outputs(self.model(images), None) if forward_all is None else forward_all(images)
 
     @property
     def scores(self) -> Scores | None:
@@ -59,19 +61,30 @@ class ScoringModule(pl.LightningModule):
 
     def on_validation_epoch_start(self) -> None:
         """Forget the last pass."""
-        for kept in filter(None, (self.per_image, self.per_image_targets)):
-            kept.reset()
+        kept = (self.per_image, self.per_image_details, self.per_image_targets)
+        for one in filter(None, kept):
+            one.reset()
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Count one batch."""
+        self._count(batch)
+
+    def test_step(self, batch: Batch, batch_idx: int) -> None:
+        """Count one batch, details too."""
+        self._count(batch, self.per_image_details)
+
+    def _count(self, batch: Batch, details: PerImageDetails | None = None) -> None:
         images, index = batch["image"], batch["index"].to(self.device)
         # images of different sizes cannot share a batch
         outputs = [self(one) for one in ([images] if isinstance(images, Tensor) else _each(images))]
         if self.per_image is not None:
-            matrices = [
-                confusion_matrix(mask, label, self.per_image.num_classes)
-                for mask, label in _labelled(outputs, batch["mask"])
-            ]
+            matrices = []
+            for place, mask, logits in zip(index, batch["mask"], _logits_of_each(outputs), strict=True):
+                logits = upsampled(logits, mask.shape)[0]
+                labels = logits.argmax(dim=0)
+                matrices.append(confusion_matrix(mask, labels, self.per_image.num_classes))
+                if details is not None:
+                    details.add(place, mask, labels, logits)
             self.per_image.update(index, torch.stack(matrices))
         if self.per_image_targets is not None:
             self.per_image_targets.update(index, *self._targets(outputs, batch))
@@ -85,8 +98,12 @@ class ScoringModule(pl.LightningModule):
             self.predictions = TargetPredictions(self.per_image_targets.columns, **arrays)
 
     on_test_epoch_start = on_validation_epoch_start
-    test_step = validation_step
-    on_test_epoch_end = on_validation_epoch_end
+
+    def on_test_epoch_end(self) -> None:
+        """Gather what was kept on all ranks, details too."""
+        self.on_validation_epoch_end()
+        if self.per_image_details is not None:
+            self.details = self.per_image_details.compute()
 
     def _targets(self, outputs: Sequence[Outputs], batch: Batch) -> tuple[Tensor, ...]:
         """Return what `PerImageTargets` keeps."""
@@ -101,14 +118,8 @@ def _each(images: Sequence[Tensor]) -> Iterator[Tensor]:
     return (image[None] for image in images)
 
 
-def _labelled(
-    outputs: Sequence[Outputs], masks: Tensor | Sequence[Tensor]
-) -> Iterable[tuple[Tensor, Tensor]]:
-    """Return (true, predicted) labels of each image at the resolution of its mask."""
-    batches = [one.logits for one in outputs if one.logits is not None]
-    if len(batches) == 1 and isinstance(masks, Tensor):
-        return zip(masks, label_map(batches[0], masks.shape[-2:]), strict=True)
-    logits = (logit for batch in batches for logit in batch.split(1))
-    return (
-        (mask, label_map(logit, mask.shape)[0]) for mask, logit in zip(masks, logits, strict=True)
-    )
+def _logits_of_each(outputs: Sequence[Outputs]) -> Iterator[Tensor]:
+    """Yield the logits of each image, (1, C, H, W)."""
+    for one in outputs:
+        if one.logits is not None:
+            yield from one.logits.split(1)

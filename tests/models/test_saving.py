@@ -104,6 +104,12 @@ def test_checkpoint_and_run_directory(tmp_path, compiled, no_weights):
         assert_same(load_model(path), model, (96, 128))
 
 
+def test_a_run_whose_checkpoints_were_deleted_still_has_its_model(tmp_path):
+    model = unet()
+    save_model(model, tmp_path / "model", CLASSES, (96, 128))
+    assert_same(load_model(tmp_path), model, (96, 128))
+
+
 def test_a_models_encoder_serves_another_model(tmp_path):
     """encoder.weights=<a model of ours> brings its normalisation along."""
     model = unet()

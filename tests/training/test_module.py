@@ -6,10 +6,15 @@ from fakes import CLASSES, fake_camvid, pairs_of
 from PIL import Image
 from torch import nn
 
+from segmentation.boundary import band_counts, contour_counts
+from segmentation.calibration import BINS
 from segmentation.classes import VOID
+from segmentation.confidence import confidence_counts
 from segmentation.data.datamodule import SegmentationData
-from segmentation.training.per_image import PerImageConfusion
+from segmentation.scores import upsampled
+from segmentation.training.per_image import PerImageConfusion, PerImageDetails
 from segmentation.training.scoring import ScoringModule
+from segmentation.views import labels_of
 
 
 class ByColor(nn.Module):
@@ -95,3 +100,52 @@ def test_void_is_never_predicted_and_never_counted():
     module.on_validation_epoch_end()
     assert module.confusion.sum() == 0
     assert np.isnan(module.scores.miou)
+
+
+def detailed(root, batch_size=2, **options):
+    data = split_of(root, batch_size=batch_size, **options)
+    return data.datasets["val"], scored(data)
+
+
+@pytest.mark.parametrize("size", [None, (24, 32)])
+def test_a_test_counts_boundaries_and_confidence_at_the_labels_own_resolution(tmp_path, size):
+    dataset, module = detailed(fake_camvid(tmp_path, {"val": 3}), size=size)
+    found = module.details
+    assert {name: np.shape(one) for name, one in found.items()} == {
+        "boundary": (3, 11, 2), "boundary_f": (3, 11, 4), "calibration": (3, 11, BINS, 3),
+        "view": (3,),
+    }  # fmt: skip
+    for index in range(3):
+        truth = np.asarray(dataset[index]["mask"])
+        logits = upsampled(module.model(dataset[index]["image"][None]), truth.shape)[0]
+        labels = logits.argmax(0).numpy().astype(np.uint8)
+        np.testing.assert_array_equal(found["boundary"][index], band_counts(truth, labels, 11))
+        np.testing.assert_array_equal(found["boundary_f"][index], contour_counts(truth, labels, 11))
+        counts = confidence_counts(torch.from_numpy(truth), logits)
+        np.testing.assert_array_equal(found["calibration"][index], counts)
+        np.testing.assert_array_equal(labels_of(found["view"][index]), labels)  # it is small
+        assert counts[..., 0].sum() == module.confusion[index].sum()
+        assert counts[..., 1].sum() == np.trace(module.confusion[index])
+
+
+def test_views_stay_with_their_images_whatever_comes_twice_and_in_which_order():
+    metric = PerImageDetails(2)
+    maps = [torch.full((4, 4 + index), index, dtype=torch.int64) for index in (0, 1, 0)]
+    for index in (2, 0, 1, 2):
+        logits = torch.zeros(2, *maps[index].shape)
+        metric.add(torch.tensor(index), maps[index], maps[index], logits)
+    views = [labels_of(view) for view in metric.compute()["view"]]
+    assert len(views) == 3
+    for view, labels in zip(views, maps, strict=True):
+        np.testing.assert_array_equal(view, labels)
+
+
+def test_a_validation_counts_no_details(tmp_path):
+    module = ScoringModule(ByColor(), CLASSES)
+    data = split_of(fake_camvid(tmp_path, {"val": 2}))
+    trainer = pl.Trainer(
+        accelerator="cpu", logger=False, enable_checkpointing=False, enable_progress_bar=False
+    )
+    trainer.validate(module, dataloaders=data.scoring_dataloader("val"), verbose=False)
+    assert module.confusion.sum()
+    assert module.details == {}
