@@ -108,20 +108,35 @@ def build_data(
 
 
 def build_model(
-    cfg: DictConfig, num_classes: int, columns: TargetColumns | None = None
+    cfg: DictConfig,
+    num_classes: int,
+    columns: TargetColumns | None = None,
+    classes: ClassTable | None = None,
 ) -> models.Model:
     """Return the configured encoder with a decoder, a head for image-level targets, or both.
 
     Args:
-        cfg: `encoder`, `decoder` and `task`.
+        cfg: `encoder`, `decoder`, `model` and `task`.
         num_classes: of the segmentation.
         columns: the image-level targets; None for none.
+        classes: what the segmentation predicts, for `model.weights`.
     """
-    encoder = {"name": cfg.encoder.name, "weights": cfg.encoder.weights}
+    earlier = OmegaConf.select(cfg, "model.weights")  # a run to go on with may be older than it
+    if earlier and cfg.encoder.weights != "auto":
+        raise ConfigError(
+            "model.weights brings the encoder's weights along: leave encoder.weights out, or give "
+            "it alone."
+        )
+    encoder = {"name": cfg.encoder.name, "weights": "none" if earlier else cfg.encoder.weights}
     dropout = cfg.task.targets.dropout
+    model: models.Model
     if not cfg.task.segmentation and columns is not None:
-        return models.build_target_model(encoder, columns, dropout)
-    return models.build_model(encoder, plain(cfg.decoder), num_classes, columns, dropout)
+        model = models.build_target_model(encoder, columns, dropout)
+    else:
+        model = models.build_model(encoder, plain(cfg.decoder), num_classes, columns, dropout)
+    if earlier:
+        models.warm_start(model, Path(earlier).expanduser(), classes)
+    return model
 
 
 def build_loss(loss: DictConfig, pixels: np.ndarray) -> WeightedSum:

@@ -81,8 +81,8 @@ def _run(cfg: DictConfig, directory: Path, parts: int, warnings: list[str]) -> f
     kept = settings(cfg)
     build_targets.check_task(cfg.task)
     data, source, columns = _data(cfg, directory, parts)
-    model = build.build_model(cfg, len(source.labels.classes), columns)
     classes = source.labels.classes if cfg.task.segmentation else None
+    model = build.build_model(cfg, len(source.labels.classes), columns, classes)
     module = build.build_module(
         cfg, model, classes, source.scans["train"].pixels,
         checkpoint_extra={"model": describe_model(model, classes, data.size), "config": kept},

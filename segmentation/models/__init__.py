@@ -10,6 +10,7 @@ from segmentation.models.smp import load_smp
 from segmentation.models.target_model import TargetModel
 from segmentation.models.targets import TargetHead, TargetOutputs
 from segmentation.models.unet import UNet
+from segmentation.models.warm_start import warm_start
 
 __all__ = [
     "DecoderOptions",
@@ -28,4 +29,5 @@ __all__ = [
     "load_model",
     "load_smp",
     "save_model",
+    "warm_start",
 ]

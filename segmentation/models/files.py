@@ -10,6 +10,18 @@ from torch import Tensor, nn
 
 from segmentation.errors import ModelError
 
+TENSORS = "model.safetensors"
+PLACES = (TENSORS, "checkpoints/best.ckpt", f"model/{TENSORS}")
+"""Where directories of this project hold weights: a model's, then a run's, then one of a run whose
+checkpoints were deleted."""
+
+
+def weights_file(path: Path) -> Path | None:
+    """Return the weights of a model or run directory, a file as it is, or None."""
+    if path.is_file():
+        return path
+    return next((path / place for place in PLACES if (path / place).is_file()), None)
+
 
 def read_checkpoint(path: Path) -> dict:
     """Read what `torch.save` wrote, as plain values and tensors, on the CPU.

@@ -15,10 +15,10 @@ from segmentation.classes import ClassTable
 from segmentation.errors import ModelError
 from segmentation.models.checked import FORMAT
 from segmentation.models.description import Model, restore
-from segmentation.models.files import read_checkpoint, read_state_dict
+from segmentation.models.files import TENSORS, read_checkpoint, read_state_dict
 from segmentation.models.unet import UNet
 
-CONFIG, TENSORS = "config.json", "model.safetensors"
+CONFIG = "config.json"
 WANTED = "Give a run directory (such as runs/<name>), a .ckpt, or a model directory."
 
 

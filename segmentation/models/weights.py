@@ -13,7 +13,7 @@ from torch import Tensor
 
 from segmentation.errors import ModelError, did_you_mean
 from segmentation.models import hub
-from segmentation.models.files import read_state_dict
+from segmentation.models.files import read_state_dict, weights_file
 
 log = logging.getLogger(__name__)
 
@@ -60,7 +60,8 @@ def resolve(name: str, weights: str) -> Weights:
         name: the timm model.
         weights: ``"auto"``: the hub, else an installed package, else random, and each step back
             is logged as a warning; ``"imagenet"``: the hub or a package; ``"none"``: random; or
-            the path of a safetensors file or a state dict with timm's names.
+            the path of a safetensors file or a state dict with timm's names; or a run directory, a
+            checkpoint or a model directory of this project.
 
     Raises:
         ModelError: ``"imagenet"`` cannot be had, or the path cannot be used.
@@ -103,11 +104,12 @@ def _normalisation(cfg: PretrainedCfg) -> tuple[tuple[float, ...], tuple[float, 
 
 
 def _from_path(name: str, weights: str) -> Weights:
-    path = Path(str(weights)).expanduser()
-    if not path.is_file():
+    path = weights_file(Path(str(weights)).expanduser())
+    if path is None:
         near = did_you_mean(str(weights), KINDS)
         raise ModelError(
-            f"encoder.weights={weights} is no file, nor one of {', '.join(KINDS)}.{near}"
+            f"encoder.weights={weights} is no file, no run or model directory, nor one of "
+            f"{', '.join(KINDS)}.{near}"
         )
     # a file with timm's names was made for timm's normalisation of that model
     mean, std = _normalisation(timm.get_pretrained_cfg(name) or PretrainedCfg())

@@ -1,0 +1,99 @@
+"""Starting a model from an earlier one of this project, also with other classes."""
+
+import logging
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from segmentation.classes import ClassTable
+from segmentation.errors import ModelError, listed
+from segmentation.models.description import Model
+from segmentation.models.saving import LoadedModel, load_model
+from segmentation.targets import TargetColumns
+
+log = logging.getLogger(__name__)
+
+HEADS = ("head.", "target_head.")
+
+
+def warm_start(model: Model, path: Path, classes: ClassTable | None) -> None:
+    """Give a model the weights of an earlier one, and the normalisation that belongs to them.
+
+    Encoder and decoder have to be those of the earlier model. The head keeps the rows of the
+    classes that both know by name and starts afresh in the others; a head for image-level targets
+    is kept where it predicts the same ones. What was kept is logged.
+
+    Args:
+        model: as it was built; it is changed.
+        path: a run directory, a `.ckpt`, or a model directory.
+        classes: what `model` predicts; None where it does not segment.
+
+    Raises:
+        ModelError: `path` is none of these, or its model is another one.
+    """
+    earlier = load_model(path)
+    own, theirs = model.state_dict(), earlier.model.state_dict()
+    body = [key for key in own if not key.startswith(HEADS)]
+    differing = [key for key in body if key not in theirs or theirs[key].shape != own[key].shape]
+    if differing or model.encoder.name != earlier.model.encoder.name:
+        raise ModelError(
+            f"model.weights={path}: that model has another encoder or decoder "
+            f"({earlier.model.encoder.name} there, {model.encoder.name} here"
+            + (
+                f"; {len(differing)} tensors do not fit, such as {differing[0]}"
+                if differing
+                else ""
+            )
+            + "). Choose the same encoder and decoder, or take the encoder alone: "
+            f"encoder.weights={path}"
+        )
+    kept = {key: theirs[key] for key in body} | _head(own, theirs, classes, earlier)
+    kept |= _target_head(model, theirs, earlier)
+    model.load_state_dict(kept, strict=False)
+    model.encoder.mean, model.encoder.std = earlier.model.encoder.mean, earlier.model.encoder.std
+    model.encoder.source, model.encoder.pretrained = f"model {path}", True
+
+
+def _head(
+    own: dict[str, Tensor],
+    theirs: dict[str, Tensor],
+    classes: ClassTable | None,
+    earlier: LoadedModel,
+) -> dict[str, Tensor]:
+    """Return the head: the rows of the classes that both models know, the others as they are."""
+    if classes is None:
+        return {}
+    known = {} if earlier.classes is None else {n: i for i, n in enumerate(earlier.classes.names)}
+    pairs = [(i, known[name]) for i, name in enumerate(classes.names) if name in known]
+    new = [name for name in classes.names if name not in known]
+    if new:
+        log.info(
+            "model.weights: the head starts afresh for %d of %d classes: %s",
+            len(new), len(classes), listed(new),
+        )  # fmt: skip
+    if not pairs:
+        return {}
+    here, there = map(list, zip(*pairs, strict=True))
+    head = {key: value.clone() for key, value in own.items() if key.startswith("head.")}
+    with torch.no_grad():
+        for key, value in head.items():
+            value[here] = theirs[key][there]
+    return head
+
+
+def _target_head(
+    model: Model, theirs: dict[str, Tensor], earlier: LoadedModel
+) -> dict[str, Tensor]:
+    """Return the head for image-level targets where both predict the same."""
+    now, before = model.target_head, earlier.model.target_head
+    if now is None:
+        return {}
+    if before is None or _named(before.columns) != _named(now.columns):
+        log.info("model.weights: the head for image-level targets starts afresh")
+        return {}
+    return {key: value for key, value in theirs.items() if key.startswith("target_head.")}
+
+
+def _named(columns: TargetColumns) -> tuple[object, ...]:
+    return columns.category, columns.categories, columns.values

@@ -1,0 +1,101 @@
+"""A model that begins where an earlier one ended."""
+
+import logging
+
+import pytest
+import torch
+
+from segmentation.classes import ClassTable
+from segmentation.errors import ModelError
+from segmentation.models import Encoder, UNet, build_target_model, save_model, warm_start
+from segmentation.targets import TargetColumns
+
+CLASSES = ClassTable(("sky", "road", "car"), ((0, 0, 1), (0, 0, 2), (0, 0, 3)))
+OTHERS = ClassTable(("dog", "car", "sky", "cat"), ((0, 0, 1), (0, 0, 2), (0, 0, 3), (0, 0, 4)))
+COLUMNS = TargetColumns("scene", ("day", "night"), ("x",), (1.0,), (2.0,))
+
+
+def unet(classes, seed, columns=None, name="test_resnet", **options):
+    torch.manual_seed(seed)
+    encoder = Encoder(name, weights="none")
+    return UNet(encoder, len(classes), columns, channels=(16, 16, 8, 8, 8), **options).eval()
+
+
+@pytest.fixture
+def earlier(tmp_path):
+    model = unet(CLASSES, 0, COLUMNS)
+    model.encoder.mean = (127.0, 126.0, 125.0)
+    model.mean.copy_(torch.tensor(model.encoder.mean).view(1, 3, 1, 1))
+    save_model(model, tmp_path, CLASSES, None)
+    return model, tmp_path
+
+
+def images():
+    return torch.randint(0, 256, (2, 3, 40, 56), dtype=torch.uint8)
+
+
+def test_the_same_classes_give_the_same_model(earlier):
+    before, path = earlier
+    model = unet(CLASSES, 1, COLUMNS)
+    warm_start(model, path, CLASSES)
+    x = images()
+    now, then = model.forward_all(x), before.forward_all(x)
+    assert torch.equal(now.logits, then.logits)
+    assert torch.equal(now.targets.category, then.targets.category)
+    assert torch.equal(now.targets.values, then.targets.values)
+    assert model.encoder.mean == (127.0, 126.0, 125.0)
+    assert model.encoder.source == f"model {path}"
+    assert model.encoder.pretrained
+
+
+def test_classes_known_by_name_are_kept_and_others_start_afresh(earlier, caplog):
+    caplog.set_level(logging.INFO)
+    before, path = earlier
+    model, fresh = unet(OTHERS, 1), unet(OTHERS, 1)
+    warm_start(model, path, OTHERS)
+    x = images()
+    logits, known = model(x), before(x)
+    assert torch.equal(logits[:, 2], known[:, 0])
+    assert torch.equal(logits[:, 1], known[:, 2])
+    for row in (0, 3):
+        assert torch.equal(model.head.weight[row], fresh.head.weight[row])
+    assert "the head starts afresh for 2 of 4 classes: dog, cat" in caplog.text
+
+
+def test_other_targets_start_afresh(earlier, caplog):
+    caplog.set_level(logging.INFO)
+    _, path = earlier
+    other = TargetColumns("scene", ("day", "dusk"))
+    model, fresh = unet(CLASSES, 1, other), unet(CLASSES, 1, other)
+    warm_start(model, path, CLASSES)
+    assert torch.equal(model.target_head.category.weight, fresh.target_head.category.weight)
+    assert "image-level targets starts afresh" in caplog.text
+
+
+@pytest.mark.parametrize("change", [{"attention": "scse"}, {"name": "resnet18"}])
+def test_another_model_is_refused_and_the_way_out_is_named(earlier, change):
+    _, path = earlier
+    model = unet(CLASSES, 1, **change)
+    state = {key: value.clone() for key, value in model.state_dict().items()}
+    with pytest.raises(ModelError, match=r"another encoder or decoder .*encoder.weights="):
+        warm_start(model, path, CLASSES)
+    assert all(torch.equal(value, state[key]) for key, value in model.state_dict().items())
+
+
+def test_a_model_of_targets_alone_serves_no_segmentation(tmp_path):
+    encoder = {"name": "test_resnet", "weights": "none"}
+    save_model(build_target_model(encoder, COLUMNS), tmp_path, None, None)
+    with pytest.raises(ModelError, match="do not fit"):
+        warm_start(unet(CLASSES, 0), tmp_path, CLASSES)
+
+
+@pytest.mark.parametrize("place", ["", "model"])
+def test_an_encoder_alone_comes_from_a_directory_too(earlier, tmp_path, place):
+    before, path = earlier
+    if place:
+        path = tmp_path / "run"
+        save_model(before, path / place, CLASSES, None)
+    encoder = Encoder("test_resnet", weights=str(path))
+    assert encoder.mean == (127.0, 126.0, 125.0)
+    for key, value in before.encoder.body.state_dict().items():
+        assert torch.equal(encoder.body.state_dict()[key], value)
