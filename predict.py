@@ -6,11 +6,11 @@ from segmentation.cli import command
 
 
 @command("predict")
-def main(cfg: DictConfig) -> None:
+def main(cfg: DictConfig) -> object:
     """Run the command; heavy imports wait until the configuration stands."""
     from segmentation.commands.predict import predict
 
-    predict(cfg)
+    return predict(cfg)
 
 
 if __name__ == "__main__":

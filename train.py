@@ -1,8 +1,10 @@
 """Train a model: `python train.py [group=option] [key=value]`; `--help` lists the groups."""
 
+from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
 from segmentation.cli import command
+from segmentation.directories import recorded
 
 
 @command("train")
@@ -10,7 +12,8 @@ def main(cfg: DictConfig) -> object:
     """Run the command; heavy imports wait until the configuration stands."""
     from segmentation.commands.train import train
 
-    return train(cfg)
+    train(cfg)
+    return recorded(HydraConfig.get().runtime.output_dir)
 
 
 if __name__ == "__main__":

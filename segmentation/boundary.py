@@ -82,10 +82,11 @@ def contour_counts(truth: np.ndarray, prediction: np.ndarray, num_classes: int) 
         np.where(_inside(labels, 1, edge_is_contour=False), np.uint8(VOID), labels)
         for labels in (prediction, truth)
     ]
-    columns = []
+    columns: list[np.ndarray] = []
     for own, other in (contours, contours[::-1]):
         columns += [_met(own, other, reach), own[own != VOID]]
-    return np.stack([_count(column, num_classes) for column in columns], axis=1)
+    counts = [_count(column, num_classes) for column in columns]
+    return np.stack(counts, axis=1)
 
 
 def boundary_iou(counts: np.ndarray) -> ByClass:
@@ -131,7 +132,7 @@ def _met(own: np.ndarray, other: np.ndarray, reach: float) -> np.ndarray:
         reach: Euclidean distance in pixels.
     """
     side = int(reach)
-    steps = np.stack(np.mgrid[-side : side + 1, -side : side + 1], axis=-1).reshape(-1, 2)
+    steps = np.mgrid[-side : side + 1, -side : side + 1].reshape(2, -1).T
     length = (steps**2).sum(axis=1)
     near = np.argsort(length, kind="stable")
     around = np.pad(other, side, constant_values=VOID)

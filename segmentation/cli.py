@@ -22,9 +22,11 @@ from omegaconf.errors import OmegaConfBaseException
 
 from segmentation.directories import run_directory
 from segmentation.errors import ConfigError, SegmentationError, did_you_mean
+from segmentation.json_output import Document, json_output
 from segmentation.orphans import leave_if_asked
 from segmentation.ranks import rank
 from segmentation.sweep.names import job_name
+from segmentation.terminal import plain_where_needed
 
 # Threads that wait sleep in place of spinning: with any other process on the same cores (a loader's
 # worker, a browser) spinning makes a step several times slower. Read when torch loads OpenMP.
@@ -59,7 +61,10 @@ def command(config_name: str) -> Callable[[Callable[[DictConfig], object]], Call
     A mistake of the user's (`SegmentationError`, an option Hydra does not know, a full disk) ends
     the command with a message and an exit code; ``HYDRA_FULL_ERROR=1`` shows the stack trace. Any
     other exception is a defect and keeps its trace. Under `-m` the function of a
-    command that has a group `sweep` is not called: each job is a child that runs the same script.
+    command that has launchers is not called: each job is a child that runs the same script.
+
+    What the function returns is printed by `--json` (see `json_output`); the command exits with the
+    `exit_code` that it has, if it has one.
 
     Args:
         config_name: a file of conf/, without suffix.
@@ -70,9 +75,15 @@ def command(config_name: str) -> Callable[[Callable[[DictConfig], object]], Call
 
         def main() -> None:
             leave_if_asked()
+            plain_where_needed()
+            with json_output(sys.argv) as document:
+                run(document)
+
+        def run(document: Document) -> None:
             wanted = os.environ.get("HYDRA_FULL_ERROR")
             composed = False
             failed: list[Exception] = []
+            results: list[object] = []
             os.environ["HYDRA_FULL_ERROR"] = "1"  # else Hydra prints and exits by itself
 
             def guarded(cfg: DictConfig) -> object:
@@ -85,11 +96,12 @@ def command(config_name: str) -> Callable[[Callable[[DictConfig], object]], Call
                             f"{', '.join(missing)} is not set. "
                             f"Type {' '.join(f'{key}=<value>' for key in missing)}."
                         )
-                    if HydraConfig.get().mode == RunMode.MULTIRUN and "sweep" in cfg:
+                    if HydraConfig.get().mode == RunMode.MULTIRUN and "launcher" in cfg:
                         from segmentation.sweep.job import run_job
 
                         return run_job(cfg, script)
-                    return task(cfg)
+                    results.append(task(cfg))
+                    return results[-1]
                 except Exception as error:
                     if HydraConfig.get().mode == RunMode.MULTIRUN:
                         raise
@@ -99,17 +111,23 @@ def command(config_name: str) -> Callable[[Callable[[DictConfig], object]], Call
                     os.environ["HYDRA_FULL_ERROR"] = "1"
 
             sys.argv[1:] = map(_readable, sys.argv[1:])
-            run = hydra.main(version_base="1.3", config_path=str(CONF), config_name=config_name)
+            hydrated = hydra.main(
+                version_base="1.3", config_path=str(CONF), config_name=config_name
+            )
             code = 0
             try:
-                run(guarded)()
+                hydrated(guarded)()
                 if failed:
                     raise failed[0]
+                document.result = results[0] if len(results) == 1 else results
+                code = max((getattr(one, "exit_code", 0) for one in results), default=0)
             except KeyboardInterrupt:
                 code = 130
+                document.error = "interrupted"
             except Exception as error:
                 code = _exit_code(error)
                 message = _explain(error, config_name, composed)
+                document.fail(error, message)
                 if message is None or wanted == "1":
                     raise
                 print(f"error: {message}", file=sys.stderr)
@@ -118,7 +136,7 @@ def command(config_name: str) -> Callable[[Callable[[DictConfig], object]], Call
                 if "segmentation.sweep.callback" in sys.modules:  # there may have been a sweep
                     from segmentation.sweep.callback import end_sweep
 
-                    code = end_sweep(code)
+                    code = end_sweep(code, document)
                 if code > 128:  # stopped by a signal, whatever an engine makes of it
                     sys.exit(code)
             if code:

@@ -1,4 +1,4 @@
-"""What a command shows people: the start-up summary, the score table, what to type next."""
+"""What a command shows people: the start-up summary, scores of targets, what to type next."""
 
 import re
 import shlex
@@ -11,7 +11,6 @@ from rich.markup import escape
 from rich.table import Table
 
 if TYPE_CHECKING:  # torch takes seconds to import, and not every command needs it
-    from segmentation.scores import Scores
     from segmentation.target_scores import TargetScores
     from segmentation.targets import TargetColumns
 
@@ -27,35 +26,6 @@ def show_summary(rows: Mapping[str, str]) -> None:
     width = max(map(len, rows))
     for name, value in rows.items():
         console.print(f"{name:{width}}  {value}", soft_wrap=True, highlight=False, markup=False)
-
-
-def show_scores(title: str, result: "Scores", names: Sequence[str], pixels: np.ndarray) -> None:
-    """Print the scores of each class and of all.
-
-    Args:
-        title: what was scored.
-        result: the scores.
-        names: the classes.
-        pixels: (C,) labelled pixels of each class.
-    """
-    share = pixels / max(pixels.sum(), 1)
-    table = Table(title=title, title_justify="left")
-    table.add_column("class")
-    table.add_column("pixels", justify="right")
-    table.add_column("IoU", justify="right")
-    table.add_column("accuracy", justify="right")
-    table.add_column("")
-    for name, part, iou, accuracy in zip(names, share, result.iou, result.accuracy, strict=True):
-        bar = "" if np.isnan(iou) else "█" * round(iou * BAR)
-        table.add_row(name, percent(part), percent(iou), percent(accuracy), f"{bar:{BAR}}")
-    table.add_section()
-    table.add_row("mean", "", percent(result.miou), percent(result.mean_accuracy), "", style="bold")
-    console.print(table)
-    console.print(
-        f"mIoU {percent(result.miou)} · pixel accuracy {percent(result.pixel_accuracy)} · "
-        f"mean accuracy {percent(result.mean_accuracy)} · Dice {percent(result.dice)}",
-        highlight=False,
-    )
 
 
 def show_target_scores(title: str, result: "TargetScores", columns: "TargetColumns") -> None:

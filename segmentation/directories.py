@@ -20,6 +20,7 @@ from segmentation.whole_files import read_json
 CONFIG = "config.yaml"
 METRICS = "metrics.json"
 LOCK = "run.lock"
+REPORT = "report.html"
 NOT_KEPT = ("hydra", "resume", "rerun", "launcher", "sweep")
 """What says how a run is started, not what it is."""
 
@@ -154,3 +155,8 @@ def read_settings(directory: Path) -> dict[str, Any]:
 def read_metrics(directory: Path) -> dict[str, Any] | None:
     """Return the `metrics.json` of a run (`score`, `pruned` if so, ...); None before its end."""
     return read_json(directory / METRICS)
+
+
+def recorded(directory: str | Path) -> dict[str, Any]:
+    """Return what a directory that was scored into says, and where it is, for `--json`."""
+    return {"directory": str(directory), **(read_metrics(Path(directory)) or {})}

@@ -4,7 +4,8 @@ Anything else that escapes a command is a defect of the project and keeps its st
 """
 
 import difflib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 
 class SegmentationError(Exception):
@@ -12,9 +13,11 @@ class SegmentationError(Exception):
 
     Attributes:
         exit_code: of the command that it ends.
+        partial: what the command has done all the same, for `--json`.
     """
 
     exit_code = 1
+    partial: Mapping[str, Any] = {}
 
 
 class ConfigError(SegmentationError):

@@ -8,32 +8,38 @@ metrics.csv       the curves
 checkpoints/      best.ckpt (by val mIoU; without segmentation by a score of targets), last.ckpt and
                   previous.ckpt to go on from
 metrics.json      the scores of the best weights, and on which split; the last file to be written
-per_image.npz     the confusion matrix of every scored image, with its name
+report.html       what there is to see of the run, as one page
+per_image.npz     the counts of every scored image, with its name: confusion matrix, boundaries,
+                  confidence
+per_image.csv     the scores of every scored image
+confusion.csv     the confusion matrix, normalised by truth and by prediction
+views.zip         small pictures of every scored image: photo, truth, prediction
 target_predictions.csv  truth and prediction of the image-level targets of every scored image
 pictures.png      image, truth, prediction and error of some scored images
 model/            config.json and model.safetensors: no code, safe to share
 """
 
 import logging
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import compress
 from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
 from omegaconf import OmegaConf
 
-from segmentation.classes import ClassTable
-from segmentation.directories import CONFIG, METRICS
+from segmentation.directories import CONFIG, METRICS, recorded
 from segmentation.errors import ModelError
 from segmentation.models.files import read_checkpoint
 from segmentation.predictions import FILE as PREDICTIONS
 from segmentation.predictions import TargetPredictions, write_predictions
+from segmentation.scored import Scored
 from segmentation.scores import Scores, scores
 from segmentation.target_scores import TargetScores, target_scores
 from segmentation.whole_files import read_json, write_json, write_whole
+
+PER_IMAGE = "per_image.npz"
 
 
 @contextmanager
@@ -70,12 +76,18 @@ class Results:
     """The scores of a split.
 
     Attributes:
+        directory: where they are kept.
         segmentation: None of a model that does not segment.
         targets: of the image-level targets; None of a model without.
     """
 
+    directory: Path
     segmentation: Scores | None
     targets: TargetScores | None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return what `metrics.json` says, and where it is."""
+        return recorded(self.directory)
 
     def flat(self) -> dict[str, float]:
         """Return the scores that a log shows, by name."""
@@ -85,47 +97,37 @@ class Results:
 
 def write_results(
     directory: Path,
-    names: Sequence[str],
-    classes: ClassTable | None,
-    confusion: np.ndarray | None,
+    scored: Scored | None,
+    names: Sequence[str] = (),
     predictions: TargetPredictions | None = None,
-    left_out: Collection[str] = (),
     **facts: Any,
 ) -> Results:
-    """Write `metrics.json`, and what was predicted of each image, as far as it was predicted.
+    """Write `metrics.json`, and what was counted and predicted of each image.
 
     Args:
         directory: it is made if it is not there.
-        names: one for each image.
-        classes: one name for each class; None where there is no segmentation.
-        confusion: `int64` (images, C, C), rows are the truth; None likewise.
+        scored: what was counted; None where there is no segmentation.
+        names: of the images of `predictions`.
         predictions: the image-level targets; None for none.
-        left_out: names of images that could not be read; they are kept nowhere.
         facts: what else metrics.json says: split, checkpoint, warnings.
     """
     directory.mkdir(parents=True, exist_ok=True)
-    kept = np.array([name not in left_out for name in names])
-    names = list(compress(names, kept))
     segmentation = targets = None
     metrics: dict[str, Any] = {}
-    if classes is not None and confusion is not None:
-        confusion = confusion[kept]
-        segmentation = scores(confusion.sum(axis=0))
-        metrics |= segmentation.to_dict(classes.names)
-        np.savez_compressed(
-            directory / "per_image.npz",
-            name=np.array(names),
-            confusion=confusion,
-            classes=np.array(classes.names),
-        )
+    if scored is not None:
+        segmentation = scores(scored.confusion.sum(axis=0))
+        metrics |= scored.facts()
+        np.savez_compressed(directory / PER_IMAGE, **cast(dict[str, Any], scored.arrays()))
+        scored.images().to_csv(directory / "per_image.csv", index=False)
+        scored.confusions().to_csv(directory / "confusion.csv", index=False)
+        names = scored.names
     if predictions is not None:
-        predictions = predictions.select(kept)
         targets = target_scores(predictions)
         metrics["targets"] = targets.to_dict()
         write_predictions(directory / PREDICTIONS, names, predictions)
     metrics |= {"images": len(names), **facts}
     write_json(directory / METRICS, metrics)  # last: the run is finished
-    return Results(segmentation, targets)
+    return Results(directory, segmentation, targets)
 
 
 def run_directory(path: Path) -> Path | None:

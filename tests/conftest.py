@@ -1,6 +1,7 @@
 """What all tests share: caches and logins of their own, and the fake data."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -25,3 +26,24 @@ def camvid_root() -> Path:
     if not root.is_dir():
         pytest.skip("real CamVid is not on this machine")
     return root
+
+
+@pytest.fixture
+def stranger(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """Run as somebody whom no W&B server knows, in a home directory that is returned."""
+    import wandb
+
+    home = tmp_path / "home"
+    home.mkdir()
+    for name in os.environ:
+        if name.startswith(("WANDB_", "XDG_", "MLFLOW_")) or name.lower().endswith("_proxy"):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.setenv("NETRC", str(home / "none"))
+    wandb.teardown()  # settings are read once
+    monkeypatch.setattr(wandb, "run", None)  # of an earlier test: W&B would not log in beside it
+    before = dict(os.environ)
+    yield home
+    wandb.teardown()
+    os.environ.clear()
+    os.environ.update(before)

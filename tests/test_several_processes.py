@@ -179,20 +179,26 @@ def test_each_image_is_counted_once_however_many_processes(data, tmp_path):
         {"name": "resnet18", "weights": "none"}, {"channels": [32, 16, 16, 8, 8]}, len(CLASSES)
     )
     save_model(model, tmp_path / "model", CLASSES, None)
-    for split, images in (("val", 5), ("test", 7)):
-        found = {}
+    views = ["flip=true", "window=[32,32]"]
+    for split, images, options in (("val", 5, views), ("test", 7, [])):
+        name = f"camvid_{split}_flip_window32x32" if options else f"camvid_{split}"
+        directory = tmp_path / "model" / "evaluation" / name
+        found, said = {}, {}
         for processes in (1, 2, 3):
             succeed(
                 "evaluate.py", f"run={tmp_path}/model", "data=camvid", f"data.root={data}",
                 f"split={split}", "trainer=ddp_cpu", f"trainer.devices={processes}",
-                f"data.batch_size={processes}", child=processes > 1,
+                f"data.batch_size={processes}", *options, child=processes > 1,
             )  # fmt: skip
-            found[processes] = matrices(tmp_path / "model" / "evaluation" / f"camvid_{split}")
-        assert len(found[1]) == images
+            with np.load(directory / "per_image.npz", allow_pickle=False) as kept:
+                found[processes] = dict(kept)
+            said[processes] = json.loads((directory / "metrics.json").read_text())
+        assert len(found[1]["name"]) == images
         for processes in (2, 3):
+            assert said[processes] == said[1]  # every score, to the last digit
             assert list(found[processes]) == list(found[1])
-            for name, matrix in found[1].items():
-                np.testing.assert_array_equal(found[processes][name], matrix)
+            for key, values in found[1].items():
+                np.testing.assert_array_equal(found[processes][key], values, err_msg=key)
 
 
 # ---- one end

@@ -178,20 +178,21 @@ def test_data_without_targets_are_still_segmented_and_it_is_said(trained, data, 
     directory, _ = trained
     other = fake_camvid(tmp_path / "other", {"test": 3}, seed=5)
     result = succeed("evaluate.py", f"run={directory}", f"data.root={other}", **cache)
-    values = metrics(directory / "evaluation" / "test")
+    scoring = directory / "evaluation" / "test-2"  # beside that of the training's own data
+    values = metrics(scoring)
     assert "the image-level targets are not scored" in result.stdout
     assert any("are not scored" in text for text in values["warnings"])
     assert values["targets"]["category"]["accuracy"] is None
     assert values["targets"]["ccc"] is None
     assert values["miou"] is not None
-    assert rows(directory / "evaluation" / "test" / "target_predictions.csv")[0]["brightness"] == ""
+    assert rows(scoring / "target_predictions.csv")[0]["brightness"] == ""
     lines = ["image,scene,brightness,index", "test_000,dark,3,0", "test_001,bright,9,1"]
     (tmp_path / "mine.csv").write_text("\n".join(lines))
     succeed(
         "evaluate.py", f"run={directory}", f"data.root={other}", f"targets={tmp_path}/mine.csv",
         **cache,
     )  # fmt: skip
-    assert metrics(directory / "evaluation" / "test")["targets"]["category"]["images"] == 2
+    assert metrics(scoring)["targets"]["category"]["images"] == 2
 
 
 # ---- without segmentation

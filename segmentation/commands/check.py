@@ -1,20 +1,44 @@
 """Look at a data set before training, and write down what there is to know."""
 
 import json
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from omegaconf import DictConfig
 
 from segmentation import build, runs
 from segmentation.console import console
-from segmentation.data.check import Finding, findings
+from segmentation.data.check import findings
 from segmentation.data.check.facts import counts_text, facts
 from segmentation.data.check.page import write_check
 from segmentation.data.check.terminal import show_check
 from segmentation.errors import ConfigError
 
 
-def check(cfg: DictConfig) -> list[Finding]:
+@dataclass(frozen=True)
+class Checked:
+    """A data set that was looked at.
+
+    Attributes:
+        known: what `check.json` says of it, see `facts`.
+        page: `check.html`.
+    """
+
+    known: dict[str, Any]
+    page: Path
+
+    @property
+    def exit_code(self) -> int:
+        """Of the command: 1 if there are errors."""
+        return int(self.known["counts"]["error"] > 0)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return all of it."""
+        return {**self.known, "page": self.page}
+
+
+def check(cfg: DictConfig) -> Checked:
     """Check `cfg.data`, print the findings, and write ``check.json`` and ``check.html``.
 
     Raises:
@@ -31,10 +55,11 @@ def check(cfg: DictConfig) -> list[Finding]:
     root = Path(cfg.data.root).expanduser()
     known = facts(source, found, cfg.data.name, root)
     (output / "check.json").write_text(json.dumps(known, indent=2) + "\n", encoding="utf-8")
-    write_check(output / "check.html", source, found, known)
+    page = output / "check.html"
+    write_check(page, source, found, known)
     show_check(known, found)
     console.print(
-        f"{counts_text(known['counts'])}. Pictures and plots: {output / 'check.html'}",
+        f"{counts_text(known['counts'])}. Pictures and plots: {page}",
         soft_wrap=True, highlight=False, markup=False,
     )  # fmt: skip
-    return found
+    return Checked(known, page)

@@ -12,7 +12,8 @@ import torch
 from pytorch_lightning.callbacks import ModelCheckpoint
 
 from segmentation import console, runs
-from segmentation.commands.results import report
+from segmentation.commands.results import report, write_page
+from segmentation.commands.tracking import track_training
 from segmentation.console import argument
 from segmentation.data.datamodule import SegmentationData
 from segmentation.data.source import Source
@@ -79,6 +80,8 @@ def finish(
     values = {f"best/{split}_{name}": value for name, value in results.flat().items()}
     for logger in trainer.loggers:
         logger.log_metrics(values | {f"best/val_{monitor.name}": val_score})
+    write_page(directory, directory)
+    track_training(trainer.loggers, directory, split)
     console.show_warnings(facts["warnings"])
     if "rerun_of" in facts:
         earlier = Path(facts["rerun_of"]["run"]).expanduser()
@@ -101,7 +104,7 @@ def _show_next(directory: Path, segments: bool) -> None:
     here = Path.cwd()
     run = directory.relative_to(here) if directory.is_relative_to(here) else directory
     console.show_next(
-        f"run directory: {run}" + ("  (pictures.png shows what it sees)" if segments else ""),
+        f"run directory: {run}  (report.html shows all of it)",
         f"python evaluate.py {argument('run', run)} split=val",
         f"python predict.py {argument('model', run)} input=<images> output=<folder>"
         + (" overlay=true" if segments else ""),

@@ -4,9 +4,10 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any, cast
 
 import numpy as np
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 from PIL import Image
 from rich.progress import track
 
@@ -16,22 +17,28 @@ from segmentation.data.layouts import IMAGE_SUFFIXES, image_files_below
 from segmentation.data.targets import empty_table
 from segmentation.errors import ConfigError, DataError
 from segmentation.hardware import pick_accelerator
+from segmentation.inference.options import InferenceOptions
 from segmentation.inference.predictor import Prediction, Predictor
 from segmentation.pictures import overlay
 from segmentation.predictions import FILE, TargetPredictions, write_predictions
 from segmentation.targets import TargetColumns
 
 
-def predict(cfg: DictConfig) -> None:
+def predict(cfg: DictConfig) -> dict[str, Any]:
     """Write what a model says of each image into `cfg.output`.
 
     That is ``<stem>.png``, an 8-bit index mask of the image's own size, in the folders that the
     image is in; and for image-level targets a row of ``target_predictions.csv``. Images that cannot
     be read are passed over, and named by the error at the end.
 
+    Returns:
+        The files that were written and the images that could not be read; an error at the end has
+        that too.
+
     Raises:
         SegmentationError: for whatever a user can mend.
     """
+    options = InferenceOptions.from_dict(cast(dict[str, Any], OmegaConf.to_container(cfg)))
     source, output = Path(cfg.input).expanduser(), Path(cfg.output).expanduser()
     images = find_images(source, output)
     names = {path: mask_name(path, source) for path in images}
@@ -40,7 +47,8 @@ def predict(cfg: DictConfig) -> None:
     }
     if clash:
         raise ConfigError(f"output={output} would overwrite input images, such as {clash.pop()}.")
-    predictor = Predictor(cfg.model, pick_accelerator(cfg.device, "device"))
+    device = pick_accelerator(cfg.device, "device")
+    predictor = Predictor(cfg.model, device, options, cfg.precision)
     if cfg.overlay and predictor.classes is None:
         raise ConfigError(
             f"overlay=true lays masks over images, and {cfg.model} predicts none: its task is "
@@ -48,12 +56,13 @@ def predict(cfg: DictConfig) -> None:
         )
     output.mkdir(parents=True, exist_ok=True)
     predictions: dict[str, Prediction] = {}
-    unreadable = []
+    unreadable: dict[Path, str] = {}
+    files: list[Path] = []
     for path in track(images, "predicting", console=console.console, disable=len(images) < 2):
         try:
             image = read_image(path)
         except DataError as error:
-            unreadable.append(str(error))
+            unreadable[path] = str(error)
             continue
         prediction = predictor.predict(image)
         predictions[names[path] + path.suffix] = replace(
@@ -62,21 +71,28 @@ def predict(cfg: DictConfig) -> None:
         if prediction.labels is None or predictor.classes is None:
             continue
         (output / names[path]).parent.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(prediction.labels).save(output / f"{names[path]}.png")
+        files.append(output / f"{names[path]}.png")
+        Image.fromarray(prediction.labels).save(files[-1])
         if cfg.overlay:
+            files.append(output / f"{names[path]}_overlay.png")
             colored = overlay(image, prediction.labels, predictor.classes)
-            Image.fromarray(colored).save(output / f"{names[path]}_overlay.png")
+            Image.fromarray(colored).save(files[-1])
     written = [f"{len(predictions)} masks"] if predictor.classes is not None else []
     if predictor.columns is not None and predictions:
         _write_targets(output / FILE, predictor.columns, predictions)
         written.append(FILE)
+        files.append(output / FILE)
     console.console.print(f"{' and '.join(written)} written to {output}", soft_wrap=True)
+    done = {"output": output, "written": files, "unreadable": list(unreadable)}
     if unreadable:
-        raise DataError(
+        failed = DataError(
             f"{len(unreadable)} of {len(images)} images cannot be read:\n  "
-            + "\n  ".join(unreadable[:5])
+            + "\n  ".join(list(unreadable.values())[:5])
             + ("\n  ..." if len(unreadable) > 5 else "")
         )
+        failed.partial = done
+        raise failed
+    return done
 
 
 def _write_targets(

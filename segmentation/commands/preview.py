@@ -46,8 +46,8 @@ class Row:
     draws: Sequence[tuple[np.ndarray, np.ndarray]]
 
 
-def preview(cfg: DictConfig) -> None:
-    """Write the sheet of the configured data and augmentation to `cfg.output`.
+def preview(cfg: DictConfig) -> Path:
+    """Write the sheet of the configured data and augmentation to `cfg.output`; return that.
 
     Raises:
         SegmentationError: for whatever a user can mend.
@@ -71,6 +71,7 @@ def preview(cfg: DictConfig) -> None:
     output.parent.mkdir(parents=True, exist_ok=True)
     Image.fromarray(preview_sheet(rows, source.labels.classes)).save(output)
     console.console.print(f"written to {output}", soft_wrap=True)
+    return output
 
 
 def diverse(pixels: np.ndarray, count: int) -> list[int]:

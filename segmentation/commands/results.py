@@ -1,6 +1,7 @@
 """What a pass over a split gave: kept in a directory, and shown."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from itertools import compress
 from pathlib import Path
 from typing import Any
 
@@ -8,8 +9,22 @@ import numpy as np
 
 from segmentation import console, runs
 from segmentation.data.dataset import SegmentationDataset
-from segmentation.pictures import save_pictures
+from segmentation.directories import read_metrics
+from segmentation.evaluation.intervals import interval_facts
+from segmentation.evaluation.stored import ScoredImages
+from segmentation.pictures import evenly_spaced, save_pictures
+from segmentation.score_table import show_scores
+from segmentation.scored import Scored
 from segmentation.training.scoring import ScoringModule
+from segmentation.views import (
+    MOST,
+    View,
+    encode_labels,
+    encode_photo,
+    recoloured,
+    small,
+    write_views,
+)
 
 
 def report(
@@ -21,7 +36,7 @@ def report(
     left_out: Collection[str],
     **facts: Any,
 ) -> runs.Results:
-    """Write metrics, what was predicted of every image, and pictures; print the tables.
+    """Write scores, what was predicted of every image, and pictures; print the tables.
 
     Args:
         directory: where they go.
@@ -32,15 +47,55 @@ def report(
         left_out: names of images that could not be read.
         facts: what else `metrics.json` says.
     """
-    classes = module.classes
-    if classes is not None:
-        directory.mkdir(parents=True, exist_ok=True)
-        save_pictures(module.model, dataset, classes, directory / "pictures.png")
-    results = runs.write_results(
-        directory, dataset.names, classes, module.confusion, module.predictions, left_out, **facts
-    )
-    if classes is not None and results.segmentation is not None:
-        console.show_scores(title, results.segmentation, classes.names, pixels)
+    directory.mkdir(parents=True, exist_ok=True)
+    scored = None
+    if module.classes is not None and module.confusion is not None:
+        save_pictures(module.model, dataset, module.classes, directory / "pictures.png")
+        scored = Scored(dataset.names, module.classes, module.confusion, module.details)
+        scored = scored.without(left_out)
+        write_views(directory, _views(scored, dataset))
+        facts = {"intervals": _intervals(scored, directory), **facts}
+    predictions, kept = module.predictions, [name not in left_out for name in dataset.names]
+    if predictions is not None:
+        predictions = predictions.select(np.array(kept))
+    names = list(compress(dataset.names, kept))
+    results = runs.write_results(directory, scored, names, predictions, **facts)
+    if results.segmentation is not None:
+        show_scores(title, read_metrics(directory) or {}, pixels)
     if results.targets is not None and module.predictions is not None:
         console.show_target_scores(title, results.targets, module.predictions.columns)
     return results
+
+
+def write_page(scoring: Path, run: Path | None) -> Path:
+    """Write `report.html` of a scoring that is complete, and return its path."""
+    from segmentation.report.scoring import write_scoring_report  # plotly takes a second to import
+
+    return write_scoring_report(scoring, run)
+
+
+def _intervals(scored: Scored, directory: Path) -> dict[str, Any] | None:
+    if not scored.names:
+        return None
+    images = ScoredImages(
+        tuple(scored.names), scored.confusion, scored.classes.names, directory, {}
+    )
+    return interval_facts(images)
+
+
+def _views(scored: Scored, dataset: SegmentationDataset) -> Iterator[tuple[str, View]]:
+    """Yield small pictures of the images, or of so many of them, evenly spaced."""
+    place = {name: index for index, name in enumerate(dataset.names)}
+    predicted = scored.details.get("view", [])
+    for index in evenly_spaced(len(predicted), MOST):
+        name = scored.names[index]
+        (image, truth), failed = dataset.read(place[name])
+        if not failed:  # it could be read when it was scored
+            yield (
+                name,
+                View(
+                    encode_photo(image, small(truth.shape)),
+                    encode_labels(truth, scored.classes),
+                    recoloured(predicted[index], scored.classes),
+                ),
+            )

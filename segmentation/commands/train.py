@@ -17,13 +17,21 @@ from segmentation.checks import check_count
 from segmentation.commands.continuing import configured
 from segmentation.commands.finish import finish
 from segmentation.commands.memory import known_parts, more_parts
+from segmentation.commands.results import write_page
 from segmentation.commands.summary import summary
 from segmentation.console import argument
 from segmentation.data.check import quick_check
 from segmentation.data.datamodule import SegmentationData
 from segmentation.data.labels import write_table
 from segmentation.data.source import TABLE_FILE, Source, usable
-from segmentation.directories import at_work, finished, read_metrics, read_settings, settings
+from segmentation.directories import (
+    REPORT,
+    at_work,
+    finished,
+    read_metrics,
+    read_settings,
+    settings,
+)
 from segmentation.environment import differences, write_environment
 from segmentation.errors import ConfigError, DataError
 from segmentation.hardware import device_name
@@ -141,6 +149,8 @@ def _run(cfg: DictConfig, directory: Path, parts: int, warnings: list[str]) -> f
 def _recorded(directory: Path) -> float:
     """Return the score of a run that is finished, and say so."""
     score = (read_metrics(directory) or {}).get("score")
+    if not (directory / REPORT).is_file():  # killed between its last score and its page
+        write_page(directory, directory)
     console.show_next(
         f"{directory} is finished already: its score on val is "
         f"{'none' if score is None else f'{score:.4f}'}.",

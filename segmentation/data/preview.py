@@ -6,11 +6,11 @@ from segmentation.cli import command
 
 
 @command("preview")
-def main(cfg: DictConfig) -> None:
+def main(cfg: DictConfig) -> object:
     """Run the command; heavy imports wait until the configuration stands."""
     from segmentation.commands.preview import preview
 
-    preview(cfg)
+    return {"output": preview(cfg)}
 
 
 if __name__ == "__main__":

@@ -1,9 +1,11 @@
 """95% intervals of resampled scores, and the p-values that invert them."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
+from segmentation.evaluation.plan import plan
 from segmentation.evaluation.resampling import Resampling
 from segmentation.evaluation.sampled import Sampled, sample
 from segmentation.evaluation.spread import Spread
@@ -23,6 +25,10 @@ class Interval:
     def known(self) -> bool:
         """Whether there is an interval."""
         return not np.isnan(self.low)
+
+    def plain(self) -> list[float] | None:
+        """Return [low, high] for JSON, None where there is no interval."""
+        return [self.low, self.high] if self.known else None
 
     def points(self) -> str:
         """Return the ends in points (hundredths), such as ``[-1.2, 3.4]``."""
@@ -61,6 +67,17 @@ def run_estimates(run: ScoredImages, resampling: Resampling) -> RunEstimates:
     return RunEstimates(
         miou, dict(zip(run.classes, classes, strict=True)), resampling.describe(), resampling.notes
     )
+
+
+def interval_facts(run: ScoredImages) -> dict[str, Any]:
+    """Return the intervals of a run as metrics.json keeps them; None where there is none."""
+    found = run_estimates(run, plan([run]))
+    return {
+        "miou": found.miou.interval.plain(),
+        "iou": {name: one.interval.plain() for name, one in found.classes.items()},
+        "resampling": found.resampling,
+        "notes": list(found.notes),
+    }
 
 
 def estimates(

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from segmentation.calibration import BINS, UNIT
 from segmentation.errors import DataError
 from segmentation.evaluation.iou import ious, pixel_counts
 
@@ -18,6 +19,8 @@ METRICS = "metrics.json"
 MOST_BYTES = 2**32
 """Unpacked matrices larger than this are refused: 17,000 images of 171 classes have as much."""
 MOST_JSON = 2**26
+DETAILS = {"boundary": (2,), "boundary_f": (4,), "calibration": (BINS, 3)}
+"""What is kept of each class in each image besides, and its shape."""
 EXACT = 2**53
 """Whole numbers below this are exact as `float64`."""
 
@@ -33,6 +36,10 @@ class ScoredImages:
         source: the directory it was read from.
         metrics: what metrics.json says.
         data_fingerprint: a hash of the images and masks, where the run kept one.
+        colors: `uint8` (C, 3) of the classes; this and what follows only where it was kept.
+        boundary: `int64` (n, C, 2), see `segmentation.boundary.band_counts`.
+        boundary_f: `int64` (n, C, 4), see `segmentation.boundary.contour_counts`.
+        calibration: `int64` (n, C, BINS, 3), see `segmentation.confidence`.
     """
 
     names: tuple[str, ...]
@@ -41,6 +48,10 @@ class ScoredImages:
     source: Path
     metrics: dict[str, Any]
     data_fingerprint: str | None = None
+    colors: np.ndarray | None = None
+    boundary: np.ndarray | None = None
+    boundary_f: np.ndarray | None = None
+    calibration: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.names)
@@ -50,11 +61,19 @@ class ScoredImages:
         """The labelled pixels of each class in each image, `int64` (n, C)."""
         return self.confusion.sum(axis=2)
 
+    @property
+    def confidence(self) -> np.ndarray | None:
+        """The sums of the confidences, `float64` (n, C, BINS), where they were kept."""
+        return None if self.calibration is None else self.calibration[..., 2] / UNIT
+
     def ordered_like(self, names: Sequence[str]) -> "ScoredImages":
         """Return the same images in the order of `names`, which must be the same names."""
         place = {name: index for index, name in enumerate(self.names)}
         order = [place[name] for name in names]
-        return replace(self, names=tuple(names), confusion=self.confusion[order])
+        details = {
+            name: values[order] for name in DETAILS if (values := getattr(self, name)) is not None
+        }
+        return replace(self, names=tuple(names), confusion=self.confusion[order], **details)
 
 
 def read_scored(directory: Path) -> ScoredImages:
@@ -66,16 +85,18 @@ def read_scored(directory: Path) -> ScoredImages:
     Raises:
         DataError: a file is missing, damaged, too large, or the two do not belong together.
     """
-    names, confusion, classes = _read_matrices(directory)
+    names, confusion, classes, details = _read_matrices(directory)
     metrics = _read_json(directory / METRICS)
     scored = ScoredImages(
-        names, confusion, classes, directory, metrics, _fingerprint(directory, metrics)
+        names, confusion, classes, directory, metrics, _fingerprint(directory, metrics), **details
     )
     _check_agreement(scored)
     return scored
 
 
-def _read_matrices(directory: Path) -> tuple[tuple[str, ...], np.ndarray, tuple[str, ...]]:
+def _read_matrices(
+    directory: Path,
+) -> tuple[tuple[str, ...], np.ndarray, tuple[str, ...], dict[str, np.ndarray]]:
     path = directory / MATRICES
     if not path.is_file():
         found = sorted(path.parent for path in directory.glob(f"evaluation/*/{MATRICES}"))
@@ -93,6 +114,7 @@ def _read_matrices(directory: Path) -> tuple[tuple[str, ...], np.ndarray, tuple[
             raise DataError(f"{path} unpacks to {size:,} bytes; at most {MOST_BYTES:,} are read.")
         with np.load(path, allow_pickle=False) as kept:
             names, confusion, classes = (kept[key] for key in ("name", "confusion", "classes"))
+            details = {key: kept[key] for key in (*DETAILS, "colors") if key in kept}
     except (
         OSError, ValueError, KeyError, EOFError, MemoryError, RuntimeError, zipfile.BadZipFile,
         zlib.error,
@@ -115,7 +137,12 @@ def _read_matrices(directory: Path) -> tuple[tuple[str, ...], np.ndarray, tuple[
     pixels = confusion.sum(axis=(1, 2), dtype=np.float64).max() * len(names)
     if confusion.min() < 0 or pixels >= EXACT:
         raise _damaged(path, "it holds counts that no image has")
-    return tuple(names.tolist()), confusion.astype(np.int64), tuple(classes.tolist())
+    shapes = {key: (len(names), len(classes), *shape) for key, shape in DETAILS.items()}
+    shapes["colors"] = (len(classes), 3)
+    for key, values in details.items():
+        if values.shape != shapes[key] or values.dtype.kind not in "iu" or (values < 0).any():
+            raise _damaged(path, f"{key} of shape {values.shape} does not fit its images")
+    return tuple(names.tolist()), confusion.astype(np.int64), tuple(classes.tolist()), details
 
 
 def _read_json(path: Path) -> dict[str, Any]:

@@ -7,10 +7,17 @@ import numpy as np
 import torch
 
 from segmentation.data.window import resize_image
-from segmentation.errors import ModelError
+from segmentation.errors import ConfigError, ModelError
 from segmentation.hardware import fastest_precision
+from segmentation.inference.averaged import averaged
+from segmentation.inference.options import InferenceOptions
+from segmentation.inference.wrapped import outputs
 from segmentation.models import load_model
 from segmentation.scores import label_map
+
+PRECISIONS = {"32-true": None, "bf16-mixed": torch.bfloat16, "16-mixed": torch.float16}
+"""By their names in Lightning: the type that autocast computes in; None for float32 throughout."""
+PLAIN = InferenceOptions()
 
 
 @dataclass(frozen=True)
@@ -35,6 +42,8 @@ class Predictor:
     Args:
         model: a run directory, a `.ckpt`, or a model directory.
         device: ``"cpu"``, ``"cuda"`` or ``"mps"``.
+        options: test-time augmentation and windows; none by default.
+        precision: a key of `PRECISIONS`, or ``"auto"``: bfloat16 where the hardware has it.
 
     Attributes:
         classes: what labels mean; None of a model that does not segment.
@@ -42,16 +51,26 @@ class Predictor:
 
     Raises:
         ModelError: `model` is none of these.
+        ConfigError: another precision, or windows for a model that does not segment.
     """
 
-    def __init__(self, model: str | Path, device: str = "cpu") -> None:
+    def __init__(
+        self,
+        model: str | Path,
+        device: str = "cpu",
+        options: InferenceOptions = PLAIN,
+        precision: str = "auto",
+    ) -> None:
+        chosen = fastest_precision(device) if precision == "auto" else precision
+        if chosen not in PRECISIONS:
+            raise ConfigError(f"precision={chosen!r}: use auto, {', '.join(PRECISIONS)}.")
         loaded = load_model(Path(model).expanduser())
         self.classes = loaded.classes
         self.size = loaded.size
         self.device = torch.device(device)
-        self.bfloat16 = fastest_precision(device) == "bf16-mixed"
-        self.model = loaded.model.to(self.device)
-        self.head = self.model.target_head
+        self.dtype = PRECISIONS[chosen]
+        self.model = averaged(loaded.model, options).to(self.device)
+        self.head = loaded.model.target_head
         self.columns = None if self.head is None else self.head.columns
 
     def __call__(self, image: np.ndarray) -> np.ndarray:
@@ -74,8 +93,8 @@ class Predictor:
         """
         resized = np.ascontiguousarray(resize_image(image, self.size))
         batch = torch.from_numpy(resized).permute(2, 0, 1)[None].to(self.device)
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.bfloat16):
-            logits, targets = self.model.forward_all(batch)
+        with torch.autocast(self.device.type, self.dtype, enabled=self.dtype is not None):
+            logits, targets = outputs(self.model, batch)
         labels, nothing = None, np.zeros(0, np.float32)
         if logits is not None:
             labels = label_map(logits, image.shape[:2])[0].to(torch.uint8).cpu().numpy()

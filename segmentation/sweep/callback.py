@@ -13,8 +13,10 @@ from hydra.experimental.callback import Callback
 from omegaconf import DictConfig
 
 from segmentation.errors import SegmentationError
+from segmentation.json_output import Document
 from segmentation.sweep.launchers import prepare
 from segmentation.sweep.names import job_name, job_overrides
+from segmentation.sweep.table import to_json
 from segmentation.sweep.watch import Watch
 
 _watches: list[Watch] = []  # the callback goes to the launchers' workers, a thread cannot
@@ -45,13 +47,19 @@ class SweepCallback(Callback):
         job_return.cfg = job_return.hydra_cfg = None
 
 
-def end_sweep(code: int) -> int:
+def end_sweep(code: int, document: Document) -> int:
     """End the sweep, if this command was one; return the command's exit code.
 
     Args:
         code: what it would be otherwise.
+        document: gets the table of jobs.
     """
-    return _watches.pop().end(code) if _watches else code
+    if not _watches:
+        return code
+    watch = _watches.pop()
+    code = watch.end(code)
+    document.result = {"directory": watch.sweep, **to_json(list(watch.rows.values()))}
+    return code
 
 
 def planned(config: DictConfig) -> dict[str, list[str]] | None:

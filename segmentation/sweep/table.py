@@ -5,7 +5,8 @@ import io
 import statistics
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 from rich.markup import escape
 from rich.table import Table
@@ -121,6 +122,25 @@ def to_csv(rows: Sequence[Row]) -> str:
         )
         writer.writerow([row.name, row.state, *facts, *(values.get(key, "") for key in keys)])
     return text.getvalue()
+
+
+def to_json(rows: Sequence[Row]) -> dict[str, Any]:
+    """Return the jobs and their groups, for `--json`: overrides are `{key: text}`."""
+    return {
+        "jobs": [
+            {
+                "name": row.name,
+                "state": row.state,
+                "score": row.score,
+                "seconds": row.job and row.job.seconds,
+                "exit_code": row.job and row.job.exit_code,
+                "error": row.job and row.job.error,
+                "overrides": {_key(one): one.partition("=")[2] for one in row.overrides},
+            }
+            for row in rows
+        ],
+        "groups": [asdict(one) for one in groups(rows)],
+    }
 
 
 def shown(rows: Sequence[Row], most: int = ROWS) -> list[Row]:

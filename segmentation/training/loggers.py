@@ -26,6 +26,7 @@ from pytorch_lightning.utilities import rank_zero_only
 from segmentation.redaction import redacted
 from segmentation.training.forgiving import Forgiving, short
 from segmentation.training.wandb_log import mend_parts
+from segmentation.training.wandb_summary import keep_summary, restate_summary
 
 if TYPE_CHECKING:
     from wandb import Run, Settings
@@ -54,6 +55,7 @@ class WandbLogger(Forgiving, LightningWandbLogger):
         name: what the run is called; None for the name of the run directory.
         group: the group of runs it is shown in; None for what `WANDB_RUN_GROUP` says.
         tags: its tags.
+        offline: why it must not be online, for the log; None: it may.
     """
 
     service = "W&B"
@@ -66,6 +68,7 @@ class WandbLogger(Forgiving, LightningWandbLogger):
         name: str | None = None,
         group: str | None = None,
         tags: Sequence[str] | None = None,
+        offline: str | None = None,
     ) -> None:
         folder = Path(save_dir).absolute()
         super().__init__(
@@ -77,6 +80,7 @@ class WandbLogger(Forgiving, LightningWandbLogger):
             tags=list(tags) if tags else None,
         )
         self._folder = folder
+        self._stays_offline = offline
 
     @property
     @rank_zero_experiment
@@ -85,11 +89,12 @@ class WandbLogger(Forgiving, LightningWandbLogger):
         if self._experiment is None:
             keys = ("project", "entity", "name", "group", "tags")
             options = {key: self._wandb_init[key] for key in keys}
-            self._experiment = open_run(self._folder, **options)
+            self._experiment = open_run(self._folder, self._stays_offline, **options)
             with self.forgiving():
                 axis = "trainer/global_step"
                 self._experiment.define_metric(axis)
                 self._experiment.define_metric("*", step_metric=axis, step_sync=True)
+                restate_summary(self._experiment, self._folder / "wandb")
         return cast("Run", self._experiment)
 
     @property
@@ -122,17 +127,20 @@ class WandbLogger(Forgiving, LightningWandbLogger):
             return
         run = cast("Run", self._experiment)
         with self.forgiving():
+            keep_summary(run, self._folder / "wandb")
+        with self.forgiving():
             try:
                 run.finish(exit_code)
             except TimeoutError:
                 log.warning("W&B has not taken everything in time: %s", sync_command(run))
 
 
-def open_run(folder: Path, **options: Any) -> "Run":
+def open_run(folder: Path, offline: str | None = None, **options: Any) -> "Run":
     """Open a W&B run online if that can work, else offline, else one that keeps nothing.
 
     Args:
         folder: where W&B keeps what it writes, in a folder `wandb`.
+        offline: why it must not be online; None: it may.
         options: project, entity, name, group and tags, for `wandb.init`.
 
     Returns:
@@ -158,7 +166,7 @@ def open_run(folder: Path, **options: Any) -> "Run":
             return wandb.init(mode="disabled", **options)
         level = logging.INFO
         try:
-            reason = stays_offline(chosen)
+            reason = offline or stays_offline(chosen)
             if reason is None:
                 return _open_online(chosen.base_url, options)
         except Exception as error:

@@ -99,10 +99,10 @@ class PerImageDetails(PerImage):
             prediction: labels (H, W).
             logits: (C, H, W).
         """
-        labels = [one.to(torch.uint8).cpu().numpy() for one in (truth, prediction)]
-        view = torch.frombuffer(bytearray(encode_labels(labels[1])), dtype=torch.uint8)
+        true, predicted = (one.to(torch.uint8).cpu().numpy() for one in (truth, prediction))
+        view = torch.frombuffer(bytearray(encode_labels(predicted)), dtype=torch.uint8)
         counted = (
-            torch.from_numpy(count(*labels, self.num_classes))
+            torch.from_numpy(count(true, predicted, self.num_classes))
             for count in (band_counts, contour_counts)
         )
         kept = (*counted, confidence_counts(truth, logits), torch.tensor(len(view)))

@@ -79,7 +79,9 @@ class ScoringModule(pl.LightningModule):
         outputs = [self(one) for one in ([images] if isinstance(images, Tensor) else _each(images))]
         if self.per_image is not None:
             matrices = []
-            for place, mask, logits in zip(index, batch["mask"], _logits_of_each(outputs), strict=True):
+            for place, mask, logits in zip(
+                index, batch["mask"], _logits_of_each(outputs), strict=True
+            ):
                 logits = upsampled(logits, mask.shape)[0]
                 labels = logits.argmax(dim=0)
                 matrices.append(confusion_matrix(mask, labels, self.per_image.num_classes))

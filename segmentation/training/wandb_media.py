@@ -1,25 +1,23 @@
-"""What W&B shows besides curves: IoU table, confusion matrix, masks, the best checkpoint."""
+"""What W&B shows of a training besides curves: tables, masks, the best checkpoint."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import cv2
-import numpy as np
 import pytorch_lightning as pl
 from pytorch_lightning.callbacks import ModelCheckpoint
 from pytorch_lightning.trainer.states import TrainerFn
 
-from segmentation.classes import VOID, ClassTable
-from segmentation.pictures import Example, Samples, evenly_spaced, example
-from segmentation.scores import scores
-from segmentation.target_scores import TargetScores
+from segmentation.pictures import Samples, evenly_spaced, example
 from segmentation.training.loggers import WandbLogger
 from segmentation.training.scoring import ScoringModule
+from segmentation.training.wandb_tables import (
+    confusion_plot,
+    iou_table,
+    masked_image,
+    target_table,
+)
 
 if TYPE_CHECKING:
     import wandb
-
-MASK_WIDTH = 640
-"""Images are sent no wider than this, in pixels."""
 
 
 class WandbMedia(pl.Callback):
@@ -81,9 +79,11 @@ class WandbMedia(pl.Callback):
             if classes is not None and pl_module.confusion is not None:
                 confusion = pl_module.confusion.sum(axis=0)
                 _log(logger, trainer, {"val/classes": iou_table(confusion, classes)})
-                _log(logger, trainer, {"val/confusion": confusion_plot(confusion, classes)})
+                title = "Confusion matrix of the validation split"
+                chart = confusion_plot(confusion, classes.names, title)
+                _log(logger, trainer, {"val/confusion": chart})
             if targets is not None:
-                _log(logger, trainer, {"val/targets": target_table(targets)})
+                _log(logger, trainer, {"val/targets": target_table(targets.to_dict())})
             if logger.online:
                 _log_best(logger.experiment, trainer)
 
@@ -98,76 +98,8 @@ class WandbMedia(pl.Callback):
             for index in evenly_spaced(len(dataset), self.count)
         ]
         with logger.forgiving():
-            images = [masked_image(row, classes) for row in shown]
+            images = [masked_image(row, classes.names) for row in shown]
             _log(logger, trainer, {"val/masks": images})
-
-
-def target_table(result: TargetScores) -> "wandb.Table":
-    """Return one row for each score of image-level targets: column or category, score, value."""
-    import wandb
-
-    rows = []
-    if (category := result.category) is not None:
-        rows = [[name, "F1", f1] for name, f1 in category.f1.items()]
-        rows += [["all", "macro F1", category.macro_f1], ["all", "accuracy", category.accuracy]]
-    for column, one in result.values.items():
-        rows += [[column, "RMSE", one.rmse], [column, "Pearson", one.pearson]]
-        rows.append([column, "CCC", one.ccc])
-    plain = [[name, score, value if value == value else None] for name, score, value in rows]
-    return wandb.Table(["column", "score", "value"], plain)
-
-
-def iou_table(confusion: np.ndarray, classes: ClassTable) -> "wandb.Table":
-    """Return one row for each class: name, IoU, recall, share of the labelled pixels."""
-    import wandb
-
-    result = scores(confusion)
-    share = confusion.sum(axis=1) / max(1, confusion.sum())
-    rows = [
-        [name, *(None if np.isnan(value) else float(value) for value in values)]
-        for name, *values in zip(classes.names, result.iou, result.accuracy, share, strict=True)
-    ]
-    return wandb.Table(columns=["class", "IoU", "recall", "share of pixels"], data=rows)
-
-
-def confusion_plot(confusion: np.ndarray, classes: ClassTable) -> Any:
-    """Return W&B's confusion matrix chart; each row (true class) adds up to 1.
-
-    It is filled from the counts: W&B's own helper wants a list of single pixels.
-    """
-    import wandb
-
-    rows = confusion / np.maximum(1, confusion.sum(axis=1, keepdims=True))
-    columns = ["Actual", "Predicted", "nPredictions"]
-    cells = [
-        [truth, predicted, round(float(rows[i, j]), 4)]
-        for i, truth in enumerate(classes.names)
-        for j, predicted in enumerate(classes.names)
-    ]
-    return wandb.plot_table(
-        vega_spec_name="wandb/confusion_matrix/v1",
-        data_table=wandb.Table(columns=[*columns], data=cells),
-        fields={column: column for column in columns},
-        string_fields={"title": "Confusion matrix of the validation split, share of each row"},
-    )
-
-
-def masked_image(shown: Example, classes: ClassTable) -> "wandb.Image":
-    """Return an image with truth and prediction as masks that carry the names of the classes."""
-    import wandb
-
-    height, width = shown.truth.shape
-    size = (min(width, MASK_WIDTH), round(height * min(1.0, MASK_WIDTH / width)))
-    names = {**dict(enumerate(classes.names)), VOID: "void"}
-    masks = {
-        key: {
-            "mask_data": cv2.resize(labels, size, interpolation=cv2.INTER_NEAREST),
-            "class_labels": names,
-        }
-        for key, labels in (("truth", shown.truth), ("prediction", shown.prediction))
-    }
-    image = cv2.resize(shown.image, size, interpolation=cv2.INTER_AREA)
-    return wandb.Image(image, masks=masks, caption=shown.name, file_type="jpg")
 
 
 def _wandb_logger(trainer: pl.Trainer) -> WandbLogger | None:

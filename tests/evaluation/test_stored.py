@@ -11,6 +11,7 @@ from segmentation.errors import DataError
 from segmentation.evaluation import stored
 from segmentation.evaluation.stored import read_scored
 from segmentation.runs import write_results
+from segmentation.scored import Scored
 
 CLASSES = ClassTable(tuple("abcde"), ((0, 0, 0),) * 5)
 CONFUSION = Scenes(np.random.default_rng(0), 6).predict()
@@ -19,7 +20,7 @@ NAMES = [f"street_{n}" for n in range(6)]
 
 @pytest.fixture
 def run(tmp_path: Path) -> Path:
-    write_results(tmp_path, NAMES, CLASSES, CONFUSION, split="val", data_fingerprint="f00d")
+    write_results(tmp_path, Scored(NAMES, CLASSES, CONFUSION), split="val", data_fingerprint="f00d")
     return tmp_path
 
 
@@ -41,12 +42,12 @@ def test_what_a_run_wrote_is_read(run):
 
 
 def test_images_without_a_score_are_no_hindrance(tmp_path):
-    write_results(tmp_path, NAMES[:2], CLASSES, np.zeros((2, 5, 5), dtype=np.int64))
+    write_results(tmp_path, Scored(NAMES[:2], CLASSES, np.zeros((2, 5, 5), dtype=np.int64)))
     assert read_scored(tmp_path).metrics["miou"] is None
 
 
 def test_a_training_keeps_its_fingerprint_beside_its_scores(tmp_path):
-    write_results(tmp_path, NAMES, CLASSES, CONFUSION, split="val")
+    write_results(tmp_path, Scored(NAMES, CLASSES, CONFUSION), split="val")
     assert read_scored(tmp_path).data_fingerprint is None
     environment = {"data": {"train": "1", "val": "2"}}
     (tmp_path / "environment.json").write_text(json.dumps(environment))
@@ -72,7 +73,7 @@ def test_or_that_it_has_no_classes_to_score(run):
 
 
 def test_or_where_its_scores_are(tmp_path):
-    write_results(tmp_path / "new" / "evaluation" / "test", NAMES, CLASSES, CONFUSION)
+    write_results(tmp_path / "new" / "evaluation" / "test", Scored(NAMES, CLASSES, CONFUSION))
     with pytest.raises(DataError, match=r"evaluation/test has one"):
         read_scored(tmp_path / "new")
 
@@ -115,7 +116,7 @@ def test_a_file_cut_short_is_refused(run, keep):
 def test_changed_bytes_are_refused(run):
     path = run / "per_image.npz"
     content = bytearray(path.read_bytes())
-    content[len(content) // 2] ^= 0xFF
+    content[content.index(b"confusion.npy") + 100] ^= 0xFF
     path.write_bytes(content)
     with pytest.raises(DataError, match=r"per_image.npz is damaged"):
         read_scored(run)

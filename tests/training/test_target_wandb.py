@@ -10,7 +10,7 @@ from commands import succeed
 from fakes import fake_camvid, write_targets
 
 from segmentation.target_scores import CategoryScores, TargetScores, ValueScores
-from segmentation.training.wandb_media import target_table
+from segmentation.training.wandb_tables import target_table
 
 
 def test_a_row_for_each_score():
@@ -19,7 +19,7 @@ def test_a_row_for_each_score():
         TargetScores(
             CategoryScores(3, 0.5, 0.4, {"day": 0.4, "night": nan}),
             {"arousal": ValueScores(3, 0.1, nan, 0.0)},
-        )
+        ).to_dict()
     )
     assert table.columns == ["column", "score", "value"]
     assert table.data == [

@@ -25,7 +25,8 @@ from segmentation.pictures import Example
 from segmentation.training import loggers
 from segmentation.training.loggers import WandbLogger
 from segmentation.training.scoring import ScoringModule
-from segmentation.training.wandb_media import WandbMedia, confusion_plot, iou_table, masked_image
+from segmentation.training.wandb_media import WandbMedia
+from segmentation.training.wandb_tables import confusion_plot, iou_table, masked_image
 
 CLASSES = ClassTable(("road", "sky", "tram"), ((128, 64, 128), (70, 130, 180), (0, 80, 100)))
 ROOT = Path(__file__).resolve().parents[2]
@@ -335,13 +336,13 @@ def test_a_class_that_never_occurs_has_no_iou() -> None:
 
 
 def test_the_confusion_matrix_of_nothing_is_zero() -> None:
-    plot = confusion_plot(np.zeros((3, 3), dtype=np.int64), CLASSES)
+    plot = confusion_plot(np.zeros((3, 3), dtype=np.int64), CLASSES.names, "nothing")
     assert [row[2] for row in plot.table.data] == [0.0] * 9
 
 
 def test_large_images_are_sent_smaller() -> None:
     labels = np.zeros((1024, 2048), dtype=np.uint8)
     shown = Example("big", np.zeros((512, 1024, 3), dtype=np.uint8), labels, labels)
-    image = masked_image(shown, CLASSES)
+    image = masked_image(shown, CLASSES.names)
     assert image.image is not None
     assert image.image.size == (640, 320)

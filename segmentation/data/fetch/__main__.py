@@ -8,11 +8,20 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from segmentation.errors import ConfigError, SegmentationError
+from segmentation.json_output import FLAG, Document, json_output
+from segmentation.terminal import plain_where_needed
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code."""
-    options = _parser().parse_args(arguments)
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    plain_where_needed()
+    with json_output(words) as document:
+        return _run(words, document)
+
+
+def _run(words: Sequence[str], document: Document) -> int:
+    options = _parser().parse_args(words)
     try:
         if options.data == "camvid":
             _camvid(options.to, options.url)
@@ -20,10 +29,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
             _cityscapes(options.to)
     except SegmentationError as error:
         print(f"error: {error}", file=sys.stderr)
+        document.fail(error)
         return 1
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as error:
         print("stopped; the same command goes on from here.", file=sys.stderr)
+        document.fail(error, "interrupted")
         return 130
+    document.result = {"data": options.data, "root": options.to}
     return 0
 
 
@@ -38,6 +50,10 @@ def _parser() -> argparse.ArgumentParser:
     for command, root in ((camvid, "datasets/camvid"), (cityscapes, "datasets/cityscapes")):
         command.add_argument(
             "--to", type=Path, default=Path(root), metavar="FOLDER", help=f"default: {root}"
+        )
+        # For the help alone: it is taken out before.
+        command.add_argument(
+            FLAG, action="store_true", help="print the result as JSON on stdout, all else on stderr"
         )
     camvid.add_argument(
         "--url", help="a mirror: the address below which train/, trainannot/ and so on lie"

@@ -26,12 +26,28 @@ class StoredRun:
         """Return (trainer/global_step, value) in the order of the lines."""
         return [(row["trainer/global_step"], row[key]) for row in self._history() if key in row]
 
+    def summary(self) -> dict[str, Any]:
+        """Return the values that the table of runs shows."""
+        lines = [line for _, line in sorted(self.lines.get(SUMMARY, {}).items())]
+        return _flat(json.loads(lines[-1])) if lines else {}
+
     def own_steps(self) -> list[int]:
         """Return W&B's own count of what was logged, by which its server knows a line."""
         return [row["_step"] for row in self._history()]
 
     def _history(self) -> list[dict[str, Any]]:
         return [json.loads(line) for _, line in sorted(self.lines.get(HISTORY, {}).items())]
+
+
+def _flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for key, value in values.items():
+        flat |= (
+            _flat(value, f"{prefix}{key}.")
+            if isinstance(value, dict)
+            else {f"{prefix}{key}": value}
+        )
+    return flat
 
 
 class ImitationServer(ThreadingHTTPServer):
@@ -102,6 +118,15 @@ class Handler(BaseHTTPRequestHandler):
         if "RunResumeStatus" in query:
             run = self.server.runs.get(given["name"])
             return {"model": {**project, "bucket": run and self._resumed(given["name"], run)}}
+        if "createArtifact(" in query:  # of tables; it says that their content is there already
+            artifact = {
+                "id": "A",
+                "state": "COMMITTED",
+                "artifactSequence": {"latestArtifact": None},
+            }
+            return {"createArtifact": {"artifact": artifact}}
+        if "ArtifactType(" in query:  # nobody has an artifact of that name
+            return {"project": None}
         if "createRunFiles" in query:
             files = [
                 {"name": name, "uploadUrl": f"{self.server.url}/storage/{name}"}

@@ -1,0 +1,112 @@
+"""The data that `evaluate.py` scores a model on: the run's own, or another data set."""
+
+import logging
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+
+from segmentation import build, build_targets, runs
+from segmentation.classes import TABLES
+from segmentation.cli import CONF
+from segmentation.data.source import TABLE_FILE, Source, usable
+from segmentation.data.targets import TargetTable
+from segmentation.errors import ConfigError, DataError
+from segmentation.models import Model, UNet
+
+log = logging.getLogger(__name__)
+
+
+def scored_data(
+    cfg: DictConfig,
+    trained: dict[str, Any] | None,
+    size: tuple[int, int] | None,
+    run: Path | None,
+) -> DictConfig:
+    """Return the data section: another data set's, or the run's own with what replaces it.
+
+    Either way images are resized as for training unless data.size says otherwise.
+
+    Args:
+        cfg: see conf/evaluate.yaml.
+        trained, size: the configuration and the size of the training.
+        run: its directory, which keeps the class table.
+
+    Raises:
+        ConfigError: the model does not know its data, and no others are given.
+    """
+    if cfg.data.name:
+        if cfg.data.size is None and size is not None:
+            cfg.data.size = list(size)
+        return cfg.data
+    if trained is None:
+        raise ConfigError(
+            f"{cfg.run} does not know its data. Say them: data=<option of conf/data> data.root=..."
+        )
+    if run and trained["data"].get("classes") not in TABLES and (run / TABLE_FILE).is_file():
+        trained["data"]["classes"] = str(run / TABLE_FILE)
+    changes = {key: value for key, value in cfg.data.items() if value is not None}
+    defaults = OmegaConf.load(CONF / "data" / "folder.yaml")  # for runs older than some option
+    return OmegaConf.merge(defaults, trained["data"], changes)  # type: ignore[return-value]
+
+
+def find_split(data: DictConfig, wanted: str | None, masks: bool) -> tuple[Source, str]:
+    """Return what can be used of the data, and which split is scored.
+
+    Args:
+        data: see conf/data.
+        wanted: val or test; None: test where the data have it, else val.
+        masks: they are needed.
+
+    Raises:
+        SegmentationError: for whatever a user can mend, such as a split without labels.
+    """
+    only = [wanted] if wanted else ["test", "val"]
+    found = usable(build.find_source(data, only, masks=masks), data.on_error, masks)
+    for split in only:
+        if split in found.scans:
+            return found, split
+    raise DataError(f"the {' and the '.join(only)} split of {data.root} has no labels.")
+
+
+def find_targets(
+    cfg: DictConfig,
+    model: Model,
+    data: DictConfig,
+    trained: dict[str, Any] | None,
+    source: Source,
+) -> dict[str, TargetTable] | None:
+    """Return the image-level targets of the data, for a model that predicts some."""
+    if model.target_head is None:
+        return None
+    return build_targets.known_targets(
+        model.target_head.columns,
+        Path(data.root).expanduser(),
+        source,
+        targets_file(cfg, trained),
+        needed=not isinstance(model, UNet),
+    )
+
+
+def targets_file(cfg: DictConfig, trained: dict[str, Any] | None) -> Path | None:
+    """Return the file of image-level targets: the user's, else that of the training; None: none."""
+    file = cfg.targets
+    if file is None and trained is not None and not cfg.data.name:
+        file = trained.get("task", {}).get("targets", {}).get("file")
+    return Path(file).expanduser() if file else None
+
+
+def warn_of_other_data(run: Path | None, split: str, source: Source) -> None:
+    """Say so where a split is not what it was when the model was trained.
+
+    Args:
+        run: the run directory of the training, if there is one.
+        split, source: what is scored.
+    """
+    environment = None if run is None else runs.read_environment(run)
+    known = (environment or {}).get("data", {}).get(split)
+    if known is not None and known != source.fingerprints()[split]:
+        log.warning(
+            "the %s split is not the one of the training (files were added, removed or changed): "
+            "where splits are made by name, it may hold images that were trained on.", split,
+        )  # fmt: skip

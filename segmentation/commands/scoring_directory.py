@@ -1,0 +1,53 @@
+"""Where a scoring goes: a directory that says its options, and never that of another scoring."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from segmentation import runs
+from segmentation.directories import read_metrics
+from segmentation.inference.options import InferenceOptions
+
+SETTINGS = ("split", "data_fingerprint", "precision", "inference", "size", "class_map", "classes")
+"""What `metrics.json` says of how a scoring was made: others with the same values are the same
+scoring. Batches and processes are not among them: they change next to nothing."""
+
+
+def scoring_directory(
+    source: Path, data: str | None, options: InferenceOptions, mapped: bool, facts: dict[str, Any]
+) -> Path:
+    """Return ``evaluation/<name>`` below the run directory, or beside a model without a run.
+
+    The name is ``[<data>_][<checkpoint>_]<split>[_flip][_scales...][_window...][_mapped]``. Where
+    the directory of that name holds a scoring that was made otherwise (on changed images, with
+    another precision or class map), a number follows: ``-2``.
+
+    Args:
+        source: the run directory, checkpoint or model directory that is scored.
+        data: the name of the data; None: the run's own.
+        options: the views of each image.
+        mapped: the user gave a class map.
+        facts: the `SETTINGS` of the scoring.
+    """
+    lone = source.suffix == ".ckpt" and source.stem != "best"
+    parts = [data, source.stem if lone else None, facts["split"], *options.parts()]
+    name = "_".join(filter(None, [*parts, "mapped" if mapped else None]))
+    home = runs.run_directory(source) or (source.parent if source.is_file() else source)
+    return next(path for path in _numbered(home / "evaluation" / name) if _free(path, facts))
+
+
+def _numbered(path: Path) -> Iterator[Path]:
+    yield path
+    number = 2
+    while True:
+        yield path.with_name(f"{path.name}-{number}")
+        number += 1
+
+
+def _free(directory: Path, facts: dict[str, Any]) -> bool:
+    """Return whether there is no scoring, or the same; what an older one does not say is alike."""
+    try:
+        kept = read_metrics(directory)
+    except ValueError:  # a file that was damaged is no scoring
+        return True
+    return kept is None or all(kept.get(key, facts[key]) == facts[key] for key in SETTINGS)

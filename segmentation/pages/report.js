@@ -1,0 +1,247 @@
+/* What a report does when it is looked at: tabs, plots, tables, pictures. Without it every section
+   is shown below the other, with the numbers of the plots in tables. */
+"use strict";
+(() => {
+  const root = document.documentElement;
+  const all = (selector, within = document) => [...within.querySelectorAll(selector)];
+  const one = (selector, within = document) => within.querySelector(selector);
+  root.classList.add("scripted");
+
+  // Plots. Figures hold the colours of light paper; the page's own are put in their place.
+  const COLORS = JSON.parse(one("#colors").textContent);
+  const CONFIG = { displayModeBar: false, responsive: true, doubleClick: "reset" };
+  const PRINT_WIDTH = 640;
+  const NARROW = 500;
+  const LEGEND_LINE = 20;
+  const charts = new Map(
+    all(".chart").map((chart) => [
+      one(".canvas", chart),
+      { figures: JSON.parse(one("script", chart).textContent), chosen: 0, drawn: false },
+    ]),
+  );
+
+  function themed(value, style) {
+    if (typeof value === "string") {
+      const name = COLORS[value.toLowerCase()];
+      return name ? style.getPropertyValue(name).trim() : value;
+    }
+    if (Array.isArray(value)) return value.map((part) => themed(part, style));
+    if (value === null || typeof value !== "object") return value;
+    return Object.fromEntries(Object.entries(value).map(([key, part]) => [key, themed(part, style)]));
+  }
+
+  function draw(canvas, width) {
+    const chart = charts.get(canvas);
+    const { data, layout } = themed(chart.figures[chart.chosen], getComputedStyle(root));
+    // A finger scrolls the page; a mouse may zoom.
+    layout.dragmode = matchMedia("(pointer: fine)").matches ? "zoom" : false;
+    if (width) layout.width = width;
+    // On a phone each name of the legend has a line of its own.
+    if (layout.showlegend && (width ?? canvas.clientWidth) < NARROW) {
+      layout.height += LEGEND_LINE * data.filter((one) => one.showlegend !== false).length;
+    }
+    chart.drawn = true;
+    canvas.style.minHeight = `${layout.height}px`;
+    Plotly.react(canvas, data, layout, width ? { ...CONFIG, responsive: false } : CONFIG);
+  }
+
+  // A plot is drawn once it comes near: in a section that is hidden it would have no width.
+  const near = new IntersectionObserver(
+    (seen) => {
+      for (const { target, isIntersecting } of seen) {
+        if (isIntersecting && !charts.get(target).drawn) draw(target);
+      }
+    },
+    { rootMargin: "400px" },
+  );
+  for (const canvas of charts.keys()) near.observe(canvas);
+
+  function redraw() {
+    for (const [canvas, chart] of charts) if (chart.drawn) draw(canvas);
+  }
+
+  for (const choice of all(".chart .choices")) {
+    choice.addEventListener("change", ({ target }) => {
+      const canvas = one(".canvas", choice.closest(".chart"));
+      charts.get(canvas).chosen = Number(target.value);
+      draw(canvas);
+    });
+  }
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);
+  matchMedia("print").addEventListener("change", ({ matches }) => {
+    if (matches) for (const canvas of charts.keys()) draw(canvas, PRINT_WIDTH);
+    else redraw();
+  });
+
+  // Tabs, as the ARIA Authoring Practices describe them.
+  const panels = all(".panel");
+  const list = document.createElement("div");
+  list.className = "tabs";
+  list.setAttribute("role", "tablist");
+  list.setAttribute("aria-label", "sections");
+  const tabs = panels.map((panel) => {
+    const tab = document.createElement("button");
+    tab.type = "button";
+    tab.textContent = panel.dataset.tab;
+    tab.id = `tab-${panel.id}`;
+    tab.setAttribute("role", "tab");
+    tab.setAttribute("aria-controls", panel.id);
+    panel.setAttribute("role", "tabpanel");
+    panel.setAttribute("aria-labelledby", tab.id);
+    tab.addEventListener("click", () => select(panel));
+    list.append(tab);
+    return tab;
+  });
+  panels[0].before(list);
+
+  function select(chosen) {
+    for (const [index, panel] of panels.entries()) {
+      panel.hidden = panel !== chosen;
+      tabs[index].setAttribute("aria-selected", String(panel === chosen));
+      tabs[index].tabIndex = panel === chosen ? 0 : -1;
+    }
+  }
+
+  list.addEventListener("keydown", (event) => {
+    const last = tabs.length - 1;
+    const now = tabs.indexOf(document.activeElement);
+    const next = {
+      ArrowRight: now === last ? 0 : now + 1,
+      ArrowLeft: now === 0 ? last : now - 1,
+      Home: 0,
+      End: last,
+    }[event.key];
+    if (next === undefined) return;
+    event.preventDefault();
+    select(panels[next]);
+    tabs[next].focus();
+  });
+
+  function follow() {
+    const target = document.getElementById(decodeURIComponent(location.hash.slice(1)));
+    select(target?.closest(".panel") ?? panels[0]);
+  }
+  addEventListener("hashchange", follow);
+  follow();
+
+  // Tables that sort by a click on a head; what has no value comes last.
+  for (const table of all("table[data-sortable]")) {
+    const heads = all("thead th", table);
+    for (const [column, head] of heads.entries()) {
+      const button = document.createElement("button");
+      button.type = "button";
+      button.textContent = head.textContent;
+      head.replaceChildren(button);
+      button.addEventListener("click", () => sort(table, heads, column));
+    }
+  }
+
+  function sort(table, heads, column) {
+    const number = heads[column].classList.contains("number");
+    const now = heads[column].getAttribute("aria-sort");
+    const falling = now ? now === "ascending" : number; // of numbers the largest first
+    for (const head of heads) head.removeAttribute("aria-sort");
+    heads[column].setAttribute("aria-sort", falling ? "descending" : "ascending");
+    const body = table.tBodies[0];
+    const key = (row) => {
+      const cell = row.cells[column];
+      if (!number) return cell.textContent;
+      return "value" in cell.dataset ? Number(cell.dataset.value) : null;
+    };
+    body.append(...[...body.rows].sort((a, b) => compare(key(a), key(b), falling)));
+  }
+
+  function compare(a, b, falling) {
+    if (a === null || b === null) return (a === null) - (b === null);
+    const order = typeof a === "number" ? a - b : a.localeCompare(b, undefined, { numeric: true });
+    return falling ? -order : order;
+  }
+
+  // The gallery.
+  const gallery = one(".gallery");
+  if (gallery) {
+    const [filter, order, part] = ["filter", "sort", "part"].map((name) => one(`#gallery-${name}`));
+    const update = () => {
+      const falling = order.value.startsWith("-");
+      const field = order.value.replace("-", "");
+      const key = ({ dataset }) => {
+        if (field === "name") return dataset.name;
+        return dataset[field] === "nan" ? null : Number(dataset[field]);
+      };
+      const items = [...gallery.children].sort((a, b) => compare(key(a), key(b), falling));
+      const wanted = filter.value.toLowerCase();
+      for (const item of items) item.hidden = !item.dataset.name.toLowerCase().includes(wanted);
+      gallery.append(...items);
+      gallery.dataset.part = part.value;
+      one("#gallery-count").textContent = `${items.filter((item) => !item.hidden).length} images`;
+    };
+    for (const control of [filter, order, part]) control.addEventListener("input", update);
+    update();
+  }
+
+  // The viewer: one image, and what can be laid over it.
+  const viewer = one("#viewer");
+  if (viewer) {
+    const views = all(".view");
+    const slider = one("#viewer-slider");
+    const layers = one("fieldset", viewer);
+    const [under, over] = all(".stack img", viewer);
+    let shown = views[0];
+    let wanted = "";
+
+    const lay = () => {
+      const images = all("img", shown);
+      const layer = images.find((image) => image.dataset.layer === wanted) ?? images[1];
+      wanted = layer.dataset.layer;
+      over.src = layer.src;
+      over.alt = layer.alt;
+      over.style.opacity = slider.value / 100;
+      one("#viewer-layer").textContent = wanted;
+    };
+    const show = (view) => {
+      shown = view;
+      const images = all("img", view);
+      const inRow = all(".view", view.parentElement);
+      one("#viewer-name").textContent = one("b", view).textContent;
+      one("#viewer-score").textContent = one(".faint", view).textContent;
+      one("#viewer-place").textContent = `${inRow.indexOf(view) + 1} of ${inRow.length}`;
+      under.src = images[0].src;
+      under.alt = images[0].alt;
+      wanted ||= images.find((image) => image.dataset.layer.startsWith("Prediction")).dataset.layer;
+      const choices = images.slice(1).map((image) => {
+        const label = document.createElement("label");
+        const radio = document.createElement("input");
+        Object.assign(radio, { type: "radio", name: "layer", value: image.dataset.layer });
+        radio.checked = image.dataset.layer === wanted;
+        label.append(radio, ` ${image.dataset.layer}`);
+        return label;
+      });
+      layers.replaceChildren(one("legend", layers), ...choices);
+      lay();
+      if (!viewer.open) viewer.showModal();
+    };
+    const step = (by) => {
+      const inRow = all(".view", shown.parentElement);
+      show(inRow[(inRow.indexOf(shown) + by + inRow.length) % inRow.length]);
+    };
+    const does = { close: () => viewer.close(), back: () => step(-1), forth: () => step(1) };
+
+    for (const view of views) one(".open", view).addEventListener("click", () => show(view));
+    for (const button of all("[data-opens]")) {
+      button.addEventListener("click", () => show(document.getElementById(button.dataset.opens)));
+    }
+    for (const button of all("[data-do]", viewer)) {
+      button.addEventListener("click", does[button.dataset.do]);
+    }
+    layers.addEventListener("change", ({ target }) => {
+      wanted = target.value;
+      lay();
+    });
+    slider.addEventListener("input", lay);
+    viewer.addEventListener("keydown", (event) => {
+      if (event.target.matches("input")) return; // arrows move the slider and the choice
+      if (event.key === "ArrowLeft") step(-1);
+      if (event.key === "ArrowRight") step(1);
+    });
+  }
+})();

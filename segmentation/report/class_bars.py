@@ -1,0 +1,78 @@
+"""The IoU of each class of a scoring, and all else that is known of the classes."""
+
+from segmentation.evaluation.stored import ScoredImages
+from segmentation.report.chart import (
+    SERIES,
+    Chart,
+    figure,
+    name_axis,
+    percent_axis,
+    plain,
+    whiskers,
+)
+from segmentation.report.scores import Scoring, class_colors
+from segmentation.report.table import Cell, Grid, interval, number, points
+
+
+def class_bars(scoring: Scoring, scored: ScoredImages) -> Chart:
+    """Draw the IoU of each class with its interval."""
+    iou = scoring.metrics["iou"]
+    names = [name for name in scored.classes if iou.get(name) is not None]
+    values = [iou[name] for name in names]
+    ends = [scoring.class_ends(name) for name in names]
+    drawn = figure(
+        60 + 30 * max(len(names), 1),
+        yaxis=name_axis(names),
+        xaxis=percent_axis("IoU", range=[0, 1.02], dtick=0.25),
+        showlegend=False,
+    )
+    drawn.add_bar(
+        x=values,
+        y=list(range(len(names))),
+        orientation="h",
+        marker={"color": SERIES[0]},
+        error_x=whiskers(values, ends),
+        customdata=[plain(name) for name in names],
+        hovertemplate="%{customdata}: %{x:.1%}<extra></extra>",
+    )
+    order = sorted(zip(values, names, strict=True))
+    said = "No class occurs."
+    if order:
+        said = (
+            f"IoU of {len(names)} classes: highest {order[-1][1]} ({order[-1][0]:.1%}), lowest "
+            f"{order[0][1]} ({order[0][0]:.1%})."
+        )
+    return Chart("classes", said, {"IoU": drawn}, class_grid(scoring, scored))
+
+
+def class_grid(scoring: Scoring, scored: ScoredImages) -> Grid:
+    """Return the table of all that is known of each class."""
+    metrics, colors = scoring.metrics, class_colors(scored)
+    total = scored.confusion.sum(axis=0)
+    share = total.sum(axis=1) / max(total.sum(), 1)
+    predicted = total.sum(axis=0)
+    heads = ["class", "IoU %", "95% interval", "accuracy %", "precision %", "share of pixels %"]
+    more = [
+        (part, head)
+        for part, head in (
+            ("boundary_iou", "boundary IoU %"),
+            ("boundary_f", "boundary F %"),
+            ("calibration", "ECE %"),
+        )
+        if metrics.get(part)
+    ]
+    rows = []
+    for index, name in enumerate(scored.classes):
+        precision = total[index, index] / predicted[index] if predicted[index] else None
+        rows.append(
+            [
+                Cell(name, color=colors.get(name)),
+                points(metrics["iou"].get(name)),
+                interval(scoring.class_ends(name)),
+                points(metrics["accuracy"].get(name)),
+                points(precision),
+                number(100 * share[index], ".2f"),
+                *(points(scoring.of_class(part, name)) for part, _ in more),
+            ]
+        )
+    return Grid("scores by class", [*heads, *(head for _, head in more)], rows)

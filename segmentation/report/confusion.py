@@ -1,0 +1,134 @@
+"""The confusion matrix of a scoring."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import plotly.graph_objects as go
+
+from segmentation.evaluation.stored import ScoredImages
+from segmentation.report.chart import Chart, figure, name_axis, plain
+from segmentation.report.table import Grid, number, points
+
+SHOWN_CELLS = 14
+"""Up to so many classes, the heatmap's cells hold their numbers."""
+CONFUSIONS = 12
+"""So many of the most frequent confusions are listed."""
+BAR = {
+    "orientation": "h", "thickness": 12, "outlinewidth": 0, "len": 0.9, "x": 0, "xanchor": "left",
+    "y": 1.01, "yanchor": "bottom",
+}  # fmt: skip
+"""The bar of the colours; above, because beside it a phone would have no room."""
+
+
+def confusion_map(scored: ScoredImages) -> Chart:
+    """Draw the confusion matrix: by truth, by prediction, and as counts."""
+    total = scored.confusion.sum(axis=0)
+    by_truth = _share(total, total.sum(axis=1, keepdims=True))
+    by_prediction = _share(total, total.sum(axis=0, keepdims=True))
+    counts = np.log10(np.where(total > 0, total, np.nan))
+    top = max(1, int(np.ceil(np.nanmax(counts)))) if (total > 0).any() else 1
+    shares = {"zmin": 0, "zmax": 1, "colorbar": {"tickformat": ".0%"}}
+    powers = {
+        "zmin": 0,
+        "zmax": top,
+        "colorbar": {
+            "tickvals": list(range(top + 1)),
+            "ticktext": [_short(10**power) for power in range(top + 1)],
+        },
+    }
+    few = len(scored.classes) <= SHOWN_CELLS
+    percents = {"texttemplate": "%{text}"} if few else {}
+    figures = {
+        "by row (share of the truth)": _heatmap(
+            scored, by_truth, total, by_truth, shares | percents
+        ),
+        "by column (share of the prediction)": _heatmap(
+            scored, by_prediction, total, by_prediction, shares | percents
+        ),
+        "pixels": _heatmap(scored, counts, total, by_truth, powers),
+    }
+    pairs = _confusions(scored.classes, total, by_truth, by_prediction)
+    said = "Confusion matrix, rows are the truth and columns the prediction."
+    if pairs.rows:
+        first = pairs.cells[0]
+        said += (
+            f" Most pixels lost: {first[0].text} taken for {first[1].text} "
+            f"({first[2].text}% of the truth)."
+        )
+    return Chart("confusion", said, figures, pairs)
+
+
+def _short(count: int) -> str:
+    """Return a power of ten as people write it at an axis: 100, 10k, 1M."""
+    for unit, letter in ((10**9, "G"), (10**6, "M"), (10**3, "k")):
+        if count >= unit:
+            return f"{count // unit}{letter}"
+    return str(count)
+
+
+def _share(total: np.ndarray, of: np.ndarray) -> np.ndarray:
+    return np.divide(total, of, out=np.full(total.shape, np.nan), where=of > 0)
+
+
+def _heatmap(
+    scored: ScoredImages, z: np.ndarray, total: np.ndarray, share: np.ndarray, options: dict
+) -> go.Figure:
+    names = [plain(name) for name in scored.classes]
+    cells = np.dstack(
+        np.broadcast_arrays(
+            np.array(names)[:, None],
+            np.array(names)[None],
+            np.char.mod("%d", total),
+            np.char.mod("%.1f", 100 * np.nan_to_num(share)),
+        )
+    )
+    axis = name_axis(scored.classes)
+    drawn = figure(
+        min(760, 130 + 38 * len(names)),
+        yaxis={**axis, "title": {"text": "truth"}},
+        xaxis={
+            **axis,
+            "range": [-0.5, len(names) - 0.5],
+            "title": {"text": "prediction"},
+            "tickangle": -60,
+        },
+    )
+    drawn.add_heatmap(
+        z=_plain_numbers(z),
+        colorscale="Cividis",
+        customdata=cells.tolist(),
+        text=[[f"{100 * one:.0f}" if np.isfinite(one) else "" for one in row] for row in share],
+        hovertemplate="%{customdata[0]} taken for %{customdata[1]}: %{customdata[2]} pixels, "
+        "%{customdata[3]}%<extra></extra>",
+        xgap=1,
+        ygap=1,
+        textfont={"size": 11},
+        **options,
+    )
+    drawn.update_traces(colorbar=BAR)
+    return drawn
+
+
+def _plain_numbers(z: np.ndarray) -> list[list[float | None]]:
+    return [[float(one) if np.isfinite(one) else None for one in row] for row in z]
+
+
+def _confusions(
+    names: Sequence[str], total: np.ndarray, by_truth: np.ndarray, by_prediction: np.ndarray
+) -> Grid:
+    """Return the confusions by the pixels that they cost."""
+    wrong = total - np.diag(np.diagonal(total))
+    order = np.argsort(wrong, axis=None, kind="stable")[::-1][:CONFUSIONS]
+    rows = [
+        [
+            names[truth],
+            names[guess],
+            points(by_truth[truth, guess]),
+            points(by_prediction[truth, guess]),
+            number(int(wrong[truth, guess]), ",d"),
+        ]
+        for truth, guess in zip(*np.unravel_index(order, wrong.shape), strict=True)
+        if wrong[truth, guess]
+    ]
+    heads = ["truth", "taken for", "% of the truth", "% of the prediction", "pixels"]
+    return Grid("the most frequent confusions", heads, rows)

@@ -1,0 +1,77 @@
+"""What a scoring's files say, as the pages need it; what is not there is None."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from segmentation.directories import read_metrics
+from segmentation.evaluation.iou import ious, pixel_counts
+from segmentation.evaluation.stored import MATRICES, ScoredImages, read_scored
+
+
+@dataclass(frozen=True, eq=False)
+class Scoring:
+    """A scoring, read.
+
+    Attributes:
+        metrics: what metrics.json says.
+        scored: the matrices; None of a model that does not segment.
+    """
+
+    metrics: dict[str, Any]
+    scored: ScoredImages | None
+
+    @property
+    def miou_ends(self) -> list[float] | None:
+        """The interval of mIoU."""
+        return (self.metrics.get("intervals") or {}).get("miou")
+
+    def class_ends(self, name: str) -> list[float] | None:
+        """Return the interval of a class's IoU."""
+        return ((self.metrics.get("intervals") or {}).get("iou") or {}).get(name)
+
+    def of_class(self, part: str, name: str) -> float | None:
+        """Return what one of the scores that know classes and a mean says of a class."""
+        return ((self.metrics.get(part) or {}).get("classes") or {}).get(name)
+
+
+def read_scoring(directory: Path) -> Scoring:
+    """Read a scoring directory.
+
+    Raises:
+        DataError: its files are damaged or do not belong together.
+    """
+    there = (directory / MATRICES).is_file()
+    scored = read_scored(directory) if there else None
+    metrics = (read_metrics(directory) or {}) if scored is None else scored.metrics
+    return Scoring(metrics, scored)
+
+
+def image_scores(scored: ScoredImages) -> tuple[np.ndarray, np.ndarray]:
+    """Return mIoU and pixel accuracy of each image, (n,) each; NaN without a labelled pixel."""
+    correct, union = pixel_counts(scored.confusion)
+    labelled = scored.confusion.sum(axis=(1, 2))
+    accuracy = np.full(len(scored), np.nan)
+    np.divide(correct.sum(axis=1), labelled, out=accuracy, where=labelled > 0)
+    return ious(correct, union)[:, -1], accuracy
+
+
+def class_colors(scored: ScoredImages) -> dict[str, str]:
+    """Return the colours of the classes as CSS has them; none of an older scoring."""
+    if scored.colors is None:
+        return {}
+    return {
+        name: f"rgb({', '.join(map(str, color))})"
+        for name, color in zip(scored.classes, scored.colors.tolist(), strict=True)
+    }
+
+
+def value_of(metrics: Mapping[str, Any], *path: str) -> Any:
+    """Return what lies at a path of keys, None where it leads nowhere."""
+    found: Any = metrics
+    for key in path:
+        found = found.get(key) if isinstance(found, Mapping) else None
+    return found

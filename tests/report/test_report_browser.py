@@ -1,0 +1,340 @@
+"""The pages of a run and of a comparison in a real browser."""
+
+import time
+from unittest import mock
+
+import pytest
+from browser import DESKTOP, PHONE, browser, contrast, luminance, open_page, wait_until  # noqa: F401
+from made_scorings import CLASSES, HOSTILE, big_views, make_comparison, make_run, make_scoring
+
+from segmentation.classes import ClassTable
+from segmentation.evaluation.frames import class_frame, comparison_frame
+from segmentation.report import scoring
+from segmentation.report.comparison import write_comparison_report
+from segmentation.report.scoring import write_scoring_report
+
+DARK = DESKTOP | {"color_scheme": "dark"}
+TABS = "[role=tab]"
+SELECTED = "[role=tab][aria-selected=true]"
+HOSTILE_NAME = "<img src=x onerror=alert(1)>"
+DRAWN = ".js-plotly-plot"
+UNNAMED = """() => [...document.querySelectorAll('button, input, select, img, summary, [role=img]')]
+  .filter(one => one.checkVisibility())
+  .filter(one => !(one.alt || one.ariaLabel || one.textContent.trim() || one.labels?.length))
+  .map(one => one.outerHTML.slice(0, 200))"""
+IDS = """() => [...document.querySelectorAll('[id]')].map(one => one.id)"""
+REFERRED = """() => ['aria-controls', 'aria-labelledby', 'for', 'data-opens'].flatMap(
+  key => [...document.querySelectorAll(`[${key}]`)].map(one => one.getAttribute(key)))"""
+
+
+@pytest.fixture(scope="module")
+def run_page(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("run")
+    table = ClassTable((HOSTILE, *CLASSES.names[1:]), CLASSES.colors)
+    names = ["frame_0", "frame_1", HOSTILE_NAME, "frame_2", "frame_3", "frame_4", "frame_5"]
+    run = make_run(folder / "run", images=7, classes=table, names=names)
+    (run / "slices.csv").write_text(
+        "slice,value,images,miou,low,high,difference,difference_low,difference_high\n"
+        "brightness,dark,3,0.25,0.2,0.3,-0.1,-0.2,-0.05\n"
+    )
+    with mock.patch.object(scoring, "WHOLE", 2):
+        return write_scoring_report(run, run)
+
+
+@pytest.fixture(scope="module")
+def comparison_page(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("comparison")
+    comparison, contenders = make_comparison(folder, images=12)
+    frames = comparison_frame(comparison, contenders), class_frame(comparison)
+    write_comparison_report(folder / "report.html", comparison, contenders, *frames, ["A note."])
+    return folder / "report.html"
+
+
+def through_all_tabs(opened):
+    """Open one section after the other, and wait for its plots."""
+    page = opened.page
+    for place in range(page.locator(TABS).count()):
+        page.locator(TABS).nth(place).click()
+        for chart in page.locator(".canvas:visible").all():
+            chart.scroll_into_view_if_needed()
+            chart.locator(".main-svg").first.wait_for()
+        yield page.locator(SELECTED).inner_text()
+
+
+def test_a_run_opens_without_errors_and_asks_nothing_of_the_network(browser, run_page):  # noqa: F811
+    with open_page(browser, run_page, **DESKTOP) as opened:
+        page = opened.page
+        seen = list(through_all_tabs(opened))
+        assert seen == [
+            "Summary",
+            "Classes",
+            "Confusion",
+            "Images",
+            "Calibration",
+            "Slices",
+            "Curves",
+            "Configuration",
+        ]
+        assert page.locator(DRAWN).count() == 5
+        assert opened.said == []
+        assert opened.outside == []
+        assert opened.asked[0] == run_page.as_uri()
+        # a script that is not ours does not run, and nothing can be fetched
+        page.evaluate(
+            "() => { const s = document.createElement('script'); s.textContent = 'window.bad = 1';"
+            "document.body.append(s); }"
+        )
+        assert page.evaluate("window.bad") is None
+        assert page.evaluate("fetch('http://x.test/').then(() => 'went', () => 'refused')") == (
+            "refused"
+        )
+        page.locator(TABS, has_text="Classes").click()
+        assert page.locator("#classes .ytick text").first.inner_html().startswith("&lt;/script&gt;")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("window", [DESKTOP, DARK, PHONE], ids=["light", "dark", "phone"])
+@pytest.mark.parametrize("which", ["run_page", "comparison_page"])
+def test_every_section_is_readable_and_named(browser, which, window, request):  # noqa: F811
+    with open_page(browser, request.getfixturevalue(which), **window) as opened:
+        page = opened.page
+        for tab in through_all_tabs(opened):
+            assert not opened.scrolls_sideways, tab
+            assert page.evaluate(UNNAMED) == [], tab
+            for plot in page.locator(f".panel:not([hidden]) {DRAWN}").all():
+                box = plot.bounding_box()
+                assert box["width"] <= window["viewport"]["width"]
+                assert box["height"] >= 70
+        ids = page.evaluate(IDS)
+        ours = [one for one in ids if not one.startswith(("clip", "topdefs", "g", "legend"))]
+        assert len(set(ours)) == len(ours)
+        assert set(page.evaluate(REFERRED)) <= set(ids)
+        page.locator(TABS).first.click()
+        for selector, least in (
+            ("body", 7),
+            (".faint", 4.5),
+            (SELECTED, 4.5),
+            (TABS, 4.5),
+            ("th", 4.5),
+        ):
+            assert contrast(page, selector) >= least, selector
+        assert opened.said == []
+        assert opened.outside == []
+
+
+@pytest.mark.slow
+def test_tabs_are_worked_by_keys(browser, run_page):  # noqa: F811
+    with open_page(browser, run_page, **DESKTOP) as opened:
+        page = opened.page
+        page.locator(SELECTED).focus()
+        for key, expected in (
+            ("ArrowRight", "Classes"),
+            ("End", "Configuration"),
+            ("ArrowRight", "Summary"),
+            ("ArrowLeft", "Configuration"),
+            ("Home", "Summary"),
+        ):
+            page.keyboard.press(key)
+            assert page.locator(SELECTED).inner_text() == expected
+            assert page.evaluate("document.activeElement.textContent") == expected
+            assert page.locator(".panel:visible").count() == 1
+            assert page.locator(".panel:visible").get_attribute("data-tab") == expected
+        assert page.locator(f"{TABS}[tabindex='0']").count() == 1
+        assert page.evaluate("getComputedStyle(document.activeElement).outlineStyle") == "solid"
+    with open_page(browser, run_page, **DESKTOP) as opened:
+        opened.page.goto(f"{run_page.as_uri()}#confusion")
+        assert opened.page.locator(SELECTED).inner_text() == "Confusion"
+
+
+@pytest.mark.slow
+def test_a_plot_shows_what_is_chosen(browser, run_page):  # noqa: F811
+    with open_page(browser, run_page, **DESKTOP) as opened:
+        page = opened.page
+        page.locator(TABS, has_text="Confusion").click()
+        page.locator("#confusion .main-svg").first.wait_for()
+        rows = "document.querySelector('#confusion .canvas').data[0].z"
+        z, sums = f"{rows}.flat()", f"{rows}.map(row => row.reduce((a, b) => a + b))"
+        assert page.evaluate(sums) == pytest.approx([1, 1, 1, 1])
+        page.get_by_role("radio", name="by row").focus()
+        page.keyboard.press("ArrowRight")
+        assert page.evaluate(sums) != pytest.approx([1, 1, 1, 1])
+        page.keyboard.press("ArrowRight")
+        assert page.get_by_role("radio", name="pixels").is_checked()
+        assert max(one for one in page.evaluate(z) if one is not None) > 1
+        page.locator(TABS, has_text="Calibration").click()
+        page.locator("#calibration .main-svg").first.wait_for()
+        shares = "document.querySelector('#calibration .canvas').data[1].y.join()"
+        before = page.evaluate(shares)
+        page.locator("#calibration .choices [value='1']").set_checked(True)
+        assert page.evaluate(shares) != before
+
+
+@pytest.mark.slow
+def test_tables_sort_both_ways(browser, run_page):  # noqa: F811
+    with open_page(browser, run_page, **DESKTOP) as opened:
+        page = opened.page
+        page.locator(TABS, has_text="Classes").click()
+        heads = page.locator("#classes thead th")
+        rows = "[...document.querySelectorAll('#classes tbody tr')]"
+        column = f"{rows}.map(row => row.cells[%d].textContent)"
+        heads.nth(1).get_by_role("button").press("Enter")
+        assert heads.nth(1).get_attribute("aria-sort") == "descending"
+        found = [float(one) for one in page.evaluate(column % 1)]
+        assert found == sorted(found, reverse=True)
+        heads.nth(1).get_by_role("button").click()
+        assert heads.nth(1).get_attribute("aria-sort") == "ascending"
+        assert [float(one) for one in page.evaluate(column % 1)] == found[::-1]
+        heads.nth(0).get_by_role("button").click()
+        assert heads.nth(1).get_attribute("aria-sort") is None
+        names = page.evaluate(column % 0)
+        assert names[1:] == ["Car", "Pole", "Road"]
+        assert names[0] == HOSTILE
+
+
+@pytest.mark.slow
+def test_the_gallery_sorts_filters_and_shows_other_pictures(browser, run_page):  # noqa: F811
+    with open_page(browser, run_page, **DESKTOP) as opened:
+        page = opened.page
+        page.locator(TABS, has_text="Images").click()
+        left = "[...document.querySelectorAll('.gallery li:not([hidden])')]"
+        names = f"{left}.map(one => one.dataset.name)"
+        scores = "[...document.querySelectorAll('.gallery li')].map(one => +one.dataset.miou)"
+        worst = page.evaluate(scores)
+        assert worst == sorted(worst)
+        assert page.locator("#gallery-count").inner_text() == "7 images"
+        page.locator("#gallery-sort").select_option("-miou")
+        assert page.evaluate(scores) == worst[::-1] != worst
+        page.locator("#gallery-sort").select_option("name")
+        assert page.evaluate(names)[1:] == [f"frame_{one}" for one in range(6)]
+        page.locator("#gallery-filter").fill("ONERROR")
+        assert page.evaluate(names) == [HOSTILE_NAME]
+        assert page.locator("#gallery-count").inner_text() == "1 images"
+        assert page.locator(".gallery li:visible img:visible").get_attribute("class") == "image"
+        page.locator("#gallery-part").select_option("errors")
+        assert page.locator(".gallery li:visible img:visible").get_attribute("class") == "errors"
+        assert page.locator(".gallery li:visible .name").inner_text() == HOSTILE_NAME
+
+
+@pytest.mark.slow
+def test_the_viewer_lays_pictures_over_the_image_and_is_worked_by_keys(browser, run_page):  # noqa: F811
+    with open_page(browser, run_page, **DESKTOP) as opened:
+        page = opened.page
+        page.locator(TABS, has_text="Images").click()
+        opener = page.locator("#worst-1 .open")
+        opener.press("Enter")
+        over = page.locator("#viewer .over")
+        assert over.get_attribute("alt").endswith("prediction")
+        slider = page.get_by_role("slider")
+        assert float(over.evaluate("one => getComputedStyle(one).opacity")) == 0.7
+        slider.focus()
+        page.keyboard.press("Home")
+        assert float(over.evaluate("one => getComputedStyle(one).opacity")) == 0
+        page.keyboard.press("End")
+        assert float(over.evaluate("one => getComputedStyle(one).opacity")) == 1
+        page.locator("#viewer").get_by_role("radio", name="Prediction").focus()
+        page.keyboard.press("ArrowRight")
+        assert over.get_attribute("alt").endswith("errors")
+        assert page.locator("#viewer-layer").inner_text() == "Errors"
+        first = page.locator("#viewer-name").inner_text()
+        page.get_by_role("button", name="Close").focus()
+        page.keyboard.press("ArrowRight")
+        assert page.locator("#viewer-name").inner_text() != first
+        assert page.locator("#viewer-place").inner_text() == "2 of 2"
+        assert over.get_attribute("alt").endswith("errors")  # the choice stays
+        page.keyboard.press("ArrowRight")  # and round
+        assert page.locator("#viewer-name").inner_text() == first
+        page.keyboard.press("Escape")
+        assert not page.locator("#viewer").is_visible()
+        assert opener.evaluate("one => one === document.activeElement")
+        page.locator(".gallery [data-opens=best-1]").click()
+        best = page.locator("#best-1 b").text_content()
+        assert page.locator("#viewer-name").inner_text() == best
+        assert opened.said == []
+
+
+@pytest.mark.slow
+def test_plots_follow_dark_mode_and_paper(browser, comparison_page):  # noqa: F811
+    with open_page(browser, comparison_page, **DESKTOP) as opened:
+        page = opened.page
+        page.locator("#verdict .main-svg").first.wait_for()
+        ink = "document.querySelector('#verdict .ytick text').style.fill.match(/\\d+/g).map(Number)"
+        assert luminance(page.evaluate(ink)) < 0.1
+        page.emulate_media(color_scheme="dark")
+        wait_until(page, f"{ink}[0] > 200")
+        page.emulate_media(media="print")
+        wait_until(page, "document.querySelectorAll('.js-plotly-plot').length === 5")
+        wait_until(page, f"{ink}[0] < 50")
+        assert page.locator(".panel:visible").count() == 7
+        assert not page.locator(".tabs").is_visible()
+        assert all(
+            plot.bounding_box()["width"] > 500 for plot in page.locator(".canvas .main-svg").all()
+        )
+        page.emulate_media(media="screen")
+        wait_until(page, f"{ink}[0] > 200")
+        assert page.locator(".panel:visible").count() == 1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("which", ["run_page", "comparison_page"])
+def test_without_scripts_all_is_there(browser, which, request):  # noqa: F811
+    window = DESKTOP | {"java_script_enabled": False}
+    with open_page(browser, request.getfixturevalue(which), **window) as opened:
+        page = opened.page
+        panels = page.locator(".panel")
+        assert page.locator(".panel:visible").count() == panels.count() >= 7
+        assert page.locator(".needs-script:visible").count() == 0
+        assert page.locator(".view img:visible").count() >= 8
+        for summary in page.locator(".chart summary").all():
+            if summary.locator("..").get_attribute("open") is None:
+                summary.click()
+        assert page.locator(".chart table:visible").count() == page.locator(".chart").count()
+
+
+@pytest.mark.slow
+def test_a_page_of_233_images_opens_within_three_seconds(browser, tmp_path):  # noqa: F811
+    names = [f"0001TP_{index:06d}" for index in range(233)]
+    run = make_scoring(tmp_path / "run", images=233, names=names)
+    big_views(run, names)
+    begun = time.perf_counter()
+    page_file = write_scoring_report(run, None)
+    written = time.perf_counter() - begun
+    megabytes = page_file.stat().st_size / 1e6
+    waited, loaded = load_times(browser, page_file)
+    with open_page(browser, page_file, **DESKTOP) as opened:
+        page = opened.page
+        begun = time.perf_counter()
+        page.locator(TABS, has_text="Images").click()
+        page.locator("#worst-1 img").first.evaluate("one => one.decode()")
+        shown = time.perf_counter() - begun
+        last = page.locator(".gallery li").last
+        height = page.evaluate("document.documentElement.scrollHeight")
+        last.scroll_into_view_if_needed()
+        wait_until(
+            page,
+            "[...document.querySelectorAll('.gallery li:last-child .image')].every("
+            "one => one.complete && one.naturalWidth === 160)",
+        )
+        assert page.evaluate("document.documentElement.scrollHeight") == height  # nothing moved
+        assert page.locator(".gallery li").count() == 233
+        assert opened.said == []
+    print(f"{megabytes:.1f} MB, written in {written:.1f} s, loaded in {waited:.2f} s")
+    print(f"{loaded:.2f} s of them at work; images shown in {shown:.1f} s")
+    assert 0.1 < loaded < 3
+    assert shown < 3
+    assert megabytes < 20
+
+
+def load_times(browser, file):  # noqa: F811
+    """Return the seconds until a page is loaded, and those of them in which it had the processor.
+
+    Other programs use the processor too, so that the first says as much of them.
+    """
+    context = browser.new_context(**DESKTOP)
+    page = context.new_page()
+    session = context.new_cdp_session(page)
+    session.send("Performance.enable", {"timeDomain": "threadTicks"})
+    page.goto(file.as_uri())
+    found = {one["name"]: one["value"] for one in session.send("Performance.getMetrics")["metrics"]}
+    waited = page.evaluate("performance.timing.loadEventEnd - performance.timing.navigationStart")
+    context.close()
+    return waited / 1000, found["TaskDuration"]

@@ -1,0 +1,269 @@
+"""What the page of a scoring holds, and what it says of what is not there."""
+
+import base64
+import hashlib
+import json
+import re
+from dataclasses import replace
+from html import escape
+from unittest import mock
+
+import numpy as np
+import pytest
+import yaml
+from hydra import compose, initialize_config_dir
+from hydra.core.global_hydra import GlobalHydra
+from made_scorings import CLASSES, HOSTILE, WARNING, make_comparison, make_run, make_scoring
+
+from segmentation.cli import CONF
+from segmentation.directories import settings
+from segmentation.errors import DataError
+from segmentation.evaluation.frames import class_frame, comparison_frame
+from segmentation.evaluation.stored import read_scored
+from segmentation.report import pictures, scoring
+from segmentation.report.comparison import write_comparison_report
+from segmentation.report.scores import image_scores
+from segmentation.report.scoring import write_scoring_report
+from segmentation.report.settings import default_settings, said, settings_grid
+from segmentation.runs import write_results
+from segmentation.views import read_views, write_views
+
+
+def text_of(page):
+    """Return what a page says, without its scripts and pictures."""
+    html = page.read_text(encoding="utf-8")
+    html = re.sub(r"<(script|style)\b.*?</\1>", " ", html, flags=re.DOTALL)
+    html = re.sub(r'src="[^"]*"', "", html)
+    return re.sub(r"\s+", " ", re.sub(r"<[^>]*>", " ", html))
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    return make_run(tmp_path_factory.mktemp("runs") / "run")
+
+
+def test_it_shows_the_scores_with_their_intervals_and_warnings(run):
+    metrics = json.loads((run / "metrics.json").read_text())
+    page = write_scoring_report(run, run)
+    assert page == run / "report.html"
+    text = text_of(page)
+    low, high = metrics["intervals"]["miou"]
+    for part in (
+        f"{100 * metrics['miou']:.1f}%", f"95% interval {100 * low:.1f} to {100 * high:.1f}",
+        f"{metrics['frequency_weighted_iou']:.1%}", f"{metrics['boundary_iou']['mean']:.1%}",
+        metrics["boundary_f"]["distance"].split("%")[0], f"{metrics['calibration']['ece']:.1%}",
+        metrics["intervals"]["resampling"].split(",")[0], "&lt;b&gt;weights&lt;/b&gt;",
+        "python evaluate.py run=", "mIoU on val was best in epoch 2: 50.0%", "1,234,567",
+    ):  # fmt: skip
+        assert part in text, part
+    assert "<b>weights</b>" not in page.read_text()
+    assert WARNING not in text  # escaped
+    for name in CLASSES.names:
+        assert f"{100 * metrics['iou'][name]:.1f}" in text
+    assert "secret" not in text  # the command line
+
+
+def test_what_is_not_there_is_said(tmp_path):
+    directory = make_scoring(tmp_path / "old")
+    write_scoring_report(directory, None)
+    (directory / "views.zip").unlink()
+    metrics = json.loads((directory / "metrics.json").read_text())
+    scored = read_scored(directory)
+    kept = ("miou", "pixel_accuracy", "iou", "accuracy", "images", "split")
+    (directory / "metrics.json").write_text(json.dumps({key: metrics[key] for key in kept}))
+    np.savez(
+        directory / "per_image.npz", name=np.array(scored.names), confusion=scored.confusion,
+        classes=np.array(scored.classes),
+    )  # fmt: skip
+    text = text_of(write_scoring_report(directory, None))
+    for part in (
+        "no interval is known", "no views", "no counts by confidence", "No curves",
+        "No configuration", "No environment", "IoU of 4 classes",
+    ):  # fmt: skip
+        assert part in text, part
+
+
+def test_a_model_without_segmentation_has_a_page(tmp_path):
+    write_results(tmp_path, None, ["a", "b"])
+    metrics = json.loads((tmp_path / "metrics.json").read_text())
+    metrics["targets"] = {
+        "category": {"f1": {"bright": 0.5, "dark": None}, "macro_f1": 0.5},
+        "values": {"arousal": {"images": 2, "rmse": 0.25, "ccc": None}},
+    }
+    (tmp_path / "metrics.json").write_text(json.dumps(metrics))
+    text = text_of(write_scoring_report(tmp_path, None))
+    for part in ("bright", "50.0", "arousal", "0.25", "does not segment", "overlay=true"):
+        assert (part in text) == (part != "overlay=true"), part
+    assert "mIoU" not in text.split("Classes")[0]
+
+
+def test_a_damaged_scoring_is_the_users_to_mend(tmp_path):
+    directory = make_scoring(tmp_path)
+    (directory / "per_image.npz").write_bytes(b"no")
+    with pytest.raises(DataError, match=r"per_image\.npz is damaged"):
+        write_scoring_report(directory, None)
+
+
+def test_slices_are_shown(tmp_path):
+    directory = make_scoring(tmp_path)
+    (directory / "slices.csv").write_text(
+        "slice,value,images,miou,low,high,difference,difference_low,difference_high\n"
+        "brightness,dark,3,0.25,0.2,0.3,-0.125,-0.2,-0.05\n"
+        "brightness,none,0,,,,,,\n"
+    )
+    text = text_of(write_scoring_report(directory, None))
+    assert "Largest loss: brightness: dark (-12.5 points)" in text
+    assert "20.0 to 30.0" in text
+    assert "-20.0 to -5.0" in text
+
+
+def test_worst_and_best_images_follow_from_the_matrices(run):
+    scored = read_scored(run)
+    miou, accuracy = image_scores(scored)
+    for index in range(len(scored)):
+        one = scored.confusion[index]
+        union = one.sum(0) + one.sum(1) - one.diagonal()
+        by_hand = (one.diagonal()[union > 0] / union[union > 0]).mean()
+        assert miou[index] == pytest.approx(by_hand)
+        assert accuracy[index] == pytest.approx(one.trace() / one.sum())
+    html = write_scoring_report(run, run).read_text()
+    order = [scored.names[index] for index in miou.argsort(kind="stable")]
+    worst = re.findall(r'id="worst-\d+">\s*<div class="view-name"><b>(\w+)</b>', html)
+    best = re.findall(r'id="best-\d+">\s*<div class="view-name"><b>(\w+)</b>', html)
+    assert worst == order[:3]
+    assert best == order[:2:-1]
+    assert re.findall(r'<li data-name="(\w+)"', html) == order
+
+
+def test_a_large_split_shows_its_worst_images(tmp_path):
+    directory = make_scoring(tmp_path, images=9)
+    with mock.patch.object(pictures, "MOST_THUMBNAILS", 4), mock.patch.object(scoring, "WHOLE", 2):
+        page = write_scoring_report(directory, None)
+    html = page.read_text()
+    assert len(re.findall("<li data-name=", html)) == 4
+    assert len(re.findall('class="view"', html)) == 4
+    assert "The worst 4 of 9 images" in text_of(page)
+
+
+def test_worst_and_best_are_of_the_images_that_have_views(tmp_path):
+    directory = make_scoring(tmp_path, images=9)
+    kept = read_scored(directory).names[::2]
+    write_views(directory, read_views(directory, kept).items())
+    html = write_scoring_report(directory, None).read_text()
+    shown = re.findall(r'class="view-name"><b>(\w+)</b>', html)
+    assert sorted(shown) == sorted(re.findall(r'<li data-name="(\w+)"', html)) == sorted(kept)
+
+
+def test_names_cannot_leave_their_place(tmp_path):
+    names = (HOSTILE, "2024-01-01", "Car", "Pole")
+    table = type(CLASSES)(names, CLASSES.colors)
+    run = make_run(tmp_path / "run", classes=table, names=["<b>a", 'x" onload="y', "ü.1"])
+    html = write_scoring_report(run, run).read_text()
+    # the shell's own scripts: colours, Plotly, ours; and one for each plot
+    assert html.count("<script") == html.count("</script") == 3 + html.count('class="chart"')
+    assert "<img src=http" not in html
+    for data in re.findall(r'<script type="application/json">(.*?)</script>', html, re.DOTALL):
+        assert json.loads(data)
+
+
+def test_the_policy_allows_the_scripts_that_are_there(run):
+    html = write_scoring_report(run, run).read_text()
+    policy = re.search(r'Content-Security-Policy" content="([^"]*)"', html)[1]
+    scripts = re.findall(r"<script>(.*?)</script>", html, re.DOTALL)
+    assert len(scripts) == 2
+    for one in scripts:
+        digest = base64.b64encode(hashlib.sha256(one.encode()).digest()).decode()
+        assert f"'sha256-{digest}'" in policy
+    assert "connect-src 'none'" in policy
+    assert "unsafe-eval" not in policy
+    assert not re.search(r"script-src[^;]*unsafe", policy)
+
+
+def test_the_default_is_that_of_hydra_and_its_state_stays_as_it_is():
+    assert not GlobalHydra.instance().is_initialized()
+    default = default_settings()
+    assert not GlobalHydra.instance().is_initialized()
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        before = GlobalHydra.instance().hydra
+        assert settings(compose("train")) == default == default_settings()
+        assert GlobalHydra.instance().hydra is before
+
+
+def test_what_differs_from_the_default_is_marked():
+    own = default_settings()
+    own["data"]["batch_size"] = 99
+    own["data"]["colour"] = "red"
+    own["data"]["nothing"] = None
+    del own["seed"]
+    changed, everything = settings_grid(own)
+    assert changed.rows == [
+        ["data.batch_size", "99", "4"], ["data.colour", "red", "–"], ["seed", "–", "0"],
+    ]  # fmt: skip
+    assert ["data.batch_size", "99", "differs"] in everything.rows
+    assert ["data.on_error", "stop", ""] in everything.rows
+
+
+@pytest.mark.parametrize("value", [None, True, 1.5, "a: b", [1, "x"], "", "null", {}])
+def test_values_are_said_as_yaml_reads_them(value):
+    assert yaml.safe_load(said(value)) == value
+
+
+def test_passwords_are_not_said():
+    assert said("postgresql://me:secret@host/db") == "postgresql://***@host/db"
+
+
+@pytest.fixture(scope="module")
+def compared(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("comparison")
+    return folder, *make_comparison(folder, images=12)
+
+
+def write(compared, **changed):
+    folder, comparison, contenders = compared
+    values = {"contenders": contenders, "notes": ["A <note>."]} | changed
+    write_comparison_report(
+        folder / "report.html", comparison, values["contenders"],
+        comparison_frame(comparison, contenders), class_frame(comparison), values["notes"],
+    )  # fmt: skip
+    return folder / "report.html"
+
+
+def test_a_comparison_says_its_verdicts_in_words_first(compared):
+    _, comparison, _ = compared
+    text = text_of(write(compared))
+    verdicts = [one.verdict for one in comparison.to_best.values()]
+    places = [text.lower().index(escape(one.lower())) for one in verdicts]
+    assert places == sorted(places)
+    assert places[-1] < text.index("95% of that")  # the table
+    for part in (
+        "A &lt;note&gt;.", comparison.resampling.split(",")[0], "mIoU on val, loss on train",
+        "On the Pareto front for parameters", "What differs in the environments",
+    ):  # fmt: skip
+        assert part in text, part
+    for winner in comparison.winners.values():
+        assert escape(winner.best) in text
+
+
+def test_the_images_that_differ_most_come_first(compared):
+    _, comparison, contenders = compared
+    html = write(compared).read_text()
+    by_name = {one.name: one for one in contenders}
+    scores = [
+        sum(image_scores(run)[0] for run in by_name[entry.name].scorings) / entry.seeds
+        for entry in comparison.entries
+    ]
+    spread = [max(column) - min(column) for column in zip(*scores, strict=True)]
+    names = contenders[0].scorings[0].names
+    order = sorted(names, key=lambda name: -spread[names.index(name)])
+    assert re.findall(r'id="disagreeing-\d+">\s*<div class="view-name"><b>(\w+)</b>', html) == order
+    assert html.count('data-layer="Truth"') == len(names)
+    assert html.count("data-layer=") == len(names) * (2 + 2 * len(contenders))
+
+
+def test_a_single_contender_without_runs_and_views_has_a_page(tmp_path):
+    comparison, contenders = make_comparison(tmp_path, seeds=(1,))
+    (contenders[0].runs[0] / "views.zip").unlink()
+    alone = replace(contenders[0], runs=(None,))
+    text = text_of(write((tmp_path, comparison, [alone])))
+    for part in ("There are no views", "No cost is known of two", "No curves", "Fewer than two"):
+        assert part in text, part
