@@ -50,7 +50,7 @@ def test_every_option_composes(group, option):
     assert OmegaConf.to_container(cfg, resolve=True, throw_on_missing=True)
 
 
-@pytest.mark.parametrize("script", ["train", "evaluate", "predict"])
+@pytest.mark.parametrize("script", ["train", "evaluate", "predict", "compare"])
 def test_every_script_composes(script):
     assert compose(script=script)
 
