@@ -122,7 +122,7 @@ def build_model(
         classes: what the segmentation predicts, for `model.weights`.
     """
     earlier = OmegaConf.select(cfg, "model.weights")  # a run to go on with may be older than it
-    if earlier and cfg.encoder.weights != "auto":
+    if earlier and cfg.encoder.weights not in ("auto", "none"):
         raise ConfigError(
             "model.weights brings the encoder's weights along: leave encoder.weights out, or give "
             "it alone."

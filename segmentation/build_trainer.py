@@ -103,6 +103,17 @@ def trainer_options(trainer: DictConfig, freezes: bool = False) -> dict[str, Any
     return options
 
 
+def check_whole(trainer: DictConfig) -> None:
+    """Check that a trainer that only scores leaves out no image.
+
+    Raises:
+        ConfigError: an option that limits what is seen of a split.
+    """
+    for key in ("limit_val_batches", "limit_test_batches", "fast_dev_run", "overfit_batches"):
+        if trainer.get(key):
+            raise ConfigError(f"trainer.{key}: a score is of every image of its split.")
+
+
 def build_trainer(options: dict[str, Any], **arguments: Any) -> pl.Trainer:
     """Return Lightning's trainer.
 

@@ -14,12 +14,12 @@ from pathlib import Path
 import hydra
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
-from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException, InstantiationException, OverrideParseException
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from segmentation.command_line import asks_hydra, readable
 from segmentation.directories import run_directory
 from segmentation.errors import ConfigError, SegmentationError, did_you_mean
 from segmentation.json_output import Document, json_output
@@ -64,7 +64,9 @@ def command(config_name: str) -> Callable[[Callable[[DictConfig], object]], Call
     command that has launchers is not called: each job is a child that runs the same script.
 
     What the function returns is printed by `--json` (see `json_output`); the command exits with the
-    `exit_code` that it has, if it has one.
+    `exit_code` that it has, if it has one. Under `-m` that is a list with what each job returned;
+    if one fails it is ``{"error": of the first, "results": list}``, with ``{"error": ...}`` in the
+    list for each that failed.
 
     Args:
         config_name: a file of conf/, without suffix.
@@ -76,7 +78,9 @@ def command(config_name: str) -> Callable[[Callable[[DictConfig], object]], Call
         def main() -> None:
             leave_if_asked()
             plain_where_needed()
-            with json_output(sys.argv) as document:
+            words = sys.argv[1:]
+            with json_output(words, asks_hydra) as document:
+                sys.argv[1:] = words
                 run(document)
 
         def run(document: Document) -> None:
@@ -90,27 +94,32 @@ def command(config_name: str) -> Callable[[Callable[[DictConfig], object]], Call
                 nonlocal composed
                 composed = True
                 _restore("HYDRA_FULL_ERROR", wanted)  # for child processes
+                several = HydraConfig.get().mode == RunMode.MULTIRUN
+                launched = several and "launcher" in cfg
+                if several and not launched:
+                    document.jobs = results
                 try:
                     if missing := sorted(OmegaConf.missing_keys(cfg)):
                         raise ConfigError(
                             f"{', '.join(missing)} is not set. "
                             f"Type {' '.join(f'{key}=<value>' for key in missing)}."
                         )
-                    if HydraConfig.get().mode == RunMode.MULTIRUN and "launcher" in cfg:
+                    if launched:
                         from segmentation.sweep.job import run_job
 
                         return run_job(cfg, script)
                     results.append(task(cfg))
                     return results[-1]
                 except Exception as error:
-                    if HydraConfig.get().mode == RunMode.MULTIRUN:
+                    if several:
+                        results.append(_failed(error, config_name))
                         raise
                     failed.append(error)  # Hydra would print all overrides above the message
                     return None
                 finally:
                     os.environ["HYDRA_FULL_ERROR"] = "1"
 
-            sys.argv[1:] = map(_readable, sys.argv[1:])
+            sys.argv[1:] = map(readable, sys.argv[1:])
             hydrated = hydra.main(
                 version_base="1.3", config_path=str(CONF), config_name=config_name
             )
@@ -119,7 +128,7 @@ def command(config_name: str) -> Callable[[Callable[[DictConfig], object]], Call
                 hydrated(guarded)()
                 if failed:
                     raise failed[0]
-                document.result = results[0] if len(results) == 1 else results
+                document.result = results[0] if results else None
                 code = max((getattr(one, "exit_code", 0) for one in results), default=0)
             except KeyboardInterrupt:
                 code = 130
@@ -147,28 +156,11 @@ def command(config_name: str) -> Callable[[Callable[[DictConfig], object]], Call
     return decorate
 
 
-def _readable(argument: str) -> str:
-    """Return an argument of the command line as Hydra can read it.
-
-    Hydra takes ``data.root=/my data`` or ``data.group=^(.*?)_`` for its own grammar and gives up,
-    and a shell has taken the user's quotation marks away by then: such a value is quoted again.
-    """
-    key, equals, value = argument.partition("=")
-    grammar = value.startswith(("[", "{", "'", '"'))  # what is wrong there Hydra says
-    if not equals or key.startswith("-") or grammar or _parses(argument):
-        return argument
-    from segmentation.console import quoted  # rarely needed
-
-    again = f"{key}={quoted(value)}"
-    return again if _parses(again) else argument
-
-
-def _parses(argument: str) -> bool:
-    try:
-        OverridesParser.create().parse_override(argument)
-    except HydraException:
-        return False
-    return True
+def _failed(error: Exception, config_name: str) -> object:
+    """Return what `--json` says of one of several jobs that failed."""
+    document = Document()
+    document.fail(error, _explain(error, config_name, composed=True))
+    return document.content()
 
 
 def _restore(key: str, value: str | None) -> None:
@@ -225,7 +217,8 @@ def _hydra_message(error: Exception, config_name: str) -> str:
     if own := re.match(r"ConfigError raised while resolving interpolation: (.*)\n *full_key", text):
         return own[1]
     if "Ambiguous value" in text:
-        return f"{text.splitlines()[0]}: several values are a sweep. Type -m first."
+        several = f"{text.splitlines()[0]}: several values are a sweep. Type -m first."
+        return several + " For a list type brackets, as in 'key=[a,b]'."
     if "hydra/launcher" in text:
         from segmentation.sweep.launchers import missing_plugin
 

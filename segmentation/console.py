@@ -31,7 +31,7 @@ def show_summary(rows: Mapping[str, str]) -> None:
 def show_target_scores(title: str, result: "TargetScores", columns: "TargetColumns") -> None:
     """Print the scores of image-level targets: a table each for categories and for values."""
     if result.category is not None:
-        table = Table(title=f"{title}: {columns.category}", title_justify="left")
+        table = Table(title=escape(f"{title}: {columns.category}"), title_justify="left")
         table.add_column("category")
         table.add_column("F1", justify="right")
         table.add_column("")
@@ -47,7 +47,7 @@ def show_target_scores(title: str, result: "TargetScores", columns: "TargetColum
             highlight=False,
         )
     if result.values:
-        table = Table(title=f"{title}: values", title_justify="left")
+        table = Table(title=escape(f"{title}: values"), title_justify="left")
         for heading in ("column", "images", "RMSE", "Pearson", "CCC"):
             table.add_column(heading, justify="left" if heading == "column" else "right")
         for column, one in result.values.items():
@@ -97,3 +97,10 @@ def number(value: float) -> str:
 def percent(fraction: float) -> str:
     """Return a fraction as per cent with one digit, or a dash where there is none."""
     return "–" if np.isnan(fraction) else f"{fraction:.1%}"
+
+
+def duration(seconds: float) -> str:
+    """Return seconds as ``m:ss`` or ``h:mm:ss``."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

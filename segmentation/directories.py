@@ -19,6 +19,9 @@ from segmentation.whole_files import read_json
 
 CONFIG = "config.yaml"
 METRICS = "metrics.json"
+MATRICES = "per_image.npz"
+EVALUATION = "evaluation"
+"""Of a run: `evaluate.py` keeps its scorings there, each in a directory of its own."""
 LOCK = "run.lock"
 REPORT = "report.html"
 NOT_KEPT = ("hydra", "resume", "rerun", "launcher", "sweep")
@@ -42,6 +45,16 @@ def begun(directory: Path) -> bool:
 def finished(directory: Path) -> bool:
     """Return whether the run there is finished."""
     return (directory / METRICS).is_file()
+
+
+def owner(path: Path) -> Path | None:
+    """Return the run that a run directory, one of its checkpoints or its model belongs to."""
+    if path.parent.name == "checkpoints":
+        path = path.parent.parent
+    elif path.name == "model":
+        path = path.parent
+    known = all((path / name).is_file() for name in (CONFIG, "environment.json"))
+    return path if known else None
 
 
 def working(directory: Path) -> bool:

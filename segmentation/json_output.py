@@ -7,22 +7,28 @@ get valid JSON: a number that is none (NaN, infinity) is null. Nothing here impo
 import json
 import math
 import os
+import signal
 import sys
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
+from types import FrameType
 from typing import Any, TextIO
 
 from segmentation.errors import SegmentationError
 from segmentation.ranks import rank
 
 FLAG = "--json"
-QUESTIONS = (
-    "--help", "-h", "--hydra-help", "--version", "--cfg", "-c", "--info", "-i",
-    "--shell-completion", "-sc",
-)  # fmt: skip
-"""What Hydra answers by itself, as text: there is no result then."""
+BINARY = (bytes, bytearray, memoryview)
+
+
+class Terminated(SystemExit):
+    """SIGTERM asked the command to end."""
+
+    def __init__(self) -> None:
+        super().__init__(128 + signal.SIGTERM)
 
 
 class Document:
@@ -30,20 +36,34 @@ class Document:
 
     Attributes:
         result: plain values, see `plain`.
+        jobs: where the command does several jobs, the result of each; None where it does one.
         error: what went wrong, if anything did.
     """
 
     def __init__(self) -> None:
         self.result: object = None
+        self.jobs: list[object] | None = None
         self.error: str | None = None
 
+    def content(self) -> Any:
+        """Return the document as plain values. Beside an error is what was done before it.
+
+        It always can be said: of a result that JSON has no words for it says so.
+        """
+        try:
+            content = plain(self.result if self.jobs is None else self.jobs)
+        except Exception as error:  # an object's own `to_json` may raise anything
+            return {"error": self.error or f"{type(error).__name__}: {error}"}
+        if self.error is None:
+            return content
+        if self.jobs is not None:
+            content = {"results": content}
+        return {"error": self.error, **(content if isinstance(content, dict) else {})}
+
     def text(self) -> str:
-        """Return the document. An error has beside it what was done before it (`partial`)."""
-        content = plain(self.result)
-        if self.error is not None:
-            content = {"error": self.error, **(content if isinstance(content, dict) else {})}
+        """Return the document as JSON."""
         # Escaped: any encoding can take that, and names of files that are not valid Unicode.
-        return json.dumps(content, indent=2, allow_nan=False) + "\n"
+        return json.dumps(self.content(), indent=2, allow_nan=False) + "\n"
 
     def fail(self, error: BaseException, message: str | None = None) -> None:
         """Note how the command ended.
@@ -52,7 +72,14 @@ class Document:
             error: a `SystemExit` is none where it has the code 0 or there is a result.
             message: what people are told; None for that of the error.
         """
-        if isinstance(error, SystemExit):
+        if isinstance(error, Terminated):
+            message = message or "stopped by SIGTERM"
+        elif isinstance(error, KeyboardInterrupt):
+            message = message or "interrupted"
+        elif isinstance(error, SystemExit):
+            if not isinstance(error.code, int | None):  # words, which Python prints
+                self.error = self.error or str(error.code)
+                return
             if not error.code or self.result is not None or self.error is not None:
                 return
             if error.__context__ is None:
@@ -65,32 +92,66 @@ class Document:
         self.error = message or f"{type(error).__name__}: {error}"
 
 
+def asks_for_help(words: Sequence[str]) -> bool:
+    """Return whether a command line asks argparse for help, which prints it as text."""
+    return any(one == "-h" or (len(one) > 2 and "--help".startswith(one)) for one in words)
+
+
 @contextmanager
-def json_output(arguments: list[str]) -> Iterator[Document]:
+def json_output(
+    words: list[str], question: Callable[[Sequence[str]], bool] = asks_for_help
+) -> Iterator[Document]:
     """Give the block a document to fill, and print it at the end if `--json` asks for that.
 
     Meanwhile whatever goes to stdout goes to stderr, also from libraries in C and from child
-    processes. Of several ranks only the first prints a document.
+    processes; and SIGTERM, if nobody else handles it, ends the block as `Terminated`. Of several
+    ranks only the first prints a document.
 
     Args:
-        arguments: of the command line; the flag is taken out, so that ranks and jobs, which start
-            the same command again, do not see it.
+        words: of the command line, without the command; the flag is taken out, so that ranks and
+            jobs, which start the same command again, do not see it.
+        question: whether words ask for something that is answered in text: there is no result then.
     """
     document = Document()
-    asked = FLAG in arguments
-    arguments[:] = [one for one in arguments if one != FLAG]
-    if not asked or any(one.partition("=")[0] in QUESTIONS for one in arguments):
+    asked = FLAG in words
+    words[:] = [one for one in words if one != FLAG]
+    if not asked or question(words):
         yield document
         return
-    with _stdout_kept() as write:
+    with _stdout_kept() as write, _terminated():
         try:
             yield document
+            plain([document.result, document.jobs])  # what cannot be said is a defect
         except BaseException as error:
             document.fail(error)
             raise
         finally:
             if rank() == 0:
                 write(document.text())
+
+
+@contextmanager
+def _terminated() -> Iterator[None]:
+    """Let the first SIGTERM raise `Terminated` in this process; later ones do nothing."""
+    here = threading.current_thread() is threading.main_thread()
+    if not here or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
+        yield
+        return
+    process, told = os.getpid(), False
+
+    def leave(number: int, frame: FrameType | None) -> None:
+        nonlocal told
+        if os.getpid() != process:  # a fork: what it would unwind is its parent's
+            os._exit(128 + number)
+        if not told:
+            told = True
+            raise Terminated
+
+    signal.signal(signal.SIGTERM, leave)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 @contextmanager
@@ -113,14 +174,17 @@ def plain(value: object) -> Any:
     """Return a value as JSON has it.
 
     Args:
-        value: what JSON knows, paths, NumPy's numbers and arrays, an object with `to_json`, and
-            dictionaries, sequences and sets of these.
+        value: what JSON knows, paths, NumPy's numbers and arrays, an object whose `to_json` gives
+            such values, and dictionaries, sequences and sets of these.
 
     Raises:
-        TypeError: it is something else.
+        TypeError: it is something else; what pandas has among it, whose `to_json` gives a text.
+        RecursionError: it holds itself.
     """
     if hasattr(value, "to_json"):
-        value = value.to_json()
+        kind, value = type(value).__name__, value.to_json()
+        if isinstance(value, str):
+            raise TypeError(f"a {kind} cannot be said in JSON, but a list of its rows can")
     if hasattr(value, "tolist"):  # NumPy's, without importing it
         value = value.tolist()
     if isinstance(value, float):
@@ -131,6 +195,6 @@ def plain(value: object) -> Any:
         return str(value)
     if isinstance(value, Mapping):
         return {str(key): plain(one) for key, one in value.items()}
-    if isinstance(value, Sequence | AbstractSet):
+    if isinstance(value, Sequence | AbstractSet) and not isinstance(value, BINARY):
         return [plain(one) for one in value]
     raise TypeError(f"a {type(value).__name__} cannot be said in JSON")

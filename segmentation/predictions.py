@@ -1,6 +1,7 @@
 """What a model said of each image as a whole, beside the truth; as arrays and as a CSV file."""
 
 import csv
+import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from segmentation.targets import NO_CATEGORY, TargetColumns
+from segmentation.whole_files import write_whole
 
 FILE = "target_predictions.csv"
 
@@ -76,10 +78,11 @@ def write_predictions(
         if truth:
             table[column] = _cells(predictions.values[:, index])
         table[f"{column}{suffix}"] = _cells(predictions.predicted[:, index])
-    with path.open("w", encoding="utf-8", newline="") as file:
-        rows = csv.writer(file, lineterminator="\n")
-        rows.writerow(table)
-        rows.writerows(zip(*table.values(), strict=True))
+    text = io.StringIO()
+    rows = csv.writer(text, lineterminator="\n")
+    rows.writerow(table)
+    rows.writerows(zip(*table.values(), strict=True))
+    write_whole(path, text.getvalue())
 
 
 def _cells(numbers: np.ndarray) -> list[str]:

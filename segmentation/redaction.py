@@ -3,8 +3,9 @@
 import os
 import re
 
-PASSWORD = re.compile(r"(?<=://)[^\s/@]*(?::\S*)?@(?=[^\s@]*)")
-"""From `://` to the last @ of the word where a name and a password stand before it."""
+PASSWORD = re.compile(r"(?<=://)(?:[^\s/@:]*:(?!\d+/)\S*|[^\s/]*)@")
+"""From `://` to the last @ of the word, or without a password to the last before a slash. Digits
+and a slash behind the colon are a port and a path, in which an @ is none of ours."""
 PARAMETER = re.compile(r"(?i)([?&](?:password|passwd|pwd|token|api_?key|secret)=)[^&\s#]+")
 
 

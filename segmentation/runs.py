@@ -19,6 +19,7 @@ pictures.png      image, truth, prediction and error of some scored images
 model/            config.json and model.safetensors: no code, safe to share
 """
 
+import io
 import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -29,7 +30,8 @@ from typing import Any, cast
 import numpy as np
 from omegaconf import OmegaConf
 
-from segmentation.directories import CONFIG, METRICS, recorded
+from segmentation.directories import CONFIG, MATRICES, METRICS, recorded
+from segmentation.directories import owner as run_directory
 from segmentation.errors import ModelError
 from segmentation.models.files import read_checkpoint
 from segmentation.predictions import FILE as PREDICTIONS
@@ -38,8 +40,6 @@ from segmentation.scored import Scored
 from segmentation.scores import Scores, scores
 from segmentation.target_scores import TargetScores, target_scores
 from segmentation.whole_files import read_json, write_json, write_whole
-
-PER_IMAGE = "per_image.npz"
 
 
 @contextmanager
@@ -117,9 +117,11 @@ def write_results(
     if scored is not None:
         segmentation = scores(scored.confusion.sum(axis=0))
         metrics |= scored.facts()
-        np.savez_compressed(directory / PER_IMAGE, **cast(dict[str, Any], scored.arrays()))
-        scored.images().to_csv(directory / "per_image.csv", index=False)
-        scored.confusions().to_csv(directory / "confusion.csv", index=False)
+        packed = io.BytesIO()
+        np.savez_compressed(packed, **cast(dict[str, Any], scored.arrays()))
+        write_whole(directory / MATRICES, packed.getvalue())
+        write_whole(directory / "per_image.csv", scored.images().to_csv(index=False))
+        write_whole(directory / "confusion.csv", scored.confusions().to_csv(index=False))
         names = scored.names
     if predictions is not None:
         targets = target_scores(predictions)
@@ -130,14 +132,9 @@ def write_results(
     return Results(directory, segmentation, targets)
 
 
-def run_directory(path: Path) -> Path | None:
-    """Return the run that a run directory, one of its checkpoints or its model belongs to."""
-    if path.parent.name == "checkpoints":
-        path = path.parent.parent
-    elif path.name == "model":
-        path = path.parent
-    known = all((path / name).is_file() for name in (CONFIG, "environment.json"))
-    return path if known else None
+def add_facts(directory: Path, **facts: Any) -> None:
+    """Add to what the `metrics.json` of a directory says."""
+    write_json(directory / METRICS, (read_json(directory / METRICS) or {}) | facts)
 
 
 def trained_config(path: Path) -> dict[str, Any] | None:

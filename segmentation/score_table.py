@@ -91,7 +91,11 @@ def bar(score: float | None, ends: Ends, width: int) -> str:
 
 def _table(title: str, intervals: bool, width: int) -> Table:
     table = Table(
-        title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0)
+        title=escape(title),
+        title_justify="left",
+        box=box.SIMPLE_HEAD,
+        pad_edge=False,
+        padding=(0, 1, 0, 0),
     )
     table.add_column("class", overflow="fold")
     table.add_column("pixels", justify="right", no_wrap=True)

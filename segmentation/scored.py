@@ -76,9 +76,7 @@ class Scored:
         rows = []
         for index, name in enumerate(self.names):
             one = scores(self.confusion[index])
-            # A file's name that is no valid Unicode cannot be written as UTF-8.
-            image = name.encode(errors="replace").decode()
-            row = {"image": image, "miou": one.miou, "pixel_accuracy": one.pixel_accuracy}
+            row = {"image": name, "miou": one.miou, "pixel_accuracy": one.pixel_accuracy}
             row |= {f"iou/{key}": iou for key, iou in zip(self.classes.names, one.iou, strict=True)}
             if self.details:
                 parts: dict[str, ByClass] = {

@@ -7,6 +7,7 @@ label in memory (void is 255), and the palette has the colours of the classes.
 
 import io
 import zipfile
+import zlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +24,10 @@ MOST = 1000
 """A split with more images has views of so many, evenly spaced."""
 MOST_BYTES = 2**22
 """A single file in an archive larger than this is not read."""
+DAMAGED = (
+    OSError, ValueError, RuntimeError, NotImplementedError, EOFError, zipfile.BadZipFile, zlib.error
+)  # fmt: skip
+"""What reading an archive raises that is not there, or is none."""
 PARTS = {"image": "jpg", "truth": "png", "prediction": "png"}
 
 
@@ -83,11 +88,29 @@ def write_views(directory: Path, views: Iterable[tuple[str, View]]) -> None:
         partial.unlink(missing_ok=True)
 
 
+def view_names(directory: Path) -> set[str]:
+    """Return the names of the images that have views; empty where there is no archive."""
+    try:
+        with zipfile.ZipFile(directory / FILE) as archive:
+            members = set(archive.namelist())
+    except DAMAGED:
+        return set()
+    sets = [
+        {
+            member.removeprefix(f"{part}/").removesuffix(f".{suffix}")
+            for member in members
+            if member.startswith(f"{part}/") and member.endswith(f".{suffix}")
+        }
+        for part, suffix in PARTS.items()
+    ]
+    return set.intersection(*sets)
+
+
 def read_views(directory: Path, names: Iterable[str]) -> dict[str, View]:
     """Return the views of the named images, as far as they are there.
 
-    An archive may be a stranger's: one that is damaged counts as missing, and so does a file in it
-    that is larger than any view.
+    An archive may be a stranger's: one that is damaged counts as missing, and so does an image
+    whose files are no pictures of one size, or larger than any view.
     """
     found = {}
     try:
@@ -96,12 +119,29 @@ def read_views(directory: Path, names: Iterable[str]) -> dict[str, View]:
             for name in names:
                 files = [f"{part}/{name}.{suffix}" for part, suffix in PARTS.items()]
                 if all(sizes.get(file, MOST_BYTES + 1) <= MOST_BYTES for file in files):
-                    found[name] = View(*map(archive.read, files))
-    except FileNotFoundError:
-        return {}
-    except (OSError, zipfile.BadZipFile, RuntimeError, NotImplementedError):
+                    view = View(*map(archive.read, files))
+                    if _sound(view):
+                        found[name] = view
+    except DAMAGED:
         return {}
     return found
+
+
+def _sound(view: View) -> bool:
+    """Return whether the files are a photo and two label maps, of one size that a view may have."""
+    wanted = (("JPEG", "RGB"), ("PNG", "P"), ("PNG", "P"))
+    sizes = set()
+    try:
+        for content, (kind, mode) in zip((view.image, view.truth, view.prediction), wanted,
+                                         strict=True):  # fmt: skip
+            with Image.open(io.BytesIO(content), formats=(kind,)) as picture:
+                if picture.mode != mode or max(picture.size) > LONGEST:
+                    return False
+                sizes.add(picture.size)
+                picture.load()
+    except (OSError, ValueError, SyntaxError, zlib.error, Image.DecompressionBombError):
+        return False
+    return len(sizes) == 1
 
 
 def _coloured(labels: Image.Image, classes: ClassTable) -> Image.Image:

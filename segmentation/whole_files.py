@@ -5,6 +5,9 @@ import os
 from pathlib import Path
 from typing import Any
 
+MOST_JSON = 2**26
+"""More bytes than any of our files has: what is larger is not read."""
+
 
 def write_whole(path: Path, content: str | bytes) -> None:
     """Write a file beside its place, then move it there; text as UTF-8."""
@@ -25,10 +28,16 @@ def read_json(path: Path) -> dict[str, Any] | None:
     """Return the values of a file, None where there is none, or no dictionary in it.
 
     Raises:
-        ValueError: it is no JSON.
+        ValueError: it cannot be read, is no JSON, is nested too deeply, or larger than `MOST_JSON`.
     """
     try:
-        values = json.loads(path.read_text(encoding="utf-8"))
+        with path.open("rb") as file:
+            content = file.read(MOST_JSON + 1)
+        if len(content) > MOST_JSON:
+            raise ValueError(f"it is larger than {MOST_JSON:,} bytes")
+        values = json.loads(content.decode("utf-8"))
     except FileNotFoundError:
         return None
+    except (OSError, RecursionError) as error:
+        raise ValueError(str(error)) from error
     return values if isinstance(values, dict) else None

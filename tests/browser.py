@@ -80,6 +80,19 @@ def contrast(page: Any, selector: str) -> float:
     return (max(ink, paper) + 0.05) / (min(ink, paper) + 0.05)
 
 
+def contrast_of(page: Any, selector: str, part: str) -> float:
+    """Return the contrast ratio between a drawn thing and what is behind the plot.
+
+    Args:
+        page: where it is.
+        selector: of the SVG element.
+        part: ``fill`` or ``stroke``.
+    """
+    ink = luminance(page.evaluate(PAINT, [selector, part]))
+    paper = luminance(page.evaluate(BACKGROUND, "body"))
+    return (max(ink, paper) + 0.05) / (min(ink, paper) + 0.05)
+
+
 def luminance(color: list[int]) -> float:
     """Return the relative luminance of an RGB colour by WCAG 2, 0 to 1."""
     parts = [part / 255 for part in color[:3]]
@@ -97,4 +110,7 @@ BACKGROUND = """selector => {
 }"""
 INK = """selector => {
   return getComputedStyle(document.querySelector(selector)).color.match(/\\d+/g).map(Number);
+}"""
+PAINT = """([selector, part]) => {
+  return getComputedStyle(document.querySelector(selector))[part].match(/\\d+/g).map(Number);
 }"""

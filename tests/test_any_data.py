@@ -82,6 +82,7 @@ def test_images_are_scored_at_their_own_sizes(trained):
             assert matrix.sum() == (mask.any(axis=2)).sum()  # black is void
 
 
+@pytest.mark.slow
 def test_the_next_training_takes_the_edited_names(trained, tmp_path):
     root, _, _ = trained
     table = root / "classes.yaml"
@@ -97,6 +98,7 @@ def test_the_next_training_takes_the_edited_names(trained, tmp_path):
     assert "name what groups them" in result.stdout
 
 
+@pytest.mark.slow
 def test_colours_outside_the_table_are_listed_or_void(trained, tmp_path):
     root, _, _ = trained
     (tmp_path / "few.yaml").write_text("- {name: Sky, color: [128, 128, 128]}\n")

@@ -6,6 +6,7 @@ import shutil
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from commands import run, succeed
 from fakes import fake_camvid
 from made_runs import (
@@ -18,6 +19,8 @@ from made_runs import (
     write_run,
     write_scoring,
 )  # fmt: skip
+
+from segmentation.commands import costing
 
 FAST = ("resamples=1000", "speed=false")
 
@@ -62,7 +65,7 @@ def test_the_words_say_who_is_better(pair, tmp_path):
     assert "resnet34: worse than vgg16 by" in " ".join(printed.split())
     assert "1,000 bootstrap resamples of 24 images, drawn one by one (Efron 1979)." in printed
     assert "note: Scored on val, which also chose the epoch of each run" in printed
-    assert "One run only of vgg16, resnet34" in printed
+    assert "One run only of vgg16; resnet34" in printed
     assert max(map(len, printed.split("written to")[0].splitlines())) <= 80
 
 
@@ -115,7 +118,7 @@ def test_seeds_are_one_contender(tmp_path):
         assert one["miou"] == pytest.approx(np.mean(one["miou_of_runs"]))
         assert one["sd"] == pytest.approx(np.std(one["miou_of_runs"], ddof=1))
         assert one["training_seconds"] == 90
-    assert "Not distinguishable on this test set (p =" in printed
+    assert "Not distinguishable on this test set from" in printed
     assert len(values["not_distinguishable_from_best"]) == 1
     assert "Training times differ from seed to seed by more than 25%" in " ".join(printed.split())
 
@@ -383,6 +386,119 @@ def test_wrong_options_are_refused(pair, tmp_path, argument, reason):
 
 def test_an_unknown_option_gets_a_hint():
     assert "there is no option 'rums'. Did you mean 'runs'?" in refused("rums=x")
+
+
+def test_how_a_model_was_scored_tells_it_from_itself(tmp_path):
+    one = write_run(tmp_path / "run", settings(), split="test")
+    facts = [
+        {"precision": "64-true", "size": [32, 32]},
+        {"precision": "64-true", "size": [64, 64]},
+        {"class_map": {"road": "Road"}},
+    ]
+    write_begun(one, settings(), precision="32-true")
+    scored = [
+        write_scoring(one / "evaluation" / f"test-{place}", confusion(0.1, place), "test", **more)
+        for place, more in enumerate(facts, 2)
+    ]
+    _, values = compared(tmp_path, typed([one, *scored]))
+    found = {one["runs"][0]: one["name"] for one in values["contenders"]}
+    assert found.pop(str(scored[2])).startswith("class_map=")
+    assert found == {
+        str(one): "scored as trained",
+        str(scored[0]): "precision=64-true",
+        str(scored[1]): "precision=64-true size=[64,64]",
+    }
+
+
+def test_what_a_model_learnt_from_tells_it_from_others(tmp_path):
+    runs = []
+    for place, (root, prints) in enumerate([("half", "aaaa1"), ("full", "bbbb2"), ("x", "bbbb2")]):
+        config = settings(seed=place, data__root=f"/data/{root}")
+        runs.append(write_run(tmp_path / root, config))
+        write_begun(runs[-1], config, data={"train": prints, "val": "same"})
+    _, values = compared(tmp_path, typed(runs))
+    assert {one["name"]: one["seeds"] for one in values["contenders"]} == {
+        "train data aaaa": 1, "train data bbbb": 2,
+    }  # fmt: skip
+
+
+def test_folds_of_one_data_set_learn_from_other_images_and_are_one(tmp_path):
+    runs = []
+    for fold in range(2):
+        runs.append(folded(tmp_path / f"fold{fold}", fold, "test"))
+        write_begun(runs[-1], settings(data__folds=3, data__fold=fold), data={"train": f"f{fold}"})
+    _, values = compared(tmp_path, typed(runs))
+    assert [one["seeds"] for one in values["contenders"]] == [2]
+
+
+def test_a_scoring_again_after_the_data_changed_is_found(tmp_path):
+    runs = [
+        write_run(tmp_path / name, encoder(name), split="test", data_fingerprint="old")
+        for name in ("vgg11", "vgg13")
+    ]
+    for one in runs:
+        write_scoring(one / "evaluation" / "test", confusion(0.1), "test", data_fingerprint="old")
+    for place, one in enumerate(runs):
+        write_scoring(
+            one / "evaluation" / "test-2", confusion(0.1, place), "test", data_fingerprint="new"
+        )
+    _, values = compared(tmp_path, typed(runs))
+    folders = [str(one / "evaluation" / "test-2") for one in runs]
+    assert {one["runs"][0] for one in values["contenders"]} == set(folders)
+    for folder in folders:
+        said = f"Of several scorings {folder} is compared: on the same images as the others."
+        assert said in values["notes"]
+
+
+def test_a_scoring_of_other_weights_is_left_out_and_said(pair, tmp_path):
+    again = write_run(tmp_path / "three", encoder("vgg19"), weights="now")
+    stale = write_scoring(again / "evaluation" / "val", confusion(0.3), weights="then")
+    _, values = compared(tmp_path, typed([*pair, again]))
+    assert str(stale) not in str(values["contenders"])
+    said = f"{stale} is left out: other weights were scored than the run has now."
+    assert said in values["notes"]
+
+
+def test_the_cost_is_of_the_size_that_was_scored(tmp_path):
+    one = write_model(write_run(tmp_path / "one", settings()), size=(32, 32))
+    larger = write_scoring(one / "evaluation" / "val-2", confusion(0.0, 1), size=[64, 96])
+    _, values = compared(tmp_path, typed([one, larger]))
+    found = {tuple(one["size"]): one["flops"] for one in values["contenders"]}
+    assert found[64, 96] == pytest.approx(6 * found[32, 32], rel=0.01)
+
+
+def test_a_device_that_fails_loses_no_comparison(pair, tmp_path, monkeypatch):
+    def full(*arguments, **options):
+        raise torch.OutOfMemoryError("GPU 0 is full\nTried to allocate much")
+
+    monkeypatch.setattr(costing, "speeds", full)
+    for one in pair:
+        write_model(one)
+    result = succeed(
+        "compare.py", "resamples=1000", typed(pair), f"output={tmp_path / 'out'}", "device=cpu"
+    )
+    said = " ".join(result.stdout.split())
+    assert "speed could not all be measured: GPU 0 is full. Smaller images may do" in said
+    table = pd.read_csv(tmp_path / "out" / "comparison.csv")
+    assert (table["flops"] > 0).all()
+    assert table["latency_ms"].isna().all()
+
+
+@pytest.mark.parametrize("source", ["random", "random (no network: try again)"])
+def test_random_weights_are_known_from_the_training_and_from_the_model(tmp_path, source):
+    trained = write_run(tmp_path / "a", encoder("vgg11"), encoder_weights="timm's weights")
+    begun = write_run(tmp_path / "b", encoder("vgg13"), encoder_weights=source)
+    write_scoring(begun / "evaluation" / "val", confusion(0.1, 1))
+    printed, _ = compared(tmp_path, typed([trained, begun]))
+    assert "The encoders of vgg13 began from random weights" in " ".join(printed.split())
+    write_model(trained)  # which says that its encoder is random
+    printed, _ = compared(tmp_path, typed([trained, begun]))
+    assert "began from random weights" not in printed
+
+
+def test_files_that_are_nested_too_deeply_are_refused(pair):
+    (pair[0] / "environment.json").write_text("[" * 10**5)
+    assert "is damaged: maximum recursion" in refused(typed(pair))
 
 
 @pytest.mark.slow

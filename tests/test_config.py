@@ -95,8 +95,16 @@ def test_losses(option, weights, tmp_path):
     assert set(parts) == set(cfg.loss.terms)
 
 
-@pytest.mark.parametrize("optimizer", options("optimizer"))
-@pytest.mark.parametrize("schedule", options("schedule"))
+@pytest.mark.parametrize(
+    ("optimizer", "schedule"),
+    [
+        (optimizer, schedule)
+        if (i - j) % 3 == 0  # each of both in the fast tests, all pairs in the slow ones
+        else pytest.param(optimizer, schedule, marks=pytest.mark.slow)
+        for i, optimizer in enumerate(options("optimizer"))
+        for j, schedule in enumerate(options("schedule"))
+    ],
+)
 def test_optimizers_and_schedules_train(optimizer, schedule, tmp_path):
     cfg = compose(
         f"optimizer={optimizer}", f"schedule={schedule}", "encoder=resnet18",

@@ -1,13 +1,16 @@
 """`--json`: one document on stdout, whatever the command does."""
 
+import datetime
 import json
 import math
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from commands import run, run_child
 from conftest import ROOT
@@ -15,6 +18,7 @@ from fakes import fake_camvid
 from hypothesis import given
 from hypothesis import strategies as st
 
+from segmentation.command_line import asks_hydra
 from segmentation.data.fetch.__main__ import main as fetch
 from segmentation.errors import DataError
 from segmentation.json_output import Document, json_output, plain
@@ -49,8 +53,20 @@ def test_numpy_paths_and_own_objects_become_plain():
             return {"path": Path("a/b"), "numbers": np.array([1.5, np.nan]), "one": np.int64(3)}
 
     assert plain(Own()) == {"path": "a/b", "numbers": [1.5, None], "one": 3}
-    with pytest.raises(TypeError, match="a object cannot be said in JSON"):
-        plain(object())
+
+
+@pytest.mark.parametrize(
+    ("value", "what"),
+    [
+        (object(), "a object"), (datetime.date(2024, 2, 29), "a date"), (b"bytes", "a bytes"),
+        (bytearray(b"bytes"), "a bytearray"), (pd.DataFrame({"a": [1]}), "a DataFrame"),
+        (pd.Series([1]), "a Series"),
+    ],
+)  # fmt: skip
+def test_what_json_has_no_word_for_is_refused(value, what):
+    with pytest.raises(TypeError, match=f"^{what} cannot be said in JSON"):
+        plain({"deep": [value]})
+    assert plain(pd.DataFrame({"a": [1]}).to_dict("records")) == [{"a": 1}]
 
 
 def test_names_of_files_that_are_not_unicode_can_be_said():
@@ -70,31 +86,60 @@ def test_without_the_flag_nothing_changes(capsys):
         document.result = 1
         print("hello")
 
-    assert in_process(["x.py"], act, capsys) == ("hello\n", "")
+    assert in_process(["a=1"], act, capsys) == ("hello\n", "")
 
 
 def test_the_flag_is_taken_out_so_that_ranks_and_jobs_do_not_see_it(capsys):
-    arguments = ["x.py", "-m", "--json", "a=1"]
+    arguments = ["-m", "--json", "a=1"]
 
     def act(document):
         document.result = {"a": 1}
         print("hello")
 
     printed = in_process(arguments, act, capsys)
-    assert arguments == ["x.py", "-m", "a=1"]
+    assert arguments == ["-m", "a=1"]
     assert (json.loads(printed.out), printed.err) == ({"a": 1}, "hello\n")
 
 
 def test_further_ranks_print_no_document(capsys, monkeypatch):
     monkeypatch.setenv("LOCAL_RANK", "1")
-    printed = in_process(["x.py", "--json"], lambda _: print("hello"), capsys)
+    printed = in_process(["--json"], lambda _: print("hello"), capsys)
     assert printed == ("", "hello\n")
 
 
-@pytest.mark.parametrize("question", ["--help", "--cfg=job", "-sc"])
-def test_what_hydra_answers_stays_text(question, capsys):
-    printed = in_process(["x.py", "--json", question], lambda _: print("an answer"), capsys)
-    assert printed == ("an answer\n", "")
+QUESTIONS = [
+    "--help", "-h", "--hel", "--hydra-help", "--hy", "--version", "--v", "--cfg job", "--cfg=job",
+    "-c job", "-cjob", "--cf all", "--info", "-i", "-i plugins", "-iplugins", "--inf", "-sc",
+    "--sh", "-mh", "-mcjob", "encoder=vgg16 -rc hydra",
+]  # fmt: skip
+NONE = ["", "-m", "-cn other", "-cp conf", "--config-dir=x", "--c job", "-c typo", "-p a", "a=-h"]
+
+
+@pytest.mark.parametrize("typed", QUESTIONS)
+def test_what_hydra_answers_stays_text(typed, capsys):
+    with json_output(["--json", *typed.split()], asks_hydra):
+        print("an answer")
+    assert capsys.readouterr() == ("an answer\n", "")
+
+
+@pytest.mark.parametrize("typed", NONE)
+def test_anything_else_is_no_question(typed):
+    assert not asks_hydra(typed.split())
+
+
+@pytest.mark.parametrize("asks", ["--help", "--hel", "--h", "-h"])
+def test_fetching_answers_in_text_too(asks, capsys):
+    with pytest.raises(SystemExit, match="0"):
+        fetch(["camvid", asks, "--json"])
+    assert capsys.readouterr().out.startswith("usage: ")
+
+
+def test_the_name_of_a_command_is_no_question(tmp_path):
+    code = f"import sys; sys.path.insert(0, {str(ROOT)!r}); import evaluate; evaluate.main()"
+    done = subprocess.run(
+        [sys.executable, "-c", code, "--json"], cwd=tmp_path, capture_output=True, text=True
+    )  # argv[0] is "-c"
+    assert json.loads(done.stdout) == {"error": "run is not set. Type run=<value>."}
 
 
 def failing(error, result=None):
@@ -113,19 +158,93 @@ def failing(error, result=None):
         (failing(SystemExit(2)), {"error": "exit code 2"}),
         (failing(SystemExit(1), {"jobs": []}), {"jobs": []}),  # it says itself what failed
         (failing(SystemExit(0)), None),
+        (failing(SystemExit("no such luck")), {"error": "no such luck"}),
+        (failing(SystemExit("no such luck"), {"a": 1}), {"error": "no such luck", "a": 1}),
+        (failing(KeyboardInterrupt()), {"error": "interrupted"}),
+        (failing(ValueError("a defect"), object()), {"error": "ValueError: a defect"}),
     ],
 )
 def test_how_a_command_ends(act, expected, capsys):
-    with pytest.raises((Exception, SystemExit)):
-        in_process(["x.py", "--json"], act, capsys)
+    with pytest.raises((Exception, SystemExit, KeyboardInterrupt)):
+        in_process(["--json"], act, capsys)
     assert json.loads(capsys.readouterr().out) == expected
+
+
+def cyclic():
+    value = {}
+    value["itself"] = [value]
+    return value
+
+
+class Broken:
+    def to_json(self):
+        raise OSError("gone")
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        (datetime.date(2024, 2, 29), "TypeError: a date cannot be said in JSON"),
+        (cyclic(), "RecursionError: maximum recursion depth exceeded"),
+        (Broken(), "OSError: gone"),
+    ],
+)
+def test_a_result_that_cannot_be_said_is_an_error(value, message, capsys):
+    def act(document):
+        document.result = {"value": value}
+
+    with pytest.raises((TypeError, RecursionError, OSError)):  # the exit code says it too
+        in_process(["--json"], act, capsys)
+    found = json.loads(capsys.readouterr().out)
+    assert list(found) == ["error"]
+    assert found["error"].startswith(message)
+
+
+WAITING = """
+import signal, sys, time
+from segmentation.json_output import json_output
+with json_output(sys.argv[1:]) as document:
+    if "own" in sys.argv:
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit("own"))
+    print("ready", flush=True)
+    time.sleep(60)
+"""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "expected"),
+    [
+        (["--json"], 143, {"error": "stopped by SIGTERM"}),
+        (["--json", "own"], 1, {"error": "own"}),  # as a training has it
+        ([], -signal.SIGTERM, None),
+    ],
+)
+def test_sigterm(arguments, code, expected, tmp_path):
+    (tmp_path / "waiting.py").write_text(WAITING)
+    child = subprocess.Popen(
+        [sys.executable, tmp_path / "waiting.py", *arguments],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    said = child.stderr if arguments else child.stdout
+    assert said.readline() == "ready\n"
+    child.terminate()
+    printed, _ = child.communicate(timeout=30)
+    assert child.returncode == code
+    assert (json.loads(printed) if printed else None) == expected
+
+
+def test_handlers_are_put_back(capsys):
+    before = signal.getsignal(signal.SIGTERM)
+    in_process(["--json"], lambda _: None, capsys)
+    assert signal.getsignal(signal.SIGTERM) is before
 
 
 def test_an_error_says_what_was_done_all_the_same(capsys):
     error = DataError("one image cannot be read")
     error.partial = {"written": [Path("a.png")]}
     with pytest.raises(DataError):
-        in_process(["x.py", "--json"], failing(error), capsys)
+        in_process(["--json"], failing(error), capsys)
     assert json.loads(capsys.readouterr().out) == {
         "error": "one image cannot be read", "written": ["a.png"],
     }  # fmt: skip
@@ -166,6 +285,48 @@ def test_a_mistake_is_a_document_too(arguments, message, tmp_path):
     assert result.returncode == 1
     assert message in json.loads(result.stdout)["error"]
     assert message in result.stderr
+
+
+def previews(tmp_path, *arguments):
+    root = fake_camvid(tmp_path / "data", {"train": 4, "val": 3})
+    return run(
+        "segmentation/data/preview.py", "-m", "data=camvid", f"data.root={root}", "images=1",
+        "draws=1", f"hydra.sweep.dir={tmp_path}/jobs", "--json", *arguments,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("names", [["a.png"], ["a.png", "b.png"]])
+def test_several_jobs_are_a_list_however_many(names, tmp_path):
+    outputs = [f"{tmp_path}/{name}" for name in names]
+    result = previews(tmp_path, f"output={','.join(outputs)}")
+    assert result.returncode == 0
+    assert json.loads(result.stdout) == [{"output": one} for one in outputs]
+
+
+def test_results_are_kept_when_another_job_fails(tmp_path):
+    outputs = [f"{tmp_path}/{name}" for name in ("a.png", "b.typo", "c.png")]
+    result = previews(tmp_path, f"output={','.join(outputs)}")
+    message = f"output={outputs[1]}: give the picture a suffix such as .png or .jpg."
+    assert result.returncode == 1
+    assert "Traceback" not in result.stderr
+    assert json.loads(result.stdout) == {
+        "error": message,
+        "results": [{"output": outputs[0]}, {"error": message}, {"output": outputs[2]}],
+    }
+
+
+def test_a_typo_is_found_before_the_first_of_several_jobs(tmp_path):
+    result = previews(tmp_path, f"output={tmp_path}/a.png", "augment=none,typo")
+    found = json.loads(result.stdout)
+    assert list(found) == ["error"]
+    assert found["error"].startswith("augment has no option 'typo'.")
+    assert not (tmp_path / "a.png").exists()
+
+
+def test_a_comparison_that_is_refused_is_a_document(tmp_path):
+    result = run("compare.py", f"runs=[{tmp_path}/a,{tmp_path}/b]", "--json")
+    assert result.returncode == 1
+    assert f"{tmp_path}/a" in json.loads(result.stdout)["error"]
 
 
 def test_fetching(tmp_path, capsys):

@@ -96,6 +96,7 @@ def test_a_run_cut_off_within_an_epoch_ends_as_if_it_had_not_been(whole, begun):
     assert last(begun)["global_step"] == last(whole)["global_step"] == 12
 
 
+@pytest.mark.slow
 def test_each_step_is_in_the_curves_once(whole, begun):
     succeed("train.py", f"resume={begun}")
     curves = [(one / "metrics.csv").read_text().splitlines() for one in (begun, whole)]
@@ -192,7 +193,9 @@ def test_a_run_that_is_repeated_gives_the_same(whole, tmp_path):
     assert metrics(tmp_path / "again")["rerun_of"] == {"run": str(whole), "differs_in": []}
 
 
-@pytest.mark.parametrize("most", [4, 2, 0])
+@pytest.mark.parametrize(
+    "most", [pytest.param(4, marks=pytest.mark.slow), pytest.param(2, marks=pytest.mark.slow), 0]
+)
 def test_a_batch_too_large_for_the_memory_goes_in_parts(typed, tmp_path, most):
     original = TrainingModule.training_step
     sizes = []
@@ -240,6 +243,7 @@ def test_what_is_there_is_never_written_over(whole, begun, tmp_path):
     assert not (tmp_path / "elsewhere" / "config.yaml").exists()
 
 
+@pytest.mark.slow
 def test_a_lack_of_memory_in_the_middle_costs_no_checkpoint(typed, tmp_path):
     original = TrainingModule.training_step
 
@@ -257,6 +261,7 @@ def test_a_lack_of_memory_in_the_middle_costs_no_checkpoint(typed, tmp_path):
     succeed("train.py", f"resume={directory}")
 
 
+@pytest.mark.slow
 def test_best_weights_that_were_damaged_are_said(begun):
     best = begun / "checkpoints" / "best.ckpt"
     content = bytearray(best.read_bytes())

@@ -170,6 +170,7 @@ def test_predict_writes_what_was_scored(trained, data, tmp_path):
     assert different / total < 0.001  # one image at a time may round otherwise than a batch
 
 
+@pytest.mark.slow
 def test_void_as_a_class_has_twelve_scores(data, tmp_path):
     succeed(
         "train.py", "data=camvid", f"data.root={data}", "data.void=class", *QUICK,
@@ -313,6 +314,7 @@ def test_a_fold_is_trained_and_scored_again_on_its_own_val(data, tmp_path):
         assert message in result.stderr
 
 
+@pytest.mark.slow
 def test_deterministic_asks_for_it_and_warns_where_that_cannot_be(data, tmp_path):
     from segmentation.training.module import TrainingModule
 

@@ -33,11 +33,11 @@ NEW = METRICS | {
 }  # fmt: skip
 
 
-def shown(metrics, monkeypatch, width=80):
+def shown(metrics, monkeypatch, width=80, title="best weights on val"):
     """Return the lines that are printed."""
     text = io.StringIO()
     monkeypatch.setattr(score_table, "console", Console(file=text, width=width))
-    show_scores("best weights on val", metrics, PIXELS)
+    show_scores(title, metrics, PIXELS)
     return text.getvalue().split("\n")
 
 
@@ -60,6 +60,10 @@ def test_with_intervals(monkeypatch):
     assert "95% intervals (▓░ in the bars): 10,000 bootstrap resamples." in text
     assert "All of one sequence." in text
     assert "Boundary scores: bands of 2%." in text
+
+
+def test_a_title_is_no_markup(monkeypatch):
+    assert shown(METRICS, monkeypatch, title="runs/a [/b] [c]")[0].strip() == "runs/a [/b] [c]"
 
 
 def test_an_older_scoring_has_no_intervals(monkeypatch):

@@ -79,12 +79,6 @@ def test_the_scores_of_each_image_come_back_from_their_file(scored, tmp_path):
     assert table.ece.between(0, 1).all()
 
 
-def test_a_name_that_is_no_valid_unicode_can_be_written(scored, tmp_path):
-    odd = Scored(["a", "\udc80", "c", "d"], CLASSES, scored.confusion)
-    odd.images().to_csv(tmp_path / "per_image.csv", index=False)
-    assert pd.read_csv(tmp_path / "per_image.csv")["image"].tolist() == ["a", "?", "c", "d"]
-
-
 def test_an_image_that_is_left_out_is_in_nothing(scored):
     fewer = scored.without({"b"})
     assert fewer.names == ["a", "ü/c", "d"]

@@ -1,11 +1,14 @@
 """Tables of slices on a terminal."""
 
+import math
+
 import pandas as pd
 import pytest
 
-from segmentation import console, slice_table
+from segmentation import console
+from segmentation.commands import slice_table
+from segmentation.commands.slice_table import SHOWN, show_slices, verdict, worst_first
 from segmentation.evaluation.slice_rows import COLUMNS
-from segmentation.slice_table import SHOWN, show_slices, verdict, worst_first
 
 
 def rows_of(*rows):
@@ -42,10 +45,21 @@ def test_the_worst_beyond_chance_stands_on_top():
     ]  # fmt: skip
 
 
+def test_names_of_columns_are_no_markup(printed):
+    text = printed(
+        rows_of(
+            ("targets.[/x]", "[bold]", 0.4, -0.1, 0.5), ("targets.temp [c]", "1", 0.6, 0.1, 0.5)
+        )
+    )
+    for name in ("targets.[/x]", "[bold]", "targets.temp [c]"):
+        assert name in text
+
+
 def test_words():
-    assert verdict(-0.2, True) == "worse"
-    assert verdict(0.2, True) == "better"
-    assert verdict(-0.2, False) == "not distinguishable"
+    assert verdict(-0.2, -0.3, True) == "worse"
+    assert verdict(0.2, 0.1, True) == "better"
+    assert verdict(-0.2, -0.5, False) == "not distinguishable"
+    assert verdict(-0.2, math.nan, False) == "too few to tell"
 
 
 @pytest.mark.parametrize("width", [80, 120])

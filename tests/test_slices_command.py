@@ -1,5 +1,6 @@
 """`evaluate.py slices=...`: through the script, on a model that need not be good."""
 
+import html
 import json
 from pathlib import Path
 
@@ -11,9 +12,10 @@ from commands import run, succeed
 from fakes import CLASSES, fake_camvid, write_targets
 from PIL import Image
 
+from segmentation.commands import slices
 from segmentation.commands.slices import SLICES, wanted_slices
 from segmentation.data.corruptions import CORRUPTIONS
-from segmentation.errors import ConfigError
+from segmentation.errors import ConfigError, DataError
 from segmentation.evaluation.slice_rows import COLUMNS
 from segmentation.evaluation.stored import read_scored
 from segmentation.models import Encoder, UNet, save_model
@@ -78,12 +80,38 @@ def test_slices_of_the_data(model, data):
         assert words in printed
 
 
-def test_a_scoring_without_slices_leaves_no_old_ones(model, data):
+def test_slices_outlast_a_scoring_without_any_and_new_ones_replace_them(model, data):
     succeed(*arguments(model, data, "brightness"))
-    assert (scoring(model) / "slices.csv").is_file()
+    table = (scoring(model) / "slices.csv").read_text()
+    kept = json.loads((scoring(model) / "metrics.json").read_text())["slices"]
     succeed(*arguments(model, data, "null"))
-    assert not (scoring(model) / "slices.csv").exists()
+    assert (scoring(model) / "slices.csv").read_text() == table
+    assert json.loads((scoring(model) / "metrics.json").read_text())["slices"] == kept
+    assert "scores by slice" in (scoring(model) / "report.html").read_text()
+    succeed(*arguments(model, data, "presence"))
+    assert set(pd.read_csv(scoring(model) / "slices.csv")["slice"]) == {"presence"}
+
+
+def test_what_is_warned_of_slices_is_kept_and_a_crash_leaves_a_scoring(model, data, monkeypatch):
+    monkeypatch.setattr(slices, "find_slices", lambda *_, **__: ([], ["alike."]))
+    printed = succeed(*arguments(model, data, "brightness")).stdout
+    (said,) = [
+        text for text in json.loads((scoring(model) / "metrics.json").read_text())["warnings"]
+        if "nothing divides" in text
+    ]  # fmt: skip
+    assert f"warning: {said}"[:60] in printed
+    assert said in html.unescape((scoring(model) / "report.html").read_text())
+    before = (scoring(model) / "report.html").stat().st_mtime_ns
+
+    def fail(*_, **__):
+        raise DataError("no slices today")
+
+    monkeypatch.setattr(slices, "find_slices", fail)
+    result = run(*arguments(model, data, "brightness"))
+    assert "no slices today" in result.stderr
+    assert (scoring(model) / "report.html").stat().st_mtime_ns > before
     assert "slices" not in json.loads((scoring(model) / "metrics.json").read_text())
+    assert not list(scoring(model).glob("*.lock"))
 
 
 @pytest.mark.slow

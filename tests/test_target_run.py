@@ -2,6 +2,8 @@
 
 import csv
 import json
+import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -178,7 +180,8 @@ def test_data_without_targets_are_still_segmented_and_it_is_said(trained, data, 
     directory, _ = trained
     other = fake_camvid(tmp_path / "other", {"test": 3}, seed=5)
     result = succeed("evaluate.py", f"run={directory}", f"data.root={other}", **cache)
-    scoring = directory / "evaluation" / "test-2"  # beside that of the training's own data
+    # beside that of the training's own data, where that has been scored
+    scoring = Path(re.search(r"written to (.*?)(?: in place.*)?: report", result.stdout)[1])
     values = metrics(scoring)
     assert "the image-level targets are not scored" in result.stdout
     assert any("are not scored" in text for text in values["warnings"])
@@ -188,11 +191,14 @@ def test_data_without_targets_are_still_segmented_and_it_is_said(trained, data, 
     assert rows(scoring / "target_predictions.csv")[0]["brightness"] == ""
     lines = ["image,scene,brightness,index", "test_000,dark,3,0", "test_001,bright,9,1"]
     (tmp_path / "mine.csv").write_text("\n".join(lines))
-    succeed(
+    result = succeed(
         "evaluate.py", f"run={directory}", f"data.root={other}", f"targets={tmp_path}/mine.csv",
         **cache,
     )  # fmt: skip
-    assert metrics(scoring)["targets"]["category"]["images"] == 2
+    assert metrics(scoring)["targets"]["category"]["images"] == 0  # other truth, another scoring
+    again = Path(re.search(r"written to (.*?)(?: in place.*)?: report", result.stdout)[1])
+    assert again != scoring
+    assert metrics(again)["targets"]["category"]["images"] == 2
 
 
 # ---- without segmentation
@@ -288,6 +294,7 @@ def test_a_users_mistake_gets_a_message_and_no_trace(data, tmp_path, cache, argu
     assert "Traceback" not in result.stderr + result.stdout
 
 
+@pytest.mark.slow
 def test_a_val_split_that_cannot_tell_the_best_weights(data, tmp_path, cache):
     lines = (data / "targets.csv").read_text().splitlines()
     mine = tmp_path / "mine.csv"
@@ -319,6 +326,7 @@ def test_training_on_two_processes(data, cache, tmp_path):
     assert found["targets"]["category"]["images"] == 5
 
 
+@pytest.mark.slow
 def test_one_batch_can_be_overfitted(data, cache, tmp_path):
     """Its val is one batch of two images, which may have nothing that can be scored."""
     succeed(

@@ -114,6 +114,39 @@ def test_another_evaluation_that_never_ends_costs_a_warning(
     assert "W&B failed, the run goes on: Timeout" in caplog.text
 
 
+@pytest.mark.parametrize(
+    ("config", "said"),
+    [
+        (None, "FileNotFoundError"),
+        ("logger: null\n", "has no logger.wandb, so its project is not known"),
+        ("logger: {wandb: null}\n", "has no logger.wandb, so its project is not known"),
+        ("logger: [\n", "ParserError"),
+        ("logger: {wandb: {project: p, pictures: some}}\n", "pictures=some: type true or false"),
+    ],
+)  # fmt: skip
+def test_a_configuration_that_does_not_say_how_costs_a_warning(
+    config: str | None, said: str, run: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    trained(run)
+    if config is None:
+        (run / "config.yaml").unlink()
+    else:
+        (run / "config.yaml").write_text(config)
+    track_evaluation(run, evaluated(run))
+    assert "W&B gets no scores of this evaluation: " in caplog.text
+    assert said in caplog.text
+
+
+def test_pictures_that_the_training_kept_stay(run: Path) -> None:
+    settings = {"logger": {"wandb": {"project": "p", "pictures": False}}}
+    (run / "config.yaml").write_text(OmegaConf.to_yaml(OmegaConf.create(settings)))
+    first = trained(run).experiment
+    Path(first.dir).parent.rename(run / "wandb" / "offline-run-20200101_000000-earlier")
+    track_evaluation(run, evaluated(run))
+    (part,) = (run / "wandb").glob(f"offline-run-*-{first.id}")
+    assert {path.name for path in (part / "files" / "media").iterdir()} == {"table"}
+
+
 def test_a_training_at_work_is_left_alone(
     run: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -19,6 +19,7 @@ from segmentation.views import (
     read_views,
     recoloured,
     small,
+    view_names,
     write_views,
 )
 
@@ -50,9 +51,9 @@ def test_labels_are_never_mixed_where_they_shrink():
 
 
 def test_an_archive_gives_back_what_was_written(tmp_path):
-    photo = encode_photo(np.zeros((20, 30, 3), np.uint8), (10, 15))
+    photo = encode_photo(np.zeros((20, 30, 3), np.uint8), (2, 3))
     with Image.open(io.BytesIO(photo)) as picture:
-        assert picture.size == (15, 10)
+        assert picture.size == (3, 2)
     view = View(photo, encode_labels(LABELS, CLASSES), encode_labels(LABELS, CLASSES))
     write_views(tmp_path, [("ä/../b", view), ("c", view)])
     assert read_views(tmp_path, ["c", "ä/../b", "other"]) == {"c": view, "ä/../b": view}
@@ -67,6 +68,23 @@ def test_what_is_no_archive_of_ours_is_no_view(tmp_path):
         for part in ("image/a.jpg", "truth/a.png", "prediction/a.png"):
             archive.writestr(part, bytes(MOST_BYTES + 1))
     assert read_views(tmp_path, ["a"]) == {}
+
+
+def test_files_that_are_no_view_leave_their_image_out(tmp_path):
+    photo = encode_photo(np.zeros((2, 3, 3), np.uint8), (2, 3))
+    labels = encode_labels(LABELS, CLASSES)
+    other = encode_labels(np.zeros((5, 5), np.uint8), CLASSES)
+    odd = {
+        "text": View(photo, b"no picture", labels),
+        "sizes": View(photo, labels, other),
+        "grey": View(photo, encode_labels(LABELS), labels),
+        "cut": View(photo, labels, labels[: len(labels) // 2]),
+        "swapped": View(labels, photo, labels),
+    }
+    write_views(tmp_path, [*odd.items(), ("good", View(photo, labels, labels))])
+    assert list(read_views(tmp_path, [*odd, "good"])) == ["good"]
+    assert view_names(tmp_path) == {*odd, "good"}
+    assert view_names(tmp_path / "absent") == set()
 
 
 def test_half_an_archive_is_never_seen(tmp_path):

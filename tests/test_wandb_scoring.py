@@ -1,6 +1,7 @@
 """What an offline W&B run holds of a scoring, read back from its file."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ from PIL import Image
 
 from segmentation.commands import wandb_scoring
 from segmentation.commands.wandb_scoring import content, log_scoring, summary
+from segmentation.evaluation.stored import read_scored
 from segmentation.training.loggers import WandbLogger
 
 pytestmark = pytest.mark.usefixtures("stranger")
@@ -45,8 +47,13 @@ def test_scores_tables_charts_pictures_and_the_report(tmp_path: Path) -> None:
         return json.loads((part / "files" / points[f"test/{key}.path"]).read_text())
 
     road, sky, tram = table("classes")["data"]
-    assert road == ["road", 0.5, metrics["iou"]["road"], 0.4, 0.7, 0.725, 0.25, 0.25, 0.25]
-    assert sky[3:5] == [0.3, 0.8]
+    assert table("classes")["columns"] == [
+        "class", "share of pixels", "IoU", "accuracy", "IoU low", "IoU high", "boundary IoU",
+        "boundary F", "ECE",
+    ]  # fmt: skip
+    iou = pytest.approx(metrics["iou"]["road"])
+    assert road == ["road", 0.5, iou, 0.725, 0.4, 0.7, 0.25, 0.25, 0.25]
+    assert sky[4:6] == [0.3, 0.8]
     assert tram == ["tram", 0, None, None, None, None, None, None, None]
     assert table("iou_table")["data"] == [[one, metrics["iou"][one]] for one in ("road", "sky")]
     cells = {(row[0], row[1]): row[2] for row in table("confusion_truth_table")["data"]}
@@ -78,6 +85,34 @@ def test_a_large_report_stays_on_disk(tmp_path: Path, monkeypatch: pytest.Monkey
     assert "report" in names(tmp_path, metrics)
     monkeypatch.setattr(wandb_scoring, "MOST_REPORT", 10)
     assert "report" not in names(tmp_path, metrics)
+
+
+def test_without_pictures_the_report_stays_on_disk_too(tmp_path: Path) -> None:
+    metrics = made_scoring(tmp_path)
+    logger = WandbLogger(tmp_path / "run", pictures=False)
+    log_scoring(logger, tmp_path, "test", step=7)
+    logger.finish()
+    (part,) = (tmp_path / "run" / "wandb").glob("offline-run-*")
+    keys = {key for one in records(part) for key in one.get("history", {}).get("item", {})}
+    assert {"test/classes", "test/iou_table"} <= {key.split(".")[0] for key in keys}
+    assert not [key for key in keys if "report" in key or "worst" in key]
+    media = {path.name for path in (part / "files" / "media").iterdir()}
+    assert media == {"table"}
+    assert {"report", "worst_and_best"} == names(tmp_path, metrics) - {
+        key for one in content(tmp_path, metrics, pictures=False) for key in one
+    }
+
+
+@pytest.mark.parametrize("images", [1, 3, 5, 7])
+def test_no_image_is_among_both_the_worst_and_the_best(
+    images: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made_scoring(tmp_path)
+    scored = read_scored(tmp_path)
+    fewer = replace(scored, names=scored.names[:images], confusion=scored.confusion[:images])
+    monkeypatch.setattr(wandb_scoring, "masked_image", lambda example, *_: example.name)
+    shown = wandb_scoring.worst_and_best(fewer, tmp_path)
+    assert shown == [f"street_{place:02}" for place in range(images)]
 
 
 def test_an_older_scoring_has_fewer_things(tmp_path: Path) -> None:

@@ -1,7 +1,6 @@
 """Compare trained models on the images that all of them were scored on."""
 
 import time
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,13 +9,13 @@ from omegaconf import DictConfig, OmegaConf
 from segmentation import console
 from segmentation.checks import check_count
 from segmentation.commands.compare_files import write_tables
+from segmentation.commands.compare_notes import on_runs, warnings_of
 from segmentation.commands.compare_tables import show_comparison
-from segmentation.commands.contending import Taking, contenders, named_runs, take_part
+from segmentation.commands.contending import contenders, named_runs, take_part
 from segmentation.errors import ConfigError
 from segmentation.evaluation.comparison import compare
 from segmentation.evaluation.contenders import Contender
 from segmentation.evaluation.frames import class_frame, comparison_frame
-from segmentation.evaluation.naming import differing, repeats
 from segmentation.hardware import pick_accelerator
 from segmentation.quiet import quiet_libraries
 
@@ -39,7 +38,7 @@ def compare_runs(cfg: DictConfig) -> dict[str, Any]:
     check_count("seed", cfg.seed, 0)
     size = _size(cfg.size)
     named, left_out = named_runs(_plain(cfg.runs), cfg.sweep)
-    split, taking = take_part(named, cfg.split, _plain(cfg.names))
+    split, taking, on_choice = take_part(named, cfg.split, _plain(cfg.names))
     together = contenders(taking)
     output = _output(cfg)
     comparison = compare(
@@ -59,11 +58,11 @@ def compare_runs(cfg: DictConfig) -> dict[str, Any]:
         )
         for entry in comparison.entries
     ]
-    notes = [*comparison.notes, *_notes(together, split), *of_cost]
+    notes = [*comparison.notes, *on_runs(together, split), *on_choice, *of_cost]
     if left_out:
         notes.append(f"Left out: {', '.join(left_out)}.")
     table, classes = comparison_frame(comparison, entries), class_frame(comparison)
-    warnings = _warnings(together)
+    warnings = warnings_of(together)
     result = write_tables(output, split, comparison, entries, table, classes, [*notes, *warnings])
     show_comparison(split, comparison, table, classes, known, notes, warnings)
     from segmentation.report.comparison import write_comparison_report  # brings Plotly
@@ -104,55 +103,3 @@ def _output(cfg: DictConfig) -> Path:
             f"{directory} cannot be written to ({error.strerror}). Type output=<another folder>."
         ) from error
     return directory
-
-
-def _notes(together: Mapping[str, Sequence[Taking]], split: str) -> list[str]:
-    """Say what a reader must know of how the runs came about."""
-    notes = []
-    if split == "val":
-        notes.append(
-            "Scored on val, which also chose the epoch of each run: scores are a little too high. "
-            "Decide on test where there is one."
-        )
-    for name, runs in together.items():
-        if others := differing([run.settings or {} for run in runs]):
-            notes.append(
-                f"The runs named {name} differ in more than their seed: {', '.join(others)}."
-            )
-        if any("data.fold" in repeats(run.settings or {}) for run in runs) and len(runs) > 1:
-            notes.append(f"The runs of {name} are of several folds: each learnt other images.")
-        told = [repr(repeats(run.settings or {})) for run in runs if run.settings is not None]
-        if len(set(told)) < len(told):
-            notes.append(
-                f"Runs of {name} have the same seed: what they differ by is less than what other "
-                "seeds would."
-            )
-    starts: dict[str, list[str]] = {}
-    for name, runs in together.items():
-        for start in {_start(run) for run in runs}:
-            starts.setdefault(start, []).append(name)
-    if "random weights" in starts and len(starts) > 1:
-        notes.append(
-            f"The encoders of {', '.join(starts['random weights'])} began from random weights, "
-            "others from trained ones."
-        )
-    return notes
-
-
-def _start(run: Taking) -> str:
-    """Return what the encoder's weights were at first, as far as it matters."""
-    source = run.metrics.get("encoder_weights")
-    return "random weights" if source == "random" else "not random"
-
-
-def _warnings(together: Mapping[str, Sequence[Taking]]) -> list[str]:
-    """Return the warnings of the runs, with whose they are unless they are everyone's."""
-    whose: dict[str, dict[str, None]] = {}
-    for name, runs in together.items():
-        for run in runs:
-            for warning in run.metrics.get("warnings", []):
-                whose.setdefault(warning, {})[name] = None
-    return [
-        warning if len(names) == len(together) else f"{', '.join(names)}: {warning}"
-        for warning, names in whose.items()
-    ]

@@ -11,6 +11,7 @@ from segmentation.evaluation.contenders import Contender
 from segmentation.evaluation.frames import (
     COST,
     QUALITY,
+    in_words,
     records,
     shown,
     shown_classes,
@@ -46,7 +47,7 @@ def write_tables(
         What comparison.json holds.
     """
     write_whole(directory / "comparison.csv", table.to_csv(index=False))
-    write_whole(directory / "classes.csv", classes.to_csv(index=False))
+    write_whole(directory / "classes.csv", in_words(classes).to_csv(index=False))
     write_whole(
         directory / "comparison.md", _markdown(split, comparison, contenders, table, classes, notes)
     )

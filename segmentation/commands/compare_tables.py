@@ -9,7 +9,7 @@ from rich.table import Table
 
 from segmentation.console import console, show_warnings
 from segmentation.evaluation.contenders import Cost
-from segmentation.evaluation.frames import COST, QUALITY, shown, shown_classes
+from segmentation.evaluation.frames import COST, QUALITY, in_words, shown, shown_classes
 from segmentation.evaluation.verdict import Comparison
 
 MOST_COLUMNS = 6
@@ -60,7 +60,7 @@ def show_comparison(
         if not single:
             _line("* highest   = not distinguishable from the highest on this test set")
     else:
-        winners = classes[["class", "best", "not_distinguishable"]].fillna("–")
+        winners = in_words(classes)[["class", "best", "not_distinguishable"]].fillna("–")
         _print(
             "best of each class", winners.set_axis(["class", "best", "not distinguishable"], axis=1)
         )

@@ -5,49 +5,19 @@ All that can be wrong is found here, before anything is computed and before torc
 
 import glob
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-from yaml import YAMLError
-
+from segmentation.commands.taking import Taking, take
 from segmentation.console import argument
-from segmentation.directories import begun, finished, read_settings
+from segmentation.directories import MATRICES, begun, finished
 from segmentation.errors import ConfigError, DataError, listed
 from segmentation.evaluation import naming
-from segmentation.evaluation.scorings import Scoring, common_split, scorings
-from segmentation.evaluation.stored import ScoredImages, read_scored
-from segmentation.inference.options import InferenceOptions
+from segmentation.evaluation.chosen import choose, common_split
+from segmentation.evaluation.scorings import scorings
 from segmentation.sweep.state import read_job
-from segmentation.whole_files import read_json
 
 USAGE = "Type runs=[<run>,<run>,...] or sweep=<directory of a sweep>."
-PLAIN = InferenceOptions().to_dict()
-
-
-@dataclass(frozen=True, eq=False)
-class Taking:
-    """A run that takes part.
-
-    Attributes:
-        scoring: where its scores are.
-        images: its scores.
-        settings: what its result depends on, flat; None where they are not known.
-        typed: the overrides it was started with.
-        name: that the user gave it, if so.
-    """
-
-    scoring: Scoring
-    images: ScoredImages
-    settings: Mapping[str, Any] | None
-    typed: Sequence[str]
-    name: str | None
-
-    @property
-    def metrics(self) -> dict[str, Any]:
-        """What its scoring says."""
-        return self.images.metrics
 
 
 def named_runs(runs: str | Sequence[str] | None, sweep: str | None) -> tuple[list[Path], list[str]]:
@@ -75,7 +45,7 @@ def named_runs(runs: str | Sequence[str] | None, sweep: str | None) -> tuple[lis
             found.append(path)
             continue
         fitting = [Path(one) for one in sorted(glob.glob(str(path)))]
-        fitting = [one for one in fitting if begun(one) or (one / "per_image.npz").is_file()]
+        fitting = [one for one in fitting if begun(one) or (one / MATRICES).is_file()]
         if not fitting:
             raise DataError(f"no run fits {word}. {USAGE}")
         for one in fitting:
@@ -113,8 +83,8 @@ def _of_sweep(directory: Path) -> tuple[list[Path], list[str]]:
 
 def take_part(
     named: Sequence[Path], split: str | None, names: Sequence[str] | None
-) -> tuple[str, list[Taking]]:
-    """Return the split that is compared, and the runs with their scores.
+) -> tuple[str, list[Taking], list[str]]:
+    """Return the split that is compared, the runs with their scores, and notes on the choice.
 
     Raises:
         ConfigError, DataError: a run without scores, or twice; no common split; names that do not
@@ -131,10 +101,8 @@ def take_part(
             raise ConfigError(f"{path} is named twice. Name each run once.")
         found[path] = scorings(path)
     common = common_split(found, split)
-    taking = [
-        _taking(one[common], str(names[place]) if names else None)
-        for place, one in enumerate(found.values())
-    ]
+    chosen, notes = choose({path: one.splits[common] for path, one in found.items()})
+    taking = [take(one, str(names[place]) if names else None) for place, one in enumerate(chosen)]
     where: dict[Path, Path] = {}
     for run in taking:
         directory = run.scoring.directory.resolve()
@@ -144,7 +112,7 @@ def take_part(
             )
         where[directory] = run.scoring.named
     _check_folds(taking)
-    return common, taking
+    return common, taking, [*(note for one in found.values() for note in one.notes), *notes]
 
 
 def _check_folds(taking: Sequence[Taking]) -> None:
@@ -155,32 +123,6 @@ def _check_folds(taking: Sequence[Taking]) -> None:
             "the data: no image is scored by two of them. Compare runs of one fold, or score all "
             "on a split that is in no fold: python evaluate.py run=... split=test"
         )
-
-
-def _taking(scoring: Scoring, name: str | None) -> Taking:
-    images = read_scored(scoring.directory)
-    settings, typed = None, list[str]()
-    if scoring.run is not None:
-        config, typed = _kept(scoring.run)
-        settings = naming.counted(config)
-        inference = images.metrics.get("inference") or {}
-        if not inference.get("window"):
-            inference = {key: value for key, value in inference.items() if key != "overlap"}
-        settings |= {f"inference.{k}": v for k, v in inference.items() if v != PLAIN.get(k)}
-        if scoring.checkpoint != "best":
-            settings[naming.CHECKPOINT] = scoring.checkpoint
-    return Taking(scoring, images, settings, typed, name)
-
-
-def _kept(run: Path) -> tuple[dict[str, Any], list[str]]:
-    """Return the configuration of a run, and the overrides it was started with."""
-    try:
-        environment = read_json(run / "environment.json") or {}
-        return read_settings(run), environment.get("overrides", [])
-    except (ValueError, YAMLError) as error:
-        raise DataError(
-            f"config.yaml or environment.json in {run} is damaged: {error}. Leave it out."
-        ) from error
 
 
 def contenders(taking: Sequence[Taking]) -> dict[str, list[Taking]]:

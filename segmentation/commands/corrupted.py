@@ -12,18 +12,19 @@ from segmentation import console
 from segmentation.data.corruptions import CORRUPTIONS, SEVERITIES, CorruptedPairs
 from segmentation.data.datamodule import SegmentationData
 from segmentation.data.dataset import SegmentationDataset
+from segmentation.evaluation.iou import Counts
 from segmentation.evaluation.stored import ScoredImages
 from segmentation.training.scoring import ScoringModule
 
 log = logging.getLogger(__name__)
 
-Matrices = dict[tuple[str, int], np.ndarray]
-"""Confusion matrices `int64` (images, C, C) by name of the corruption and severity."""
+Corrupted = dict[tuple[str, int], Counts]
+"""What was counted in the images, by name of the corruption and severity."""
 
 
 def score_corrupted(
     split: str, trainer: pl.Trainer, module: ScoringModule, data: SegmentationData
-) -> Matrices:
+) -> Corrupted:
     """Score every corruption of a split, on all ranks.
 
     Args:
@@ -39,7 +40,8 @@ def score_corrupted(
             highlight=False,
         )
     scoring = ScoringModule(module.model, module.classes)
-    found, name = {}, f"{split}, corrupted"
+    found: Corrupted = {}
+    name = f"{split}, corrupted"
     for one in track(CORRUPTIONS, "corruptions", console=console.console, disable=quiet):
         data.datasets[name] = SegmentationDataset(
             CorruptedPairs(dataset.pairs, one), dataset.size, dataset.skip, dataset.targets
@@ -47,21 +49,21 @@ def score_corrupted(
         # As validation: a test measures boundaries and keeps pictures besides.
         trainer.validate(scoring, dataloaders=data.scoring_dataloader(name), verbose=False)
         assert scoring.confusion is not None
-        found[one.name, one.severity] = scoring.confusion
+        found[one.name, one.severity] = Counts.of(scoring.confusion)
     data.datasets.pop(name)
     return found
 
 
 def same_images(
-    run: ScoredImages, corrupted: Mapping[tuple[str, int], np.ndarray]
-) -> tuple[ScoredImages, Matrices]:
+    run: ScoredImages, corrupted: Mapping[tuple[str, int], Counts]
+) -> tuple[ScoredImages, Corrupted]:
     """Leave out images that could not be read each time, which files may do while a run goes on.
 
     Args:
         run: the images as they are.
-        corrupted: matrices of the same images.
+        corrupted: of the same images.
     """
-    read = [(one.sum(axis=2) == run.truth).all(axis=1) for one in corrupted.values()]
+    read = [(one.truth == run.truth).all(axis=1) for one in corrupted.values()]
     kept = np.flatnonzero(np.all(read, axis=0))
     if len(kept) < len(run):
         log.warning(
@@ -70,5 +72,5 @@ def same_images(
         )  # fmt: skip
     names = tuple(run.names[index] for index in kept)
     return replace(run, names=names, confusion=run.confusion[kept]), {
-        key: one[kept] for key, one in corrupted.items()
+        key: one.rows(kept) for key, one in corrupted.items()
     }

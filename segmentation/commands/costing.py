@@ -11,9 +11,9 @@ from PIL import Image
 from rich.progress import Progress
 
 from segmentation import console
-from segmentation.commands.contending import Taking
+from segmentation.commands.taking import Taking
 from segmentation.data.splits import find_splits
-from segmentation.directories import read_metrics, read_settings
+from segmentation.directories import read_settings
 from segmentation.errors import SegmentationError
 from segmentation.evaluation.contenders import Cost
 from segmentation.hardware import device_name, fastest_precision
@@ -68,7 +68,8 @@ def costs(
             "there to tell their size: say it with size=[<height>,<width>]."
         )
     each = {one.what: one for one in found.values() if one.size is not None}
-    measured = _measured(each, device, measure)
+    measured, failed = _measured(each, device, measure)
+    notes += failed
     result = {}
     for name, runs in contenders.items():
         one = found.get(name)
@@ -81,10 +82,16 @@ def _measurable(run: Taking, split: str, size: Size | None) -> Measurable:
     home = run.scoring.run
     where = home / "model" if home and (home / "model").is_dir() else home or run.scoring.model
     loaded = load_model(where)
-    size = size or loaded.size or _scored_size(run, split)
+    size = size or _pair(run.metrics.get("size", loaded.size)) or _scored_size(run, split)
     parts = {key: loaded.info.get(key) for key in ("decoder", "classes", "targets")}
     parts["encoder"] = [loaded.info["encoder"][key] for key in ("name", "in_channels")]
     return Measurable(json.dumps([parts, size], sort_keys=True), loaded, size)
+
+
+def _pair(size: Any) -> Size | None:
+    """Return a height and a width that a file holds; None for anything else."""
+    sides = tuple(size) if isinstance(size, list | tuple) else ()
+    return sides if len(sides) == 2 and all(type(s) is int and s > 0 for s in sides) else None
 
 
 def _scored_size(run: Taking, split: str) -> Size | None:
@@ -107,18 +114,35 @@ def _small(one: Measurable) -> Cost:
     return Cost(parameters=count_parameters(one.model.model))
 
 
-def _measured(each: Mapping[str, Measurable], device: str, measure: bool) -> dict[str, Cost]:
-    found = {
-        what: replace(_small(one), flops=count_flops(one.model.model, one.size), size=one.size)
-        for what, one in each.items()
-        if one.size is not None
-    }
-    if not measure or not found:
-        return found
+def _measured(
+    each: Mapping[str, Measurable], device: str, measure: bool
+) -> tuple[dict[str, Cost], list[str]]:
+    """Return the cost of each architecture, and in words what could not be measured."""
+    found: dict[str, Cost] = {}
+    try:
+        for what, one in each.items():
+            assert one.size is not None
+            found[what] = replace(_small(one), size=one.size)
+            found[what] = replace(found[what], flops=count_flops(one.model.model, one.size))
+        if measure and found:
+            found = _timed(each, found, device)
+    # Whatever a device says when its memory is full: the comparison of scores is not lost to it.
+    except (RuntimeError, MemoryError, SegmentationError) as error:
+        why = str(error).strip().partition("\n")[0] or type(error).__name__
+        return found, [
+            f"FLOPs and speed could not all be measured: {why}. Smaller images may do, "
+            "size=[<height>,<width>], or another device, device=cpu."
+        ]
+    return found, []
+
+
+def _timed(
+    each: Mapping[str, Measurable], found: Mapping[str, Cost], device: str
+) -> dict[str, Cost]:
     bfloat16 = fastest_precision(device) == "bf16-mixed"
     with Progress(console=console.console, transient=True) as progress:
         task = progress.add_task(f"timing {len(found)} models in turn", total=1.0)
-        measured = speeds(
+        timed = speeds(
             [each[what].model.model.to(device) for what in found],
             [cost.size for cost in found.values() if cost.size is not None],
             device,
@@ -130,7 +154,7 @@ def _measured(each: Mapping[str, Measurable], device: str, measure: bool) -> dic
         what: replace(
             cost, latency_ms=one.latency_ms, images_per_second=one.images_per_second, device=words
         )
-        for (what, cost), one in zip(found.items(), measured, strict=True)
+        for (what, cost), one in zip(found.items(), timed, strict=True)
     }
 
 
@@ -141,8 +165,8 @@ def _training(runs: Sequence[Taking]) -> float | None:
 
 
 def _times(runs: Sequence[Taking]) -> list[float]:
-    kept = [(read_metrics(run.scoring.run) or {}) for run in runs if run.scoring.run]
-    return [one["seconds"] for one in kept if isinstance(one.get("seconds"), int | float)]
+    kept = [run.trained.get("seconds") for run in runs]
+    return [seconds for seconds in kept if isinstance(seconds, int | float)]
 
 
 def _notes(contenders: Mapping[str, Sequence[Taking]], measured: bool) -> list[str]:

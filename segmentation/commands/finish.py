@@ -21,6 +21,7 @@ from segmentation.directories import read_metrics
 from segmentation.errors import TrainingError
 from segmentation.models import save_model
 from segmentation.models.cost import count_parameters, latency_ms
+from segmentation.models.fingerprint import weights_fingerprint
 from segmentation.training.checkpoints import LAST, damage
 from segmentation.training.module import TrainingModule
 from segmentation.training.skipped import SkippedFiles
@@ -72,6 +73,7 @@ def finish(
         skipped.scored,
         split=split,
         epoch=epoch,
+        weights=weights_fingerprint(module.model),
         encoder_weights=module.model.encoder.source,
         parameters=count_parameters(module.model),
         latency_ms=latency_ms(module.model, _scored_size(data, split), module.device),
@@ -87,7 +89,7 @@ def finish(
         earlier = Path(facts["rerun_of"]["run"]).expanduser()
         was = (read_metrics(earlier) or {}).get("score", "not known: it is not finished")
         log.info("rerun: the score on val is %s, and was %s", score, was)
-    _show_next(directory, module.classes is not None)
+    _show_next(directory, split, module.classes is not None)
     return val_score
 
 
@@ -96,17 +98,20 @@ def _scored_size(data: SegmentationData, split: str) -> tuple[int, int]:
     return tuple(data.datasets[split][0]["image"].shape[-2:])
 
 
-def _show_next(directory: Path, segments: bool) -> None:
-    """Print where the run is, and what may be typed next."""
+def _show_next(directory: Path, split: str, segments: bool) -> None:
+    """Print where the run is, and what may be typed next: other scores, and another model."""
     given = (runs.read_environment(directory) or {}).get("overrides", [])
-    other = re.compile(r"[+~]*(encoder|resume|rerun|hydra|sweep|launcher)\b")
+    # Not the encoder itself, though what goes with it; nor a model that has another encoder.
+    other = re.compile(r"[+~]*(encoder=|encoder\.name|model\b|resume|rerun|hydra|sweep|launcher)")
     again = [shlex.quote(one) for one in given if not other.match(one)]
     here = Path.cwd()
     run = directory.relative_to(here) if directory.is_relative_to(here) else directory
     console.show_next(
         f"run directory: {run}  (report.html shows all of it)",
-        f"python evaluate.py {argument('run', run)} split=val",
+        f"python evaluate.py {argument('run', run)} "
+        + (f"split={split} flip=true slices=all" if segments else f"split={split}"),
         f"python predict.py {argument('model', run)} input=<images> output=<folder>"
         + (" overlay=true" if segments else ""),
         " ".join(["python train.py", *again, "encoder=resnet34"]),
+        f"python compare.py {argument('runs', [run, 'ANOTHER_RUN'])}",
     )

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from segmentation import console, runs
+from segmentation.commands.scoring_directory import start_scoring
 from segmentation.data.dataset import SegmentationDataset
 from segmentation.directories import read_metrics
 from segmentation.evaluation.intervals import interval_facts
@@ -38,6 +39,8 @@ def report(
 ) -> runs.Results:
     """Write scores, what was predicted of every image, and pictures; print the tables.
 
+    An earlier scoring in the directory ends at once: `metrics.json` comes back last.
+
     Args:
         directory: where they go.
         title: of the tables.
@@ -48,6 +51,7 @@ def report(
         facts: what else `metrics.json` says.
     """
     directory.mkdir(parents=True, exist_ok=True)
+    start_scoring(directory)
     scored = None
     if module.classes is not None and module.confusion is not None:
         save_pictures(module.model, dataset, module.classes, directory / "pictures.png")

@@ -1,6 +1,9 @@
 """The data that `evaluate.py` scores a model on: the run's own, or another data set."""
 
+import hashlib
 import logging
+import math
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +15,7 @@ from segmentation.cli import CONF
 from segmentation.data.source import TABLE_FILE, Source, usable
 from segmentation.data.targets import TargetTable
 from segmentation.errors import ConfigError, DataError
+from segmentation.evaluation.stored import DETAILS, MOST_BYTES
 from segmentation.models import Model, UNet
 
 log = logging.getLogger(__name__)
@@ -25,7 +29,8 @@ def scored_data(
 ) -> DictConfig:
     """Return the data section: another data set's, or the run's own with what replaces it.
 
-    Either way images are resized as for training unless data.size says otherwise.
+    Either way images are resized as for training unless data.size says otherwise. What is drawn was
+    drawn by the training: the configuration of a run may be a stranger's, and makes no files.
 
     Args:
         cfg: see conf/evaluate.yaml.
@@ -34,8 +39,10 @@ def scored_data(
 
     Raises:
         ConfigError: the model does not know its data, and no others are given.
+        DataError: its data were drawn, and are not there.
     """
     if cfg.data.name:
+        cfg.data.crop = None  # which has a say in training alone
         if cfg.data.size is None and size is not None:
             cfg.data.size = list(size)
         return cfg.data
@@ -46,8 +53,15 @@ def scored_data(
     if run and trained["data"].get("classes") not in TABLES and (run / TABLE_FILE).is_file():
         trained["data"]["classes"] = str(run / TABLE_FILE)
     changes = {key: value for key, value in cfg.data.items() if value is not None}
+    drawn = trained["data"].pop("draw", None)
     defaults = OmegaConf.load(CONF / "data" / "folder.yaml")  # for runs older than some option
-    return OmegaConf.merge(defaults, trained["data"], changes)  # type: ignore[return-value]
+    data = OmegaConf.merge(defaults, trained["data"], changes, {"crop": None})
+    if drawn and not Path(data.root).expanduser().is_dir():
+        raise DataError(
+            f"{data.root}: there is no such folder. The training drew its data into it; "
+            f"draw some here: data=streets data.root={data.root}"
+        )
+    return data  # type: ignore[return-value]
 
 
 def find_split(data: DictConfig, wanted: str | None, masks: bool) -> tuple[Source, str]:
@@ -65,6 +79,8 @@ def find_split(data: DictConfig, wanted: str | None, masks: bool) -> tuple[Sourc
     found = usable(build.find_source(data, only, masks=masks), data.on_error, masks)
     for split in only:
         if split in found.scans:
+            if split == "train":
+                log.warning("split=train: scores of images that were learnt say nothing of others")
             return found, split
     raise DataError(f"the {' and the '.join(only)} split of {data.root} has no labels.")
 
@@ -86,6 +102,30 @@ def find_targets(
         targets_file(cfg, trained),
         needed=not isinstance(model, UNet),
     )
+
+
+def targets_fingerprint(targets: Mapping[str, TargetTable] | None, split: str) -> str | None:
+    """Return a hash of the image-level targets of a split; None for none."""
+    if targets is None:
+        return None
+    table = targets[split]
+    return hashlib.sha256(table.category.tobytes() + table.values.tobytes()).hexdigest()
+
+
+def check_room(images: int, classes: int) -> None:
+    """Check that what is kept of each image can be read again.
+
+    Raises:
+        DataError: it is too much.
+    """
+    details = sum(math.prod(shape) for shape in DETAILS.values())
+    needed = 8 * images * classes * (classes + details)
+    if needed > MOST_BYTES:
+        most = MOST_BYTES * images // needed
+        raise DataError(
+            f"{images:,} images of {classes} classes are too many: what is counted in each of them "
+            f"takes {needed:,} bytes. About {most:,} can be scored at once: divide the split."
+        )
 
 
 def targets_file(cfg: DictConfig, trained: dict[str, Any] | None) -> Path | None:

@@ -1,14 +1,23 @@
 """Where a scoring goes: a directory that says its options, and never that of another scoring."""
 
+import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock, Timeout
+
 from segmentation import runs
-from segmentation.directories import read_metrics
+from segmentation.directories import EVALUATION, METRICS, REPORT, read_metrics
+from segmentation.errors import ConfigError
+from segmentation.evaluation.slice_rows import FILE as SLICES
 from segmentation.inference.options import InferenceOptions
 
-SETTINGS = ("split", "data_fingerprint", "precision", "inference", "size", "class_map", "classes")
+LOCK = "scoring.lock"
+SETTINGS = (
+    "split", "data_fingerprint", "targets_fingerprint", "precision", "inference", "size",
+    "class_map", "classes",
+)  # fmt: skip
 """What `metrics.json` says of how a scoring was made: others with the same values are the same
 scoring. Batches and processes are not among them: they change next to nothing."""
 
@@ -33,7 +42,41 @@ def scoring_directory(
     parts = [data, source.stem if lone else None, facts["split"], *options.parts()]
     name = "_".join(filter(None, [*parts, "mapped" if mapped else None]))
     home = runs.run_directory(source) or (source.parent if source.is_file() else source)
-    return next(path for path in _numbered(home / "evaluation" / name) if _free(path, facts))
+    return next(path for path in _numbered(home / EVALUATION / name) if _free(path, facts))
+
+
+@contextlib.contextmanager
+def writing(directory: Path) -> Iterator[None]:
+    """Keep other processes out of a scoring's directory; rank zero calls it.
+
+    A directory that is empty in the end is removed.
+
+    Raises:
+        ConfigError: another process writes there.
+    """
+    directory.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(directory / LOCK, timeout=0)
+    try:
+        lock.acquire()
+    except Timeout as error:
+        raise ConfigError(
+            f"another process writes a scoring to {directory}. Wait until it is done, and give the "
+            "command again."
+        ) from error
+    try:
+        yield
+    finally:
+        (directory / LOCK).unlink(missing_ok=True)
+        lock.release()
+        with contextlib.suppress(OSError):  # it holds something
+            directory.rmdir()
+            directory.parent.rmdir()
+
+
+def start_scoring(directory: Path) -> None:
+    """Remove what says that a scoring is there, so that files of two are never taken for one."""
+    for name in (METRICS, REPORT, SLICES):
+        (directory / name).unlink(missing_ok=True)
 
 
 def _numbered(path: Path) -> Iterator[Path]:

@@ -10,26 +10,26 @@ import numpy as np
 import pandas as pd
 import pytorch_lightning as pl
 
-from segmentation.commands.corrupted import Matrices, same_images, score_corrupted
+from segmentation import runs
+from segmentation.commands.corrupted import Corrupted, same_images, score_corrupted
+from segmentation.commands.slice_table import show_slices
 from segmentation.data.datamodule import SegmentationData
 from segmentation.data.dataset import SegmentationDataset
 from segmentation.data.source import Source
 from segmentation.data.target_columns import read_target_columns
 from segmentation.data.target_files import NAME, find_target_files
-from segmentation.directories import METRICS, read_metrics
 from segmentation.errors import ConfigError, DataError, did_you_mean
 from segmentation.evaluation.attributes import image_attributes, sizes_of
 from segmentation.evaluation.robustness import score_corruptions
+from segmentation.evaluation.slice_rows import FILE
 from segmentation.evaluation.slice_scores import score_slices
 from segmentation.evaluation.slices import find_slices
 from segmentation.evaluation.stored import ScoredImages, read_scored
-from segmentation.slice_table import show_slices
 from segmentation.training.scoring import ScoringModule
-from segmentation.whole_files import write_json, write_whole
+from segmentation.whole_files import write_whole
 
 log = logging.getLogger(__name__)
 
-FILE = "slices.csv"
 ALL = "all"
 SLICES = ("targets", "brightness", "sequence", "presence", "size", "corruptions")
 """What a split can be sliced by."""
@@ -131,18 +131,15 @@ def write_slices(
     """Write ``slices.csv``, a summary into ``metrics.json``, and print tables.
 
     All ranks have to call it: corrupted images are scored by all, the rest is done by rank zero.
-    Without a plan the slices of an earlier scoring in the directory are removed.
 
     Args:
         plan: what is asked for.
         directory: the scoring of the split, written by now; None on every rank but zero.
         trainer, module, data: what it was scored with.
     """
-    if directory is not None:
-        (directory / FILE).unlink(missing_ok=True)
     if plan is None:
         return
-    corrupted: Matrices = {}
+    corrupted: Corrupted = {}
     if "corruptions" in plan.wanted:
         corrupted = score_corrupted(plan.split, trainer, module, data)
     if directory is None:
@@ -156,7 +153,7 @@ def write_slices(
     words = []
     if corrupted:
         table, summary, resampling = score_corruptions(
-            *same_images(run, {key: one[rows] for key, one in corrupted.items()})
+            *same_images(run, {key: one.rows(rows) for key, one in corrupted.items()})
         )
         tables.append(table)
         facts["robustness"] = summary.to_dict() | {"resampling": resampling.describe()}
@@ -167,8 +164,7 @@ def write_slices(
         return
     everything = pd.concat(tables, ignore_index=True)
     write_whole(directory / FILE, everything.to_csv(index=False))
-    metrics = read_metrics(directory) or {}
-    write_json(directory / METRICS, metrics | {"slices": facts | {"notes": notes}})
+    runs.add_facts(directory, slices=facts | {"notes": notes})
     show_slices(everything, [*words, *notes], FILE)
 
 

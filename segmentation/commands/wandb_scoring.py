@@ -10,11 +10,17 @@ from PIL import Image
 
 from segmentation.calibration import calibration
 from segmentation.directories import REPORT, read_metrics
-from segmentation.evaluation.iou import ious, pixel_counts
 from segmentation.evaluation.stored import ScoredImages, read_scored
 from segmentation.pictures import Example
+from segmentation.report.pictures import extremes, worst_first
+from segmentation.report.scores import image_scores
 from segmentation.training.loggers import WandbLogger
-from segmentation.training.wandb_tables import confusion_plot, masked_image, target_table
+from segmentation.training.wandb_tables import (
+    class_table,
+    confusion_plot,
+    masked_image,
+    target_table,
+)
 from segmentation.views import labels_of, read_views
 
 if TYPE_CHECKING:
@@ -44,7 +50,7 @@ def log_scoring(logger: WandbLogger, directory: Path, prefix: str, step: int | N
         metrics = read_metrics(directory) or {}
         logger.check_server()
         run = logger.experiment
-        for part in content(directory, metrics):
+        for part in content(directory, metrics, logger.pictures):
             run.log({f"{prefix}/{key}": value for key, value in part.items()} | axis)
         # Last: what is logged replaces it.
         run.summary.update({f"{prefix}/{key}": one for key, one in summary(metrics).items()})
@@ -68,12 +74,15 @@ def summary(metrics: Mapping[str, Any]) -> dict[str, float]:
     return {key: value for key, value in found.items() if value is not None}
 
 
-def content(directory: Path, metrics: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+def content(
+    directory: Path, metrics: Mapping[str, Any], pictures: bool = True
+) -> Iterator[dict[str, Any]]:
     """Yield tables, charts and pictures by name; one that fails takes none before it along.
 
     Args:
         directory: of the scoring.
         metrics: what its metrics.json says.
+        pictures: whether images and the report, which has some, are among it.
     """
     if "targets" in metrics:
         yield {"targets": target_table(metrics["targets"])}
@@ -82,13 +91,15 @@ def content(directory: Path, metrics: Mapping[str, Any]) -> Iterator[dict[str, A
     scored = read_scored(directory)
     confusion = scored.confusion.sum(axis=0)
     title = f"Confusion matrix, {metrics.get('split', '')}"
-    yield {"classes": class_table(metrics, confusion)}
+    yield {"classes": class_table(confusion, scored.classes, _further(metrics))}
     yield {"iou": _bars(metrics)}
     yield {"confusion_truth": confusion_plot(confusion, scored.classes, title)}
     yield {"confusion_prediction": confusion_plot(confusion, scored.classes, title, "prediction")}
     if (chart := reliability(scored)) is not None:
         yield {"reliability": chart}
-    if images := extremes(scored, directory):
+    if not pictures:
+        return
+    if images := worst_and_best(scored, directory):
         yield {"worst_and_best": images}
     report = directory / REPORT
     if report.is_file() and report.stat().st_size < MOST_REPORT:
@@ -97,26 +108,13 @@ def content(directory: Path, metrics: Mapping[str, Any]) -> Iterator[dict[str, A
         yield {"report": wandb.Html(report.read_text(encoding="utf-8"), inject=False)}
 
 
-def class_table(metrics: Mapping[str, Any], confusion: np.ndarray) -> "wandb.Table":
-    """Return one row for each class: its share of the pixels, its scores, the IoU's interval."""
-    import wandb
-
-    share = confusion.sum(axis=1) / max(1, confusion.sum())
+def _further(metrics: Mapping[str, Any]) -> dict[str, dict[str, float | None]]:
+    """Return the columns that a table of classes has of a scoring, by their titles."""
     ends = (metrics.get("intervals") or {}).get("iou", {})
-    others = [
-        metrics.get(key, {}).get("classes", {})
-        for key in ("boundary_iou", "boundary_f", "calibration")
-    ]
-    rows = [
-        [name, float(part), iou, *(ends.get(name) or (None, None)), metrics["accuracy"][name],
-         *(one.get(name) for one in others)]
-        for part, (name, iou) in zip(share, metrics["iou"].items(), strict=True)
-    ]  # fmt: skip
-    columns: list[str | int] = [
-        "class", "share of pixels", "IoU", "low", "high", "accuracy", "boundary IoU", "boundary F",
-        "ECE",
-    ]  # fmt: skip
-    return wandb.Table(columns=columns, data=rows)
+    low, high = ({name: pair and pair[end] for name, pair in ends.items()} for end in (0, 1))
+    keys = {"boundary IoU": "boundary_iou", "boundary F": "boundary_f", "ECE": "calibration"}
+    others = {title: metrics.get(key, {}).get("classes", {}) for title, key in keys.items()}
+    return {"IoU low": low, "IoU high": high, **others}
 
 
 def _bars(metrics: Mapping[str, Any]) -> Any:
@@ -142,25 +140,26 @@ def reliability(scored: ScoredImages) -> Any:
     )  # fmt: skip
 
 
-def extremes(scored: ScoredImages, directory: Path) -> list["wandb.Image"]:
+def worst_and_best(scored: ScoredImages, directory: Path) -> list["wandb.Image"]:
     """Return the images with the lowest and the highest mIoU, the worst first, with their masks.
 
     Args:
         scored: the scoring.
         directory: where its views are; images without one are left out.
     """
-    miou = ious(*pixel_counts(scored.confusion))[:, -1]
-    order = [int(place) for place in np.argsort(miou) if not np.isnan(miou[place])]
-    places = list(dict.fromkeys(order[:PANEL] + order[-PANEL:]))
-    views = read_views(directory, [scored.names[place] for place in places])
+    miou, _ = image_scores(scored)
+    of = dict(zip(scored.names, miou, strict=True))
+    order = [scored.names[place] for place in worst_first(miou)]
+    worst, best = extremes([name for name in order if not np.isnan(of[name])], PANEL)
+    names = [*worst, *reversed(best)]
+    views = read_views(directory, names)
     shown = []
-    for place in places:
-        name = scored.names[place]
+    for name in names:
         if (view := views.get(name)) is None:
             continue
         with Image.open(io.BytesIO(view.image)) as photo:
             image = np.asarray(photo.convert("RGB"))
         example = Example(name, image, labels_of(view.truth), labels_of(view.prediction))
-        caption = f"{name}: mIoU {100 * miou[place]:.1f}%"
+        caption = f"{name}: mIoU {100 * of[name]:.1f}%"
         shown.append(masked_image(example, scored.classes, caption))
     return shown

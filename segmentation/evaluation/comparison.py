@@ -8,13 +8,19 @@ import numpy as np
 
 from segmentation.errors import ConfigError, DataError
 from segmentation.evaluation.comparable import comparable
-from segmentation.evaluation.holm import holm
+from segmentation.evaluation.holm import enough, holm
 from segmentation.evaluation.intervals import ALPHA, estimates, p_values
-from segmentation.evaluation.plan import plan
+from segmentation.evaluation.plan import FEWEST_RESAMPLES, plan
 from segmentation.evaluation.resampling import Resampling
 from segmentation.evaluation.sampled import Sampled, over_seeds, sample
 from segmentation.evaluation.stored import ScoredImages
 from segmentation.evaluation.verdict import Comparison, Difference, Entry, Winner
+
+MOST_VALUES = 10**8
+"""Resampled scores of all pairs together: more would take minutes to sort, and gigabytes."""
+
+FEW_SEEDS = 3
+"""With fewer, the spread between seeds has one degree of freedom: t is 12.7 at 95%."""
 
 
 def compare(
@@ -29,11 +35,13 @@ def compare(
     Every resample draws the same images for all runs, so what makes an image hard for all of them
     cancels. p-values invert the intervals (see `p_values`) and are corrected by Holm's method for
     all pairs of entries, not for the pairs with the best alone: which entry is best is read off the
-    same images. The result does not depend on the order of entries or of images.
+    same images. The result does not depend on the order of entries, of runs or of images.
 
     Args:
         entries: by name, the runs of each: one, or one for each seed.
-        by, resamples, seed: see `plan`.
+        by, seed: see `plan`.
+        resamples: how many at least; more are taken where many pairs and classes need them, as far
+            as `MOST_VALUES` lets.
         groups: the sequence of each image by its name, where it is known; see `plan`.
 
     Raises:
@@ -51,20 +59,35 @@ def compare(
     aligned = list(comparable(labelled).values())
     names = aligned[0].names
     sequence = None if groups is None else _groups_of(names, groups)
-    resampling = plan(aligned, by, sequence, resamples, seed)
+    classes = aligned[0].classes
+    number = _resamples(len(entries), len(classes), resamples)
+    resampling = plan(aligned, by, sequence, number, seed)
     sampled = iter(sample(aligned, resampling))
     together = {
-        name: over_seeds([next(sampled) for _ in runs], name, seed)
+        name: over_seeds(sorted((next(sampled) for _ in runs), key=_scores), name, seed)
         for name, runs in entries.items()
     }
     order = sorted(together, key=lambda name: (-np.nan_to_num(together[name].value[-1]), name))
-    classes = aligned[0].classes
     lines = [_entry(name, entries[name], together[name], resampling) for name in order]
     pairs = _differences({name: together[name] for name in order}, resampling, classes)
     return Comparison(
         tuple(lines), pairs, _winners(lines, pairs, classes), resampling.describe(),
-        (*resampling.notes, *_notes(lines, len(pairs), resamples)),
+        (*resampling.notes, *_notes(lines, pairs, number)),
     )  # fmt: skip
+
+
+def _resamples(entries: int, classes: int, least: int) -> int:
+    """Return how many resamples let any pair of entries be told apart in a single class."""
+    pairs = entries * (entries - 1) // 2
+    if least < FEWEST_RESAMPLES:  # for `plan` to refuse
+        return least
+    most = MOST_VALUES // max(1, pairs * (classes + 1))
+    return max(least, min(enough(pairs * classes, least), most))
+
+
+def _scores(run: Sampled) -> tuple[float, ...]:
+    """Return what runs are put in order by, so that sums over them have the same digits."""
+    return tuple(np.nan_to_num(run.value[::-1], nan=-1.0).tolist())
 
 
 def _groups_of(names: Sequence[str], groups: Mapping[str, str]) -> list[str]:
@@ -134,17 +157,26 @@ def _winners(
     return winners
 
 
-def _notes(entries: Sequence[Entry], comparisons: int, resamples: int) -> tuple[str, ...]:
+def _notes(
+    entries: Sequence[Entry], pairs: Mapping[tuple[str, str], Difference], resamples: int
+) -> tuple[str, ...]:
     notes = []
     if single := [entry.name for entry in entries if entry.seeds == 1]:
         notes.append(
-            f"One run only of {', '.join(single)}: what another seed would change is not in "
+            f"One run only of {'; '.join(single)}: what another seed would change is not in "
             "its intervals."
         )
-    least = 2 * comparisons / (resamples + 1)
-    if least > ALPHA:
+    if few := [entry.name for entry in entries if 1 < entry.seeds < FEW_SEEDS]:
         notes.append(
-            f"{resamples:,} resamples are too few for {comparisons} comparisons: none can be told "
-            f"from chance. Take resamples={int(4 * comparisons / ALPHA)}."
+            f"Few seeds of {'; '.join(few)}: how much seeds differ is guessed from so few, so "
+            "intervals are wide, of single classes most of all (Student's t). One run has narrower "
+            "ones because they leave the seeds out, not because it tells more."
         )
+    by_class = sum(not np.isnan(p) for pair in pairs.values() for p in pair.classes_p_holm.values())
+    for comparisons, what in ((len(pairs), "comparisons"), (by_class, "comparisons by class")):
+        if 2 * comparisons / (resamples + 1) > ALPHA:
+            notes.append(
+                f"{resamples:,} resamples are too few for {comparisons:,} {what}: none can be told "
+                f"from chance. Take resamples={enough(comparisons)}, or compare fewer at a time."
+            )
     return tuple(notes)

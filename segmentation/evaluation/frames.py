@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from segmentation.console import duration
 from segmentation.evaluation.contenders import Contender
 from segmentation.evaluation.intervals import Interval
 from segmentation.evaluation.verdict import Comparison, Difference
-from segmentation.sweep.table import duration
 
 QUALITY = ("contender", "seeds", "mIoU", "95% interval", "SD", "to best", "95% of that", "p")
 COST = ("contender", "parameters", "FLOPs", "images/s", "latency", "training")
@@ -50,18 +50,28 @@ def comparison_frame(comparison: Comparison, contenders: Sequence[Contender]) ->
 def class_frame(comparison: Comparison) -> pd.DataFrame:
     """Return a row for each class: who is best, who cannot be told from it, and every IoU.
 
-    Columns: `class`, `best`, `not_distinguishable` (names, divided by semicolons), then one of
-    fractions for each contender, by its name after ``iou: ``.
+    Columns: `class`, `best`, `not_distinguishable` (a tuple), then one of fractions for each
+    contender, by its name after ``iou: ``. A contender that is called ``class``, as the column of
+    classes is, has stars after its name throughout.
     """
+    called = {entry.name: entry.name for entry in comparison.entries}
+    while called.get("class") in called:
+        called["class"] += "*"
     return pd.DataFrame(
         {
             "class": name,
-            "best": winner.best,
-            "not_distinguishable": "; ".join(winner.rivals) or None,
-            **{f"iou: {one.name}": one.classes[name].value for one in comparison.entries},
+            "best": None if winner.best is None else called[winner.best],
+            "not_distinguishable": tuple(called[rival] for rival in winner.rivals),
+            **{f"iou: {called[one.name]}": one.classes[name].value for one in comparison.entries},
         }
         for name, winner in comparison.winners.items()
     )
+
+
+def in_words(classes: pd.DataFrame) -> pd.DataFrame:
+    """Return a frame of classes whose rivals are texts, divided by semicolons."""
+    texts = ["; ".join(rivals) or None for rivals in classes["not_distinguishable"]]
+    return classes.assign(not_distinguishable=texts)
 
 
 def shown(table: pd.DataFrame) -> pd.DataFrame:
@@ -92,7 +102,7 @@ def shown_classes(classes: pd.DataFrame) -> pd.DataFrame:
     A contender that the images cannot tell from the best has ``=`` after its IoU.
     """
     columns: dict[str, list[str]] = {"class": classes["class"].tolist()}
-    rivals = [str(text).split("; ") for text in classes["not_distinguishable"].fillna("")]
+    rivals = classes["not_distinguishable"]
     for column in classes.columns[3:]:
         name = column.removeprefix("iou: ")
         columns[name] = [

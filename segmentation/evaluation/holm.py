@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from segmentation.evaluation.intervals import ALPHA
+
 
 def holm(p: np.ndarray) -> np.ndarray:
     """Return p-values adjusted so that the chance of any false finding stays below the level.
@@ -25,3 +27,12 @@ def holm(p: np.ndarray) -> np.ndarray:
     result[order] = np.minimum(raised, 1.0)
     adjusted[known] = result
     return adjusted
+
+
+def enough(comparisons: int, resamples: int = 10_000) -> int:
+    """Return how many resamples, at least so many, let one of some comparisons be told apart.
+
+    Of B resamples the least p-value is 2 / (B + 1), which Holm multiplies by the number of
+    comparisons: with so many resamples that is half of `ALPHA`.
+    """
+    return max(resamples, int(4 * comparisons / ALPHA))

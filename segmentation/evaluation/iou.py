@@ -4,7 +4,38 @@ The formulas are those of `segmentation.scores`, which serves one confusion matr
 Both agree to the last digit: counts are whole numbers below 2^53, so their sums are exact.
 """
 
+from dataclasses import dataclass
+
 import numpy as np
+
+
+@dataclass(frozen=True, eq=False)
+class Counts:
+    """The pixels of n images that IoU needs: a C-th of what confusion matrices take.
+
+    Attributes:
+        correct: TP, `float64` (n, C).
+        union: TP + FP + FN, `float64` (n, C).
+        truth: labelled pixels, TP + FN, `int64` (n, C).
+    """
+
+    correct: np.ndarray
+    union: np.ndarray
+    truth: np.ndarray
+
+    @classmethod
+    def of(cls, confusion: np.ndarray) -> "Counts":
+        """Count integers (n, C, C), rows are the truth."""
+        return cls(*pixel_counts(confusion), confusion.sum(axis=2))
+
+    def part(self, chosen: np.ndarray) -> "Counts":
+        """Return the same n images, of which only the chosen ones, `bool` (n,), count."""
+        kept = chosen[:, None]
+        return Counts(self.correct * kept, self.union * kept, self.truth * kept)
+
+    def rows(self, indices: np.ndarray) -> "Counts":
+        """Return some of the images, in the order of their indices."""
+        return Counts(self.correct[indices], self.union[indices], self.truth[indices])
 
 
 def pixel_counts(confusion: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -23,6 +23,11 @@ CHECKPOINT = "checkpoint"
 """The setting that says whose weights were scored, where they are not the best."""
 INFERENCE = tuple(f"inference.{key}" for key in ("flip", "scales", "window", "overlap"))
 """The settings that say how a model was used to be scored, where it was not used plainly."""
+SCORED = tuple(f"scored.{key}" for key in ("precision", "size", "class_map"))
+"""The settings that say how a model was scored, where its training's own scoring was otherwise."""
+TRAINED_ON = "trained_on"
+"""The fingerprint of the images and masks that a model learnt from: wherever they lie, `data.root`
+tells nothing of them."""
 LONGEST = 24
 """A longer value says nothing in a name."""
 
@@ -112,9 +117,15 @@ def _kind(part: str, run: Settings) -> str:
             if key.startswith(start) and key.endswith(ending)
         ]
         return " + ".join(terms) or f"no {part}"
-    if part == "inference":
-        used = [f"{key.partition('.')[2]}={_text(run[key])}" for key in run if key in INFERENCE]
-        return " ".join(used) or "plain"
+    if part in ("inference", "scored"):
+        known = (*INFERENCE, *SCORED)
+        used = [
+            f"{key.partition('.')[2]}={_text(run[key])}" for key in known
+            if key in run and key.startswith(f"{part}.")
+        ]  # fmt: skip
+        return " ".join(used) or ("plain" if part == "inference" else "scored as trained")
+    if part == TRAINED_ON:
+        return f"train data {str(run.get(TRAINED_ON, 'unknown'))[:4]}"
     return str(run.get(CHECKPOINT, "best")) if part == CHECKPOINT else ""
 
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from segmentation.errors import ConfigError
 from segmentation.evaluation.blocks import FEWEST_BLOCKS, block_length
-from segmentation.evaluation.iou import influence, pixel_counts
+from segmentation.evaluation.iou import Counts, influence, pixel_counts
 from segmentation.evaluation.resampling import Resampling, by_block, by_image
 from segmentation.evaluation.sequences import find_sequences, is_video
 from segmentation.evaluation.stored import ScoredImages
@@ -24,6 +24,7 @@ def plan(
     groups: Sequence[str] | None = None,
     resamples: int = 10_000,
     seed: int = 0,
+    more: Sequence[Counts] = (),
 ) -> Resampling:
     """Choose how to resample images that one or more runs were scored on.
 
@@ -36,6 +37,7 @@ def plan(
             `groups` say, or as names and labels show (`is_video`).
         groups: the sequence of each image, where it is known.
         resamples, seed: as in `Resampling`.
+        more: of further scorings of the same images, in the same order.
 
     Raises:
         ConfigError: blocks are asked for, but no two images are neighbours; too few resamples.
@@ -59,7 +61,8 @@ def plan(
         )
     if by == "auto" and groups is None and not is_video(runs[0].truth, sequences):
         return images
-    series = np.column_stack([influence(*pixel_counts(run.confusion))[:, -1] for run in runs])
+    counts = [*(pixel_counts(run.confusion) for run in runs), *((m.correct, m.union) for m in more)]
+    series = np.column_stack([influence(*both)[:, -1] for both in counts])
     series = np.nan_to_num(np.column_stack([series, series - series.mean(axis=1, keepdims=True)]))
     length = block_length(series, sequences)
     if length == 1:

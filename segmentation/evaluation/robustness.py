@@ -1,22 +1,22 @@
 """The scores of corrupted images, with intervals, against those of the images as they are."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from math import isnan
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from segmentation.evaluation.holm import holm
+from segmentation.evaluation.holm import enough, holm
+from segmentation.evaluation.iou import Counts
 from segmentation.evaluation.plan import plan
 from segmentation.evaluation.resampling import Resampling
-from segmentation.evaluation.sampled import Sampled, sample
+from segmentation.evaluation.sampled import Sampled, sample_counts
 from segmentation.evaluation.slice_rows import (
     COLUMNS,
     RESAMPLES,
     classes_held,
-    enough,
     mean_over,
     row,
     worth,
@@ -62,7 +62,7 @@ class Robustness:
 
 def score_corruptions(
     clean: ScoredImages,
-    corrupted: Mapping[tuple[str, int], np.ndarray],
+    corrupted: Mapping[tuple[str, int], Counts],
     resamples: int = RESAMPLES,
     seed: int = 0,
 ) -> tuple[pd.DataFrame, Robustness, Resampling]:
@@ -72,8 +72,8 @@ def score_corruptions(
 
     Args:
         clean: the scoring of the images as they are.
-        corrupted: confusion matrices (n, C, C) of the same images in the same order, by the name of
-            the corruption and its severity.
+        corrupted: what was counted in the same images in the same order, by the name of the
+            corruption and its severity.
         resamples: how many at least.
         seed: of the draws.
 
@@ -81,18 +81,21 @@ def score_corruptions(
         A table with `COLUMNS`, whose last row is the mean of all; the summary; and how it was
         resampled.
     """
-    runs = [clean, *(replace(clean, confusion=confusion) for confusion in corrupted.values())]
-    resampling = plan(runs, resamples=enough(len(runs), resamples), seed=seed)
+    after, counts = list(corrupted.values()), Counts.of(clean.confusion)
+    comparisons = len(corrupted) + 1  # and the mean of all
+    resampling = plan([clean], resamples=enough(comparisons, resamples), seed=seed, more=after)
     everything = np.ones(len(clean), dtype=bool)
-    classes, images = classes_held(clean, everything), worth(everything, resampling)
-    before, *after = (mean_over(one, classes, images) for one in sample(runs, resampling))
+    classes, images = classes_held(counts, everything), worth(everything, resampling)
+    before, *scored = (
+        mean_over(one, classes, images) for one in sample_counts([counts, *after], resampling)
+    )
     named = {
-        f"{name} {severity}": one for (name, severity), one in zip(corrupted, after, strict=True)
+        f"{name} {severity}": one for (name, severity), one in zip(corrupted, scored, strict=True)
     }
     named[MEAN] = Sampled(
-        np.mean([one.value for one in after], axis=0),
-        np.mean([one.resamples for one in after], axis=0),
-        np.mean([one.influence for one in after], axis=0), (), before.held,
+        np.mean([one.value for one in scored], axis=0),
+        np.mean([one.resamples for one in scored], axis=0),
+        np.mean([one.influence for one in scored], axis=0), (), before.held,
     )  # fmt: skip
     table = pd.DataFrame(
         [row(NAME, name, len(clean), one, one - before, resampling) for name, one in named.items()],
@@ -100,7 +103,7 @@ def score_corruptions(
     )
     table["p_holm"] = holm(table["p_holm"].to_numpy())
     scores: dict[str, list[float]] = {}
-    for (name, _), one in zip(corrupted, after, strict=True):
+    for (name, _), one in zip(corrupted, scored, strict=True):
         scores.setdefault(name, []).append(one.value.item())
     summary = Robustness(
         before.value.item(),

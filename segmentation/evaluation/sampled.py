@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from segmentation.evaluation.iou import influence, ious, pixel_counts
+from segmentation.evaluation.iou import Counts, influence, ious
 from segmentation.evaluation.resampling import Resampling
 from segmentation.evaluation.spread import Spread, spread
 from segmentation.evaluation.stored import ScoredImages
@@ -53,9 +53,14 @@ def sample(runs: Sequence[ScoredImages], resampling: Resampling) -> list[Sampled
         runs: scored on the same images, in the same order.
         resampling: of these images.
     """
-    counts = [pixel_counts(run.confusion) for run in runs]
+    return sample_counts([Counts.of(run.confusion) for run in runs], resampling)
+
+
+def sample_counts(runs: Sequence[Counts], resampling: Resampling) -> list[Sampled]:
+    """Resample scores as `sample` does, from what each image counts."""
+    counts = [(run.correct, run.union) for run in runs]
     units = [np.hstack([resampling.sums(part) for part in both]) for both in counts]
-    width = len(runs[0].classes)
+    width = runs[0].truth.shape[1]
     joined = np.hstack(units)
     found: list[list[np.ndarray]] = [[] for _ in runs]
     for draws in resampling.counts():
@@ -69,7 +74,7 @@ def sample(runs: Sequence[ScoredImages], resampling: Resampling) -> list[Sampled
         if resampling.by == "block":
             expected = (resampling.probability @ unit)[None]
             resamples += value - ious(expected[:, :width], expected[:, width:])[0]
-        held = np.append((runs[0].truth > 0).sum(axis=0), len(runs[0]))
+        held = np.append((runs[0].truth > 0).sum(axis=0), len(runs[0].truth))
         results.append(Sampled(value, resamples, influence(correct, union), (), held))
     return results
 

@@ -1,19 +1,17 @@
-"""Which scorings there are of what a user names, and the split that all of some were scored on."""
+"""Which scorings there are of what a user names, and which of them are out of date."""
 
-from collections.abc import Mapping
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from segmentation.console import argument
-from segmentation.directories import begun, finished
-from segmentation.errors import DataError, did_you_mean
-from segmentation.evaluation.stored import MATRICES, METRICS
+from segmentation.directories import EVALUATION, MATRICES, METRICS, finished, owner
+from segmentation.errors import DataError
 from segmentation.whole_files import read_json
 
 SPLITS = ("test", "val")
 """What is compared, in this order, where nobody says."""
-FOLDER = "evaluation"
 
 
 @dataclass(frozen=True)
@@ -34,12 +32,32 @@ class Scoring:
     model: Path
     checkpoint: str = "best"
 
+    @property
+    def written(self) -> float:
+        """When it was written, in seconds since 1970."""
+        return (self.directory / METRICS).stat().st_mtime
 
-def scorings(named: Path) -> dict[str, Scoring]:
-    """Return by split what was scored of a run, of one of its checkpoints, or of a model.
+
+@dataclass(frozen=True)
+class Found:
+    """What was scored of something.
+
+    Attributes:
+        splits: by split, what can be compared; what is to be taken goes first.
+        notes: what was left out, and what a reader must know.
+    """
+
+    splits: dict[str, tuple[Scoring, ...]]
+    notes: tuple[str, ...] = ()
+
+
+def scorings(named: Path) -> Found:
+    """Return what was scored of a run, of one of its checkpoints, or of a model.
 
     A directory of `evaluate.py` stands for itself alone. Of a run, a scoring by `evaluate.py` goes
-    before that of the training's end on the same split: it is the later one.
+    before that of the training's end on the same split, and this before those that have a number
+    because the data or an option had changed. A scoring of other weights than the run has now is
+    left out: it was made while the training went on, or before it did so.
 
     Raises:
         DataError: there is none of these, it is a sweep, or a run that is not finished.
@@ -48,79 +66,77 @@ def scorings(named: Path) -> dict[str, Scoring]:
         raise DataError(f"no run {named}. Name run directories: runs=[runs/<one>,runs/<other>].")
     if (named / "jobs.csv").is_file():
         raise DataError(f"{named} is a sweep: type {argument('sweep', named)} in place of runs=.")
-    if named.is_dir() and named.parent.name == FOLDER and (named / MATRICES).is_file():
-        return {_split(named): _by_evaluate(named)}
-    run, checkpoint = _run(named)
+    if named.is_dir() and named.parent.name == EVALUATION and (named / MATRICES).is_file():
+        return _by_evaluate(named)
+    run = owner(named)
+    checkpoint = named.stem if named.parent.name == "checkpoints" else "best"
     home = run or (named.parent if named.is_file() else named)
-    begin = "" if checkpoint == "best" else f"{checkpoint}_"
-    found = {
-        split: Scoring(named, folder, run, named, checkpoint)
-        for split in SPLITS
-        if (folder := home / FOLDER / f"{begin}{split}").joinpath(MATRICES).is_file()
-    }
-    if run is not None and checkpoint == "best" and (run / MATRICES).is_file() and finished(run):
-        found.setdefault(_split(run), Scoring(named, run, run, named))
-    if not found and run is not None and not finished(run):
+    own = run if run and checkpoint == "best" and finished(run) else None
+    found: dict[str, list[Scoring]] = {}
+    notes = []
+    for split, folder in _folders(home, "" if checkpoint == "best" else f"{checkpoint}_"):
+        if own and (why := _out_of_date(folder, own)):
+            notes.append(f"{folder} is left out: {why}.")
+        else:
+            found.setdefault(split, []).append(Scoring(named, folder, run, named, checkpoint))
+    if own and (own / MATRICES).is_file():
+        same = found.setdefault(_split(own), [])
+        later = bool(same) and same[0].directory.name in SPLITS
+        same.insert(int(later), Scoring(named, own, own, named))
+    if run is not None and not finished(run):
+        _check_begun(run, bool(found))
+        notes.append(f"The training in {run} is not finished: what it had by then was scored.")
+    if not found and own and "targets" in _metrics(own) and "miou" not in _metrics(own):
+        raise DataError(
+            f"{own} predicts image-level targets alone: there is no mIoU to compare. Leave it out."
+        )
+    return Found({split: tuple(some) for split, some in found.items()}, tuple(notes))
+
+
+def _check_begun(run: Path, scored: bool) -> None:
+    if not scored:
         raise DataError(
             f"{run} is not finished, and nothing of it was scored. Go on with it: "
             f"python train.py {argument('resume', run)}; or leave it out."
         )
-    if not found and run is not None and "targets" in _metrics(run) and "miou" not in _metrics(run):
-        raise DataError(
-            f"{run} predicts image-level targets alone: there is no mIoU to compare. Leave it out."
-        )
-    return found
 
 
-def common_split(found: Mapping[Path, Mapping[str, Any]], wanted: str | None) -> str:
-    """Return the split to compare on: what all were scored on, test before val.
+def _folders(home: Path, begin: str) -> list[tuple[str, Path]]:
+    """Return the plain scorings by `evaluate.py` with their splits, those without a number first.
 
-    Args:
-        found: what was named, and its scorings by split.
-        wanted: the split to take, None for any.
-
-    Raises:
-        DataError: it is none; the message says what each has, and what to type.
+    Plain is what has no test-time options and is of the model's own data: the name says so.
     """
-    if wanted and wanted not in SPLITS and not any(wanted in one for one in found.values()):
-        hint = did_you_mean(wanted, SPLITS)
-        raise DataError(f"no run was scored on split={wanted}.{hint} Leave it away, or name one.")
-    first = [*SPLITS, *dict.fromkeys(split for one in found.values() for split in one)]
-    for split in [wanted] if wanted else first:
-        if all(split in one for one in found.values()):
-            return split
-    most = wanted or max(first, key=lambda split: sum(split in one for one in found.values()))
-    has = [f"{named}: {', '.join(sorted(one)) or 'nothing'}" for named, one in found.items()]
-    lacking = [named for named, one in found.items() if most not in one]
-    asked = f"split={wanted}" if wanted else "one split"
-    raise DataError(
-        "\n  ".join([f"the runs were not all scored on {asked}. Scored are:", *has])
-        + "\n  ".join(["\nScore what is missing:", *(_evaluate(one, most) for one in lacking)])
-    )
+    found = []
+    for folder in (home / EVALUATION).glob("*"):
+        name = re.fullmatch(re.escape(begin) + r"([a-z]+)(?:-(\d+))?", folder.name)
+        there = (folder / MATRICES).is_file() and finished(folder)  # else it is being written
+        if name is not None and name[1] in SPLITS and there and _split(folder) == name[1]:
+            found.append((name[1], int(name[2] or 1), folder))
+    return [(split, folder) for split, _, folder in sorted(found)]
 
 
-def _evaluate(named: Path, split: str) -> str:
-    run = named.parent.parent if named.parent.name == FOLDER else named
-    return f"python evaluate.py {argument('run', run)} split={split}"
+def _out_of_date(folder: Path, run: Path) -> str | None:
+    """Return why a scoring is not of the weights that a finished run has; None if it is."""
+    theirs, ours = (_metrics(one).get("weights") for one in (folder, run))
+    if theirs and ours:
+        return None if theirs == ours else "other weights were scored than the run has now"
+    times = [(one / METRICS).stat().st_mtime for one in (folder, run)]
+    return None if times[0] >= times[1] else "it is older than the end of the training"
 
 
-def _run(named: Path) -> tuple[Path | None, str]:
-    """Return the run that something belongs to, and the checkpoint that it is."""
-    if named.parent.name == "checkpoints":
-        run, checkpoint = named.parent.parent, named.stem
-    elif named.name == "model" and named.is_dir():
-        run, checkpoint = named.parent, "best"
-    else:
-        run, checkpoint = named, "best"
-    return (run if begun(run) else None), checkpoint
-
-
-def _by_evaluate(directory: Path) -> Scoring:
+def _by_evaluate(directory: Path) -> Found:
     """Return the scoring in a directory that `evaluate.py` has written."""
     home = directory.parent.parent
-    scored = Path(str(_metrics(directory).get("model", "")))
+    run, metrics = owner(home), _metrics(directory)
+    scored = Path(str(metrics.get("model", "")))
     checkpoint = scored.stem if scored.suffix == ".ckpt" else "best"
-    return Scoring(directory, directory, home if begun(home) else None, home, checkpoint)
+    notes: tuple[str, ...] = ()
+    if run and finished(run) and checkpoint == "best":
+        theirs, ours = metrics.get("weights"), _metrics(run).get("weights")
+        if theirs and ours and theirs != ours:
+            notes = (f"{directory} was scored with other weights than the run has now.",)
+    one = Scoring(directory, directory, run, home, checkpoint)
+    return Found({str(metrics.get("split", directory.name)): (one,)}, notes)
 
 
 def _split(directory: Path) -> str:

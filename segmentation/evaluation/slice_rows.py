@@ -1,15 +1,14 @@
 """One row of a table of slices: a mean over some classes, and its difference to other images."""
 
-from dataclasses import replace
-
 import numpy as np
 import pandas as pd
 
 from segmentation.evaluation.intervals import ALPHA, Estimate, estimates, p_values
+from segmentation.evaluation.iou import Counts
 from segmentation.evaluation.resampling import Resampling
 from segmentation.evaluation.sampled import Sampled
-from segmentation.evaluation.stored import ScoredImages
 
+FILE = "slices.csv"
 RESAMPLES = 10_000
 COLUMNS = (
     "slice", "value", "images", "miou", "low", "high",
@@ -23,17 +22,7 @@ def distinguishable(table: pd.DataFrame) -> pd.Series:
     return table["p_holm"] <= ALPHA
 
 
-def enough(comparisons: int, resamples: int = RESAMPLES) -> int:
-    """Return how many resamples, at least so many, let one of some comparisons be told apart."""
-    return max(resamples, int(4 * comparisons / ALPHA))
-
-
-def part(run: ScoredImages, chosen: np.ndarray) -> ScoredImages:
-    """Return a scoring of the same n images in which only the chosen ones, `bool` (n,), count."""
-    return replace(run, confusion=run.confusion * chosen[:, None, None])
-
-
-def classes_held(run: ScoredImages, chosen: np.ndarray) -> np.ndarray:
+def classes_held(run: Counts, chosen: np.ndarray) -> np.ndarray:
     """Return the classes that the truth of some images, `bool` (n,), holds: `bool` (C,).
 
     The mean is over these. A class that is only predicted is not among them: its IoU of 0 would

@@ -5,17 +5,16 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from segmentation.evaluation.holm import holm
+from segmentation.evaluation.holm import enough, holm
+from segmentation.evaluation.iou import Counts
 from segmentation.evaluation.plan import plan
 from segmentation.evaluation.resampling import Resampling
-from segmentation.evaluation.sampled import sample
+from segmentation.evaluation.sampled import sample_counts
 from segmentation.evaluation.slice_rows import (
     COLUMNS,
     RESAMPLES,
     classes_held,
-    enough,
     mean_over,
-    part,
     row,
     worth,
 )
@@ -49,14 +48,14 @@ def score_slices(
     """
     compared = [(frozenset((s.inside.tobytes(), s.outside.tobytes())), s.only) for s in slices]
     resampling = plan([run], resamples=enough(len(set(compared)), resamples), seed=seed)
-    rows = []
+    counts, rows = Counts.of(run.confusion), []
     for first in range(0, len(slices), AT_ONCE):
         some = slices[first : first + AT_ONCE]
-        sides = [part(run, side) for one in some for side in (one.inside, one.outside)]
-        sampled = iter(sample(sides, resampling))
+        sides = [counts.part(side) for one in some for side in (one.inside, one.outside)]
+        sampled = iter(sample_counts(sides, resampling))
         for one in some:
             inside, outside = next(sampled), next(sampled)
-            here, there = _classes(run, one, one.inside), _classes(run, one, one.outside)
+            here, there = _classes(counts, one, one.inside), _classes(counts, one, one.outside)
             images, others = worth(one.inside, resampling), worth(one.outside, resampling)
             score = mean_over(inside, here, images)
             difference = mean_over(inside - outside, here & there, min(images, others))
@@ -69,6 +68,6 @@ def score_slices(
     return table, resampling
 
 
-def _classes(run: ScoredImages, one: Slice, side: np.ndarray) -> np.ndarray:
+def _classes(run: Counts, one: Slice, side: np.ndarray) -> np.ndarray:
     held = classes_held(run, side)
     return held if one.only is None else held & (np.arange(len(held)) == one.only)

@@ -197,4 +197,4 @@ def _decimals(ends: Sequence[tuple[float, float]]) -> int:
 
 
 def _text(value: object) -> str:
-    return f"{value:g}" if isinstance(value, float) else str(value)
+    return repr(value).removesuffix(".0") if isinstance(value, float) else str(value)

@@ -38,7 +38,7 @@ class Difference:
         """What can be said of `first` against `second`, in words; p is the corrected one."""
         p = f"p = {self.p_holm:.2g}"
         if not self.distinguishable:
-            return f"{NOT_DISTINGUISHABLE} ({p})"
+            return f"{NOT_DISTINGUISHABLE} from {self.second} ({p})"
         value, ends = self.miou.value, self.miou.interval
         side, by = "better", ends
         if value < 0:

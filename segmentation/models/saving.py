@@ -137,6 +137,8 @@ def load_model(path: str | Path) -> LoadedModel:
         return _from_checkpoint(best)
     if (path / "model" / TENSORS).is_file():
         return _from_directory(path / "model")
+    if (path / "jobs.csv").is_file():
+        raise ModelError(f"{path} is a sweep: name one of its runs, such as {path}/<job>.")
     others = sorted(str(other) for other in path.glob("checkpoints/*.ckpt"))
     raise ModelError(
         f"{path} is no run directory with checkpoints/best.ckpt, nor a model directory with "

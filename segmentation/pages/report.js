@@ -9,25 +9,28 @@
 
   // Plots. Figures hold the colours of light paper; the page's own are put in their place.
   const COLORS = JSON.parse(one("#colors").textContent);
-  const CONFIG = { displayModeBar: false, responsive: true, doubleClick: "reset" };
+  const CONFIG = { displayModeBar: false, doubleClick: "reset" };
+  const TEXTS = new Set(["customdata", "legendgroup", "name", "text", "ticktext"]); // no colours
   const PRINT_WIDTH = 640;
   const NARROW = 500;
   const LEGEND_LINE = 20;
   const charts = new Map(
     all(".chart").map((chart) => [
       one(".canvas", chart),
-      { figures: JSON.parse(one("script", chart).textContent), chosen: 0, drawn: false },
+      { figures: JSON.parse(one("script", chart).textContent), chosen: 0, near: false, width: 0 },
     ]),
   );
 
   function themed(value, style) {
     if (typeof value === "string") {
-      const name = COLORS[value.toLowerCase()];
-      return name ? style.getPropertyValue(name).trim() : value;
+      const color = value.toLowerCase();
+      return Object.hasOwn(COLORS, color) ? style.getPropertyValue(COLORS[color]).trim() : value;
     }
     if (Array.isArray(value)) return value.map((part) => themed(part, style));
     if (value === null || typeof value !== "object") return value;
-    return Object.fromEntries(Object.entries(value).map(([key, part]) => [key, themed(part, style)]));
+    return Object.fromEntries(
+      Object.entries(value).map(([key, part]) => [key, TEXTS.has(key) ? part : themed(part, style)]),
+    );
   }
 
   function draw(canvas, width) {
@@ -35,42 +38,57 @@
     const { data, layout } = themed(chart.figures[chart.chosen], getComputedStyle(root));
     // A finger scrolls the page; a mouse may zoom.
     layout.dragmode = matchMedia("(pointer: fine)").matches ? "zoom" : false;
-    if (width) layout.width = width;
+    layout.width = width;
     // On a phone each name of the legend has a line of its own.
-    if (layout.showlegend && (width ?? canvas.clientWidth) < NARROW) {
+    if (layout.showlegend && width < NARROW) {
       layout.height += LEGEND_LINE * data.filter((one) => one.showlegend !== false).length;
     }
-    chart.drawn = true;
+    chart.width = width;
     canvas.style.minHeight = `${layout.height}px`;
-    Plotly.react(canvas, data, layout, width ? { ...CONFIG, responsive: false } : CONFIG);
+    Plotly.react(canvas, data, layout, CONFIG);
   }
 
-  // A plot is drawn once it comes near: in a section that is hidden it would have no width.
-  const near = new IntersectionObserver(
+  // A plot is drawn once it comes near, and again when it has another width. In a section that is
+  // hidden it has none: what changes meanwhile is drawn once it is shown.
+  let printing = false;
+  function fit(canvas) {
+    const { near, width } = charts.get(canvas);
+    const now = canvas.clientWidth;
+    if (near && now && now !== width && !printing) draw(canvas, now);
+  }
+  function redraw() {
+    for (const [canvas, chart] of charts) {
+      chart.width = 0;
+      fit(canvas);
+    }
+  }
+  const approaching = new IntersectionObserver(
     (seen) => {
       for (const { target, isIntersecting } of seen) {
-        if (isIntersecting && !charts.get(target).drawn) draw(target);
+        charts.get(target).near ||= isIntersecting;
+        fit(target);
       }
     },
     { rootMargin: "400px" },
   );
-  for (const canvas of charts.keys()) near.observe(canvas);
-
-  function redraw() {
-    for (const [canvas, chart] of charts) if (chart.drawn) draw(canvas);
+  const resized = new ResizeObserver((seen) => seen.forEach(({ target }) => fit(target)));
+  for (const canvas of charts.keys()) {
+    approaching.observe(canvas);
+    resized.observe(canvas);
   }
 
   for (const choice of all(".chart .choices")) {
     choice.addEventListener("change", ({ target }) => {
       const canvas = one(".canvas", choice.closest(".chart"));
       charts.get(canvas).chosen = Number(target.value);
-      draw(canvas);
+      draw(canvas, canvas.clientWidth);
     });
   }
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);
   matchMedia("print").addEventListener("change", ({ matches }) => {
-    if (matches) for (const canvas of charts.keys()) draw(canvas, PRINT_WIDTH);
-    else redraw();
+    printing = matches;
+    if (!matches) redraw();
+    else for (const canvas of charts.keys()) draw(canvas, PRINT_WIDTH);
   });
 
   // Tabs, as the ARIA Authoring Practices describe them.
@@ -118,7 +136,11 @@
   });
 
   function follow() {
-    const target = document.getElementById(decodeURIComponent(location.hash.slice(1)));
+    let name = location.hash.slice(1);
+    try {
+      name = decodeURIComponent(name);
+    } catch {} // a lone per cent sign: no section is called that
+    const target = document.getElementById(name);
     select(target?.closest(".panel") ?? panels[0]);
   }
   addEventListener("hashchange", follow);
@@ -173,7 +195,8 @@
       for (const item of items) item.hidden = !item.dataset.name.toLowerCase().includes(wanted);
       gallery.append(...items);
       gallery.dataset.part = part.value;
-      one("#gallery-count").textContent = `${items.filter((item) => !item.hidden).length} images`;
+      const count = items.filter((item) => !item.hidden).length;
+      one("#gallery-count").textContent = `${count} image${count === 1 ? "" : "s"}`;
     };
     for (const control of [filter, order, part]) control.addEventListener("input", update);
     update();
@@ -189,14 +212,17 @@
     let shown = views[0];
     let wanted = "";
 
-    const lay = () => {
+    // Not every image has the layer that is wanted: one that does will show it again.
+    const laid = () => {
       const images = all("img", shown);
-      const layer = images.find((image) => image.dataset.layer === wanted) ?? images[1];
-      wanted = layer.dataset.layer;
+      return images.find((image) => image.dataset.layer === wanted) ?? images[1];
+    };
+    const lay = () => {
+      const layer = laid();
       over.src = layer.src;
       over.alt = layer.alt;
       over.style.opacity = slider.value / 100;
-      one("#viewer-layer").textContent = wanted;
+      one("#viewer-layer").textContent = layer.dataset.layer;
     };
     const show = (view) => {
       shown = view;
@@ -212,7 +238,7 @@
         const label = document.createElement("label");
         const radio = document.createElement("input");
         Object.assign(radio, { type: "radio", name: "layer", value: image.dataset.layer });
-        radio.checked = image.dataset.layer === wanted;
+        radio.checked = image === laid();
         label.append(radio, ` ${image.dataset.layer}`);
         return label;
       });

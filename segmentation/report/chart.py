@@ -6,8 +6,10 @@ their place, so that plots follow light, dark and paper.
 
 import html
 import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 import plotly.graph_objects as go
 import plotly.io
@@ -82,6 +84,7 @@ class Chart:
         figures: by what a reader chooses; a single one needs no choice.
         grid: its numbers.
         choice: what is chosen.
+        more: further tables of its numbers, by what they are called.
     """
 
     key: str
@@ -89,6 +92,7 @@ class Chart:
     figures: Mapping[str, go.Figure]
     grid: Grid
     choice: str = "Show"
+    more: Mapping[str, Grid] = field(default_factory=dict)
 
     @property
     def json(self) -> Markup:
@@ -122,6 +126,30 @@ def label(name: str) -> str:
     return plain(short)
 
 
+def labels(names: Sequence[str]) -> list[str]:
+    """Return names as an axis shows them: no two look alike, unless the names are alike.
+
+    Names that differ only behind the cut keep their ends; where that is not enough, a number.
+    """
+    shown = [label(name) for name in names]
+    taken = Counter(shown)
+    ends = [
+        plain(f"{name[: LONGEST // 2 - 1]}…{name[-LONGEST // 2 :]}") if taken[one] > 1 else one
+        for name, one in zip(names, shown, strict=True)
+    ]
+    taken = Counter(ends)
+    return [
+        f"{number}. {shown[number - 1]}" if taken[one] > 1 else one
+        for number, one in enumerate(ends, 1)
+    ]
+
+
+def style(number: int) -> tuple[str, str]:
+    """Return the colour and the mark of one of several series: 64 of them look different."""
+    round_ = number // len(SERIES)
+    return SERIES[number % len(SERIES)], MARKS[(number + round_) % len(MARKS)]
+
+
 def plain(text: str) -> str:
     """Return text of which Plotly reads nothing as HTML."""
     return html.escape(text, quote=False)
@@ -137,11 +165,11 @@ def figure(height: int, **layout: object) -> go.Figure:
     return go.Figure(layout={"template": _TEMPLATE, "height": height, **layout})
 
 
-def name_axis(names: Sequence[str]) -> dict[str, object]:
+def name_axis(names: Sequence[str]) -> dict[str, Any]:
     """Return a vertical axis with a name at each of 0, 1, 2 ..., the first at the top."""
     return {
         "tickvals": list(range(len(names))),
-        "ticktext": [label(name) for name in names],
+        "ticktext": labels(names),
         "range": [len(names) - 0.45, -0.55],
         "showgrid": False,
         "zeroline": False,

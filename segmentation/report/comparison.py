@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from segmentation.console import percent
+from segmentation.errors import listed
 from segmentation.evaluation.contenders import Contender
 from segmentation.evaluation.frames import shown, shown_classes
 from segmentation.evaluation.verdict import Comparison
@@ -18,11 +20,12 @@ from segmentation.report.comparison_charts import (
 from segmentation.report.cost import cost_chart
 from segmentation.report.curves import overlaid_curves, read_curves
 from segmentation.report.page import write_report_page
-from segmentation.report.pictures import Shown, keyed, percent, whole
+from segmentation.report.pictures import Shown, keyed, whole
 from segmentation.report.scores import class_colors, image_scores
-from segmentation.report.settings import differing, read_facts, read_settings
+from segmentation.report.settings import differing, kept_facts, kept_settings
 from segmentation.report.table import Cell, Grid, number_cells
-from segmentation.views import read_views
+from segmentation.report.warned import warned
+from segmentation.views import read_views, view_names
 
 DISAGREEING = 12
 """So many images are shown, on which the contenders differ most."""
@@ -80,7 +83,7 @@ def write_comparison_report(
             difference_chart(comparison),
             class_chart(comparison, _class_grid(classes)),
             cost_chart(comparison, ordered),
-            overlaid_curves({name: some for name, some in curves.items() if some}),
+            overlaid_curves(curves),
         ],
         comparison=comparison,
         split=metrics.get("split"),
@@ -90,9 +93,14 @@ def write_comparison_report(
         pictures=_disagreeing(ordered),
         together=[one.name for one in ordered[:TOGETHER]],
         legend=class_colors(first),
-        settings=_alike({name: read_settings(run) for name, run in runs.items()}, "settings"),
-        environments=_alike({name: read_facts(run) for name, run in runs.items()}, "environments"),
-        warnings=_warnings(ordered),
+        settings=_alike({name: kept_settings(run) for name, run in runs.items()}, "settings"),
+        environments=_alike({name: kept_facts(run) for name, run in runs.items()}, "environments"),
+        warnings=[
+            (text, listed(names))
+            for text, names in warned(
+                {one.name: [run.metrics for run in one.scorings] for one in ordered}
+            )
+        ],
         notes=list(dict.fromkeys([*comparison.notes, *notes])),
     )
 
@@ -139,7 +147,7 @@ def _disagreeing(contenders: Sequence[Contender]) -> list[Shown]:
     )
     spread = scores.max(axis=0) - scores.min(axis=0)  # NaN where there is no truth
     # A large split has views of a part of its images, the same part in every scoring.
-    seen = next(filter(None, (read_views(run.source, names) for run in first.scorings)), {})
+    seen = next(filter(None, (view_names(run.source) for run in first.scorings)), set())
     order = [names[index] for index in np.argsort(-spread, kind="stable") if spread[index] >= 0]
     chosen = [name for name in order if not seen or name in seen][:DISAGREEING]
     views = {}
@@ -166,14 +174,3 @@ def _alike(known: Mapping[str, dict[str, Any] | None], name: str) -> Grid | None
     """Return the table of differences, None where fewer than two are known."""
     there = {who: values for who, values in known.items() if values is not None}
     return differing(there, name) if len(there) > 1 else None
-
-
-def _warnings(contenders: Sequence[Contender]) -> list[tuple[str, str]]:
-    """Return each warning once, with the names of those whose scoring has it."""
-    found: dict[str, list[str]] = {}
-    for one in contenders:
-        for text in dict.fromkeys(
-            said for run in one.scorings for said in run.metrics.get("warnings") or []
-        ):
-            found.setdefault(text, []).append(one.name)
-    return [(text, ", ".join(names)) for text, names in found.items()]

@@ -4,12 +4,10 @@ import math
 from collections.abc import Sequence
 
 from segmentation.evaluation.contenders import Contender
-from segmentation.evaluation.intervals import Estimate
 from segmentation.evaluation.verdict import Comparison
 from segmentation.report.chart import (
     INK,
     LINE,
-    MARKS,
     PAPER,
     SERIES,
     Chart,
@@ -17,15 +15,11 @@ from segmentation.report.chart import (
     name_axis,
     percent_axis,
     plain,
+    style,
     whiskers,
 )
+from segmentation.report.scores import ends
 from segmentation.report.table import Grid, Row, interval, number, points
-
-
-def ends(estimate: Estimate) -> list[float] | None:
-    """Return the interval of an estimate, None where there is none."""
-    found = estimate.interval
-    return [found.low, found.high] if found.known else None
 
 
 def miou_chart(comparison: Comparison, contenders: Sequence[Contender]) -> Chart:
@@ -164,8 +158,7 @@ def class_chart(comparison: Comparison, grid: Grid) -> Chart:
         ]
         values = [entry.classes[name].value for _, name in held]
         marks = [_mark(comparison, entry.name, name) for _, name in held]
-        color = SERIES[index % len(SERIES)]
-        shape = MARKS[index % len(MARKS)]
+        color, shape = style(index)
         drawn.add_scatter(
             x=values,
             y=[place + step * (index - (count - 1) / 2) for place, _ in held],

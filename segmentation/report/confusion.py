@@ -11,6 +11,9 @@ from segmentation.report.table import Grid, number, points
 
 SHOWN_CELLS = 14
 """Up to so many classes, the heatmap's cells hold their numbers."""
+TALLEST = 1100
+TICKS = 30
+"""Of more classes not each has its name at the axis."""
 CONFUSIONS = 12
 """So many of the most frequent confusions are listed."""
 BAR = {
@@ -55,7 +58,15 @@ def confusion_map(scored: ScoredImages) -> Chart:
             f" Most pixels lost: {first[0].text} taken for {first[1].text} "
             f"({first[2].text}% of the truth)."
         )
-    return Chart("confusion", said, figures, pairs)
+    matrix = Grid(
+        "confusion matrix in pixels",
+        ["truth", *scored.classes],
+        [
+            [name, *(number(count, ",d") for count in row)]
+            for name, row in zip(scored.classes, total.tolist(), strict=True)
+        ],
+    )
+    return Chart("confusion", said, figures, pairs, more={"The whole matrix, in pixels": matrix})
 
 
 def _short(count: int) -> str:
@@ -83,14 +94,19 @@ def _heatmap(
         )
     )
     axis = name_axis(scored.classes)
+    few = len(names) <= SHOWN_CELLS
+    if not few:
+        step = -(-len(names) // TICKS)
+        axis |= {key: axis[key][::step] for key in ("tickvals", "ticktext")}
+        axis["tickfont"] = {"size": 10}
     drawn = figure(
-        min(760, 130 + 38 * len(names)),
+        130 + 38 * len(names) if few else min(TALLEST, 410 + 18 * len(names)),
         yaxis={**axis, "title": {"text": "truth"}},
         xaxis={
             **axis,
             "range": [-0.5, len(names) - 0.5],
             "title": {"text": "prediction"},
-            "tickangle": -60,
+            "tickangle": -60 if few else -90,
         },
     )
     drawn.add_heatmap(
@@ -100,8 +116,8 @@ def _heatmap(
         text=[[f"{100 * one:.0f}" if np.isfinite(one) else "" for one in row] for row in share],
         hovertemplate="%{customdata[0]} taken for %{customdata[1]}: %{customdata[2]} pixels, "
         "%{customdata[3]}%<extra></extra>",
-        xgap=1,
-        ygap=1,
+        xgap=int(few),
+        ygap=int(few),
         textfont={"size": 11},
         **options,
     )

@@ -1,23 +1,23 @@
 """Quality against cost, and who is on the Pareto front."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import plotly.graph_objects as go
 
 from segmentation.evaluation.contenders import Contender
 from segmentation.evaluation.verdict import Comparison, Entry
 from segmentation.report.chart import (
-    MARKS,
+    INK,
     PAPER,
-    SERIES,
     Chart,
     figure,
     percent_axis,
     plain,
+    style,
     whiskers,
 )
-from segmentation.report.comparison_charts import ends
-from segmentation.report.table import DASH, Grid, Row, duration, number, points
+from segmentation.report.scores import ends
+from segmentation.report.table import DASH, Grid, Row, number, points, time_taken
 
 COSTS = (
     ("parameters", "parameters", "parameters"),
@@ -48,6 +48,7 @@ def front(costs: Sequence[float], scores: Sequence[float]) -> list[int]:
 def cost_chart(comparison: Comparison, contenders: Sequence[Contender]) -> Chart | None:
     """Draw mIoU over each cost that is known of two contenders or more; None without one."""
     costs = {one.name: one.cost for one in contenders}
+    styles = {entry.name: style(index) for index, entry in enumerate(comparison.entries)}
     figures = {}
     fronts: dict[str, list[str]] = {}
     for field, title, axis in COSTS:
@@ -60,7 +61,7 @@ def cost_chart(comparison: Comparison, contenders: Sequence[Contender]) -> Chart
             continue
         on = front([cost for _, cost in held], [entry.miou.value for entry, _ in held])
         fronts[title] = [held[index][0].name for index in on]
-        figures[title] = _pareto(held, on, axis)
+        figures[title] = _pareto(held, on, axis, styles)
     if not figures:
         return None
     title, names = next(iter(fronts.items()))
@@ -76,7 +77,7 @@ def cost_chart(comparison: Comparison, contenders: Sequence[Contender]) -> Chart
                 number(None if cost.flops is None else cost.flops / 1e9, ",.2f"),
                 number(cost.latency_ms),
                 number(cost.images_per_second),
-                duration(cost.training_seconds),
+                time_taken(cost.training_seconds),
                 ", ".join(title for title, names in fronts.items() if entry.name in names) or DASH,
             ]
         )
@@ -93,7 +94,12 @@ def cost_chart(comparison: Comparison, contenders: Sequence[Contender]) -> Chart
     return Chart("cost", said, figures, Grid("quality and cost", heads, rows), "Cost")
 
 
-def _pareto(held: Sequence[tuple[Entry, float]], on: Sequence[int], title: str) -> go.Figure:
+def _pareto(
+    held: Sequence[tuple[Entry, float]],
+    on: Sequence[int],
+    title: str,
+    styles: Mapping[str, tuple[str, str]],
+) -> go.Figure:
     drawn = figure(
         420,
         xaxis={"title": {"text": title}, "rangemode": "tozero"},
@@ -106,22 +112,22 @@ def _pareto(held: Sequence[tuple[Entry, float]], on: Sequence[int], title: str) 
         mode="lines",
         name="Pareto front",
         hoverinfo="skip",
-        line={"color": SERIES[1], "width": 2, "dash": "dash", "shape": "hv"},
+        line={"color": INK, "width": 2, "dash": "dash", "shape": "hv"},
     )
     for index, (entry, cost) in enumerate(held):
         best = index in on
+        color, mark = styles[entry.name]
         drawn.add_scatter(
             x=[cost],
             y=[entry.miou.value],
             mode="markers",
             name=plain(entry.name),
-            error_y=whiskers([entry.miou.value], [ends(entry.miou)])
-            | {"color": SERIES[index % len(SERIES)]},
+            error_y=whiskers([entry.miou.value], [ends(entry.miou)]) | {"color": color},
             marker={
                 "size": 13 if best else 11,
-                "symbol": MARKS[index % len(MARKS)],
-                "color": SERIES[index % len(SERIES)] if best else PAPER,
-                "line": {"color": SERIES[index % len(SERIES)], "width": 2},
+                "symbol": mark,
+                "color": color if best else PAPER,
+                "line": {"color": color, "width": 2},
             },
             hovertemplate=f"%{{x:.4s}}: %{{y:.1%}}{', on the front' if best else ''}",
         )

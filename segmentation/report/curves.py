@@ -9,19 +9,21 @@ from typing import NamedTuple
 
 import plotly.graph_objects as go
 
-from segmentation.report.chart import DASHES, MARKS, SERIES, Chart, figure, plain
+from segmentation.report.chart import DASHES, Chart, figure, plain, style
 from segmentation.report.table import Cell, Grid, number
 
 Points = tuple[list[float], list[float]]
 """Places on the x axis, and values."""
 HEIGHT = 340
+MOST_MARKS = 30
+"""So many points of a long curve have a mark."""
 
 
 class Line(NamedTuple):
-    """A curve: its points, the numbers of its colour and its dash, and its name in the legend."""
+    """A curve: its points, the numbers of its style and its dash, and its name in the legend."""
 
     points: Points
-    color: int
+    style: int
     dash: int
     group: str
 
@@ -100,17 +102,22 @@ def learning_curves(curves: Curves) -> Chart:
     }
     best = ""
     if miou := curves.scores.get("val/miou"):
-        top = max(zip(miou[1], miou[0], strict=True))
-        best = f" mIoU on val was best in epoch {top[1]:.0f}: {top[0]:.1%}."
+        # Of equal epochs the first, whose checkpoint is kept.
+        epoch, top = max(zip(*miou, strict=True), key=lambda point: point[1])
+        best = f" mIoU on val was best in epoch {epoch:.0f}: {top:.1%}."
     said = f"Learning curves: {', '.join(figures)}.{best}"
-    return Chart("curves", said, figures, _epoch_grid({**curves.losses, **curves.scores}))
+    grid = _grid("learning curves by epoch", "epoch", {**curves.losses, **curves.scores})
+    rates = _grid("learning rate by step", "step", curves.rates)
+    more = {"The learning rate, in numbers": rates} if curves.rates else {}
+    return Chart("curves", said, figures, grid, more=more)
 
 
 def overlaid_curves(runs: Mapping[str, Sequence[Curves]]) -> Chart | None:
     """Draw the curves of several runs over each other; None where none has any.
 
     Args:
-        runs: by name, the curves of each seed.
+        runs: by name, the curves of each seed; where there are none the place is kept, so that a
+            name looks as it does in other plots.
     """
     chosen = {
         "mIoU on val": ("scores", "val/miou"),
@@ -121,27 +128,28 @@ def overlaid_curves(runs: Mapping[str, Sequence[Curves]]) -> Chart | None:
     columns: dict[str, Points] = {}
     for title, (part, key) in chosen.items():
         series = {}
-        for color, (name, seeds) in enumerate(runs.items()):
+        for place, (name, seeds) in enumerate(runs.items()):
             for dash, curves in enumerate(seeds):
                 if key in (held := getattr(curves, part)):
                     known = name if len(seeds) == 1 else f"{name}, seed {dash + 1}"
                     group = name if len(seeds) == 1 else f"{name} ({len(seeds)} seeds)"
-                    series[known] = Line(held[key], color, dash, group)
+                    series[known] = Line(held[key], place, dash, group)
         if series:
             figures[title] = _drawn(series, "epoch", title)
             columns |= {f"{name}: {title}": line.points for name, line in series.items()}
     if not figures:
         return None
-    said = f"Learning curves of {', '.join(runs)} over each other: {', '.join(figures)}."
-    return Chart("curves", said, figures, _epoch_grid(columns))
+    drawn = [name for name, seeds in runs.items() if seeds]
+    said = f"Learning curves of {', '.join(drawn)} over each other: {', '.join(figures)}."
+    return Chart("curves", said, figures, _grid("learning curves by epoch", "epoch", columns))
 
 
 def _drawn(series: Mapping[str, Line], x: str, y: str) -> go.Figure:
     """Draw lines by their names; those of one group share a line of the legend."""
     groups: set[str] = set()
     drawn = figure(HEIGHT, xaxis={"title": {"text": x}}, yaxis={"title": {"text": y}})
-    for name, (points, color, dash, group) in series.items():
-        few = len(points[0]) <= 60
+    for name, (points, place, dash, group) in series.items():
+        color, mark = style(place)
         drawn.add_scatter(
             x=points[0],
             y=points[1],
@@ -149,13 +157,9 @@ def _drawn(series: Mapping[str, Line], x: str, y: str) -> go.Figure:
             legendgroup=group,
             showlegend=group not in groups,
             customdata=[plain(name)] * len(points[0]),
-            mode="lines+markers" if few else "lines",
-            line={
-                "color": SERIES[color % len(SERIES)],
-                "dash": DASHES[dash % len(DASHES)],
-                "width": 2,
-            },
-            marker={"symbol": MARKS[color % len(MARKS)], "size": 7},
+            mode="lines+markers",
+            line={"color": color, "dash": DASHES[dash % len(DASHES)], "width": 2},
+            marker={"symbol": mark, "size": 7, "maxdisplayed": MOST_MARKS},
             hovertemplate=f"%{{customdata}}, {x} %{{x}}: %{{y:.4g}}<extra></extra>",
         )
         groups.add(group)
@@ -163,11 +167,11 @@ def _drawn(series: Mapping[str, Line], x: str, y: str) -> go.Figure:
     return drawn
 
 
-def _epoch_grid(series: Mapping[str, Points]) -> Grid:
+def _grid(name: str, place: str, series: Mapping[str, Points]) -> Grid:
     by_name = {name: dict(zip(*points, strict=True)) for name, points in series.items()}
-    epochs = sorted({epoch for one in by_name.values() for epoch in one})
+    places = sorted({one for points in by_name.values() for one in points})
     rows = [
-        [Cell(f"{epoch:.0f}", epoch), *(number(one.get(epoch)) for one in by_name.values())]
-        for epoch in epochs
+        [Cell(f"{one:.0f}", one), *(number(points.get(one)) for points in by_name.values())]
+        for one in places
     ]
-    return Grid("learning curves by epoch", ["epoch", *by_name], rows)
+    return Grid(name, [place, *by_name], rows)

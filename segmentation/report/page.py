@@ -8,11 +8,8 @@ from typing import Any
 from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
-from segmentation.directories import REPORT
 from segmentation.pages import own_script, script, write_page
 from segmentation.report.chart import Chart, colors_json
-
-FILE = REPORT
 
 
 def write_report_page(

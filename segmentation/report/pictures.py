@@ -1,7 +1,6 @@
 """The pictures of a page: thumbnails of all images, and whole views of some."""
 
 import io
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -9,9 +8,9 @@ import numpy as np
 from PIL import Image
 
 from segmentation.classes import VOID
+from segmentation.console import percent
 from segmentation.pages import labels_uri, packed_uri, photo_uri
 from segmentation.pictures import UNKNOWN, WRONG
-from segmentation.report.table import DASH
 from segmentation.views import View, labels_of
 
 LONGEST_THUMBNAIL = 160
@@ -61,11 +60,6 @@ class Thumbnail:
     sources: Mapping[str, str]
     size: tuple[int, int]
     key: str | None
-
-
-def percent(value: float) -> str:
-    """Return a fraction in words, or a dash for NaN."""
-    return DASH if math.isnan(value) else f"{value:.1%}"
 
 
 def whole(key: str, name: str, score: str, truth: View, others: Mapping[str, View]) -> Shown:

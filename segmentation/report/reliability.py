@@ -7,7 +7,7 @@ from plotly.subplots import make_subplots
 from segmentation.evaluation.stored import ScoredImages
 from segmentation.report.chart import FAINT, SERIES, Chart, figure, percent_axis
 from segmentation.report.scores import Scoring
-from segmentation.report.table import Grid, number, points
+from segmentation.report.table import Cell, Grid, Row, number, points
 
 
 def reliability(scoring: Scoring, scored: ScoredImages) -> Chart | None:
@@ -23,13 +23,23 @@ def reliability(scoring: Scoring, scored: ScoredImages) -> Chart | None:
             figures[f"predicted as {name}"] = _reliability(counts[index], sums[index])
     said = "Reliability: the share of right pixels over the model's confidence in them"
     said += "." if ece is None else f"; expected calibration error {100 * ece:.1f}%."
-    x, y, pixels = _bins(counts.sum(axis=0), sums.sum(axis=0))
-    rows = [
-        [points(mean), points(right), number(int(number_of), ",d")]
-        for mean, right, number_of in zip(x, y, pixels, strict=True)
+    heads = ["mean confidence %", "right %", "pixels"]
+    rows = _rows(counts.sum(axis=0), sums.sum(axis=0))
+    by_class: list[Row] = [
+        [name, *row]
+        for name, own, held in zip(scored.classes, counts, sums, strict=True)
+        for row in _rows(own, held)
     ]
-    grid = Grid("reliability of all classes", ["mean confidence %", "right %", "pixels"], rows)
-    return Chart("reliability", said, figures, grid, "Pixels")
+    grid = Grid("reliability of all classes", heads, rows)
+    more = Grid("reliability by predicted class", ["predicted as", *heads], by_class)
+    return Chart("reliability", said, figures, grid, "Pixels", {"The numbers of each class": more})
+
+
+def _rows(counts: np.ndarray, sums: np.ndarray) -> list[list[Cell]]:
+    return [
+        [points(mean), points(right), number(int(pixels), ",d")]
+        for mean, right, pixels in zip(*_bins(counts, sums), strict=True)
+    ]
 
 
 def _bins(counts: np.ndarray, sums: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from segmentation.directories import read_metrics
+from segmentation.directories import MATRICES, read_metrics
+from segmentation.evaluation.intervals import Estimate
 from segmentation.evaluation.iou import ious, pixel_counts
-from segmentation.evaluation.stored import MATRICES, ScoredImages, read_scored
+from segmentation.evaluation.stored import ScoredImages, read_scored
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,6 +58,12 @@ def image_scores(scored: ScoredImages) -> tuple[np.ndarray, np.ndarray]:
     accuracy = np.full(len(scored), np.nan)
     np.divide(correct.sum(axis=1), labelled, out=accuracy, where=labelled > 0)
     return ious(correct, union)[:, -1], accuracy
+
+
+def ends(estimate: Estimate) -> list[float] | None:
+    """Return the interval of an estimate, None where there is none."""
+    found = estimate.interval
+    return [found.low, found.high] if found.known else None
 
 
 def class_colors(scored: ScoredImages) -> dict[str, str]:

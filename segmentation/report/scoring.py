@@ -5,27 +5,28 @@ from math import isnan
 from pathlib import Path
 from typing import Any
 
-from segmentation.console import argument
+from segmentation.console import argument, percent
+from segmentation.directories import REPORT, read_metrics
+from segmentation.errors import DataError
 from segmentation.evaluation.stored import ScoredImages
 from segmentation.report.chart import Chart
-from segmentation.report.class_bars import class_bars
+from segmentation.report.class_scores import class_scores
 from segmentation.report.confusion import confusion_map
 from segmentation.report.curves import learning_curves, read_curves
-from segmentation.report.page import FILE, write_report_page
+from segmentation.report.page import write_report_page
 from segmentation.report.pictures import (
     MOST_THUMBNAILS,
     Shown,
     extremes,
     keyed,
-    percent,
     thumbnails,
     whole,
     worst_first,
 )
 from segmentation.report.reliability import reliability
 from segmentation.report.scores import class_colors, image_scores, read_scoring, value_of
-from segmentation.report.settings import flat, read_facts, read_settings, settings_grid
-from segmentation.report.slices import read_slices, slices_chart
+from segmentation.report.settings import flat, kept_facts, kept_settings, settings_grid
+from segmentation.report.slices import Slices, read_slices, slices_chart
 from segmentation.report.table import Cell, Grid, interval, number, points
 from segmentation.views import FILE as VIEWS
 from segmentation.views import read_views
@@ -46,6 +47,9 @@ FACTS = (
     "images",
     "data",
     "model",
+    "weights",
+    "class_map",
+    "size",
     "epoch",
     "encoder_weights",
     "parameters",
@@ -55,12 +59,15 @@ FACTS = (
     "inference",
     "data_fingerprint",
 )
+FINGERPRINT = 12
+"""So many characters of a hash tell models apart."""
 
 
 def write_scoring_report(scoring: Path, run: Path | None) -> Path:
     """Write `report.html` into a scoring directory, and return its path.
 
-    What the directory does not hold is left out of the page, which says so.
+    What the directory does not hold is left out of the page, which says so. So are slices that
+    cannot be read.
 
     Args:
         scoring: it holds `metrics.json` and what else was scored.
@@ -72,16 +79,16 @@ def write_scoring_report(scoring: Path, run: Path | None) -> Path:
     found = read_scoring(scoring)
     scored = found.scored
     curves = None if run is None else read_curves(run)
-    slices = read_slices(scoring)
+    slices, problem = _slices(scoring)
     charts: list[Chart | None] = [None if curves is None else learning_curves(curves)]
     if scored is not None:
-        charts += [class_bars(found, scored), confusion_map(scored), reliability(found, scored)]
+        charts += [class_scores(found, scored), confusion_map(scored), reliability(found, scored)]
     if slices:
         charts.append(slices_chart(slices))
-    own = read_settings(run)
-    facts = read_facts(run)
+    own = kept_settings(run)
+    facts = kept_facts(run)
     write_report_page(
-        scoring / FILE,
+        scoring / REPORT,
         "run.html",
         charts,
         name=(run or scoring).absolute().name,
@@ -89,6 +96,8 @@ def write_scoring_report(scoring: Path, run: Path | None) -> Path:
         miou=found.metrics.get("miou"),
         miou_ends=None if found.miou_ends is None else interval(found.miou_ends).text,
         tiles=_tiles(found.metrics),
+        slice_problem=problem,
+        slice_notes=value_of(found.metrics, "slices", "notes") or [],
         facts=_facts(found.metrics),
         intervals=found.metrics.get("intervals") or {},
         warnings=[(text, "") for text in found.metrics.get("warnings") or []],
@@ -101,7 +110,15 @@ def write_scoring_report(scoring: Path, run: Path | None) -> Path:
         commands=_commands(found.metrics, run),
         **_pictures(scoring, scored),
     )
-    return scoring / FILE
+    return scoring / REPORT
+
+
+def _slices(scoring: Path) -> tuple[Slices, str]:
+    """Return the rows of `slices.csv`, or why they cannot be read."""
+    try:
+        return read_slices(scoring), ""
+    except DataError as error:
+        return [], str(error)
 
 
 def _tiles(metrics: Mapping[str, Any]) -> list[tuple[str, str, str]]:
@@ -121,11 +138,20 @@ def _facts(metrics: Mapping[str, Any]) -> list[tuple[str, str]]:
         value = metrics.get(key)
         if value is None:
             continue
-        text = f"{value:,}" if isinstance(value, int | float) else str(value)
-        if isinstance(value, Mapping):
-            text = ", ".join(f"{name}: {one}" for name, one in flat(value).items())
-        found.append((key.replace("_", " "), text))
+        found.append((key.replace("_", " "), _fact(key, value)))
     return found
+
+
+def _fact(key: str, value: Any) -> str:
+    if key == "class_map":
+        return ", ".join(f"{one} → {value[one] or 'never predicted'}" for one in value)
+    if key == "weights":
+        return str(value)[:FINGERPRINT]
+    if key == "size":
+        return f"{' x '.join(map(str, value))} pixels (height x width)"
+    if isinstance(value, Mapping):
+        return ", ".join(f"{name}: {one}" for name, one in flat(value).items())
+    return f"{value:,}" if isinstance(value, int | float) else str(value)
 
 
 def _targets(targets: Mapping[str, Any]) -> list[Grid]:
@@ -145,17 +171,28 @@ def _targets(targets: Mapping[str, Any]) -> list[Grid]:
 
 
 def _commands(metrics: Mapping[str, Any], run: Path | None) -> list[str]:
-    """Return what may be typed next."""
+    """Return what may be typed next, as a shell reads it."""
     model = str(metrics.get("model") or run or "<run>")
-    other = "val" if metrics.get("split") == "test" else "test"
     overlay = " overlay=true" if "miou" in metrics else ""
     commands = [
-        f"python evaluate.py {argument('run', model)} split={other}",
+        f"python evaluate.py {argument('run', model)} {argument('split', split)}"
+        for split in _other_splits(metrics, run)
+    ]
+    commands += [
         f"python predict.py {argument('model', model)} input=<images> output=<folder>{overlay}",
     ]
     if run is not None and "miou" in metrics:
-        commands.append(f"python compare.py 'runs=[{run},<another run>]'")
+        commands.append(f"python compare.py {argument('runs', [str(run), 'another_run'])}")
     return commands
+
+
+def _other_splits(metrics: Mapping[str, Any], run: Path | None) -> list[str]:
+    """Return what else there is to score: a training scores test where there is one."""
+    trained = (run and read_metrics(run)) or {}
+    there = ["val"] if run is not None else []
+    if trained.get("split") == "test":
+        there.append("test")
+    return [split for split in there if split != metrics.get("split")]
 
 
 def _pictures(scoring: Path, scored: ScoredImages | None) -> dict[str, Any]:

@@ -50,7 +50,7 @@ def default_settings() -> dict[str, Any]:
     return settings(loader.load_configuration("train", [], RunMode.RUN))
 
 
-def read_settings(run: Path | None) -> dict[str, Any] | None:
+def kept_settings(run: Path | None) -> dict[str, Any] | None:
     """Return the configuration of a run, None where there is none."""
     path = None if run is None else run / CONFIG
     if path is None or not path.is_file():
@@ -59,7 +59,7 @@ def read_settings(run: Path | None) -> dict[str, Any] | None:
     return values if isinstance(values, dict) else None
 
 
-def read_facts(run: Path | None) -> dict[str, Any] | None:
+def kept_facts(run: Path | None) -> dict[str, Any] | None:
     """Return the environment of a run, None where none was kept."""
     found = None if run is None else read_json(run / "environment.json")
     return None if found is None else {key: found[key] for key in found if key not in NOT_SHOWN}

@@ -7,11 +7,14 @@ from pathlib import Path
 
 import plotly.graph_objects as go
 
+from segmentation.errors import DataError
+from segmentation.evaluation.slice_rows import COLUMNS, FILE
 from segmentation.report.chart import (
     INK,
     SERIES,
     Chart,
     figure,
+    label,
     name_axis,
     percent_axis,
     plain,
@@ -19,30 +22,60 @@ from segmentation.report.chart import (
 )
 from segmentation.report.table import Grid, Row, interval, number, points
 
+NUMBERS = COLUMNS[2:]
+CLASS_ALONE = "size"
+"""The slices that score a single class, whose name begins their value."""
 
-def read_slices(scoring: Path) -> list[dict[str, str]]:
-    """Return the rows of `slices.csv`; none where there is no such file."""
-    path = scoring / "slices.csv"
+Slices = Sequence[Mapping[str, str]]
+
+
+def read_slices(scoring: Path) -> Slices:
+    """Return the rows of `slices.csv`; none where there is no such file.
+
+    Raises:
+        DataError: the file is damaged.
+    """
+    path = scoring / FILE
     if not path.is_file():
         return []
-    with path.open(newline="", encoding="utf-8") as file:
-        return list(csv.DictReader(file))
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            table = csv.DictReader(file, strict=True)
+            rows = list(table)
+            missing = set(COLUMNS) - {*(table.fieldnames or [])}
+        for row in rows:
+            if None in row or None in row.values():
+                raise ValueError("a row is longer or shorter than its head")
+            for key in NUMBERS:
+                _float(row.get(key, ""))
+    except (OSError, ValueError, csv.Error) as error:
+        raise DataError(f"{path} is damaged: {error}") from error
+    if missing:
+        raise DataError(f"{path} is damaged: it has no {', '.join(sorted(missing))}")
+    return rows
 
 
-def slices_chart(rows: Sequence[Mapping[str, str]]) -> Chart:
-    """Draw the mIoU of each slice, and its difference, with intervals."""
-    names = [f"{row['slice']}: {row['value']}" for row in rows]
-    figures = {
-        "mIoU": _dots(names, rows, ("miou", "low", "high"), "mIoU"),
-        "difference": _dots(
-            names, rows, ("difference", "difference_low", "difference_high"), "difference of mIoU"
-        ),
-    }
-    worst = [(_float(row["difference"]), name) for row, name in zip(rows, names, strict=True)]
-    known = sorted((value, name) for value, name in worst if value is not None)
-    said = f"mIoU of {len(rows)} slices with 95% intervals."
-    if known:
-        said += f" Largest loss: {known[0][1]} ({100 * known[0][0]:+.1f} points)."
+def slices_chart(rows: Slices) -> Chart:
+    """Draw the scores of the slices of each kind, and their differences, with intervals."""
+    figures = {}
+    for kind in dict.fromkeys(row["slice"] for row in rows):
+        some = [row for row in rows if row["slice"] == kind]
+        score = "IoU of the class" if kind == CLASS_ALONE else "mIoU"
+        figures[kind] = _dots(some, ("miou", "low", "high"), score)
+        figures[f"{kind}: difference"] = _dots(
+            some, ("difference", "difference_low", "difference_high"), f"difference of {score}"
+        )
+    known = [
+        (found, f"{row['slice']}: {row['value']}")
+        for row in rows
+        if (found := _float(row["difference"])) is not None
+    ]
+    alone = any(row["slice"] == CLASS_ALONE for row in rows)
+    score = "mIoU, for size the IoU of a class" if alone else "mIoU"
+    said = f"Scores of {len(rows)} slices with 95% intervals: {score}."
+    if known and min(known)[0] < 0:
+        loss, name = min(known)
+        said += f" Largest loss: {name} ({100 * loss:+.1f} points)."
     table: list[Row] = [
         [
             row["slice"],
@@ -52,16 +85,26 @@ def slices_chart(rows: Sequence[Mapping[str, str]]) -> Chart:
             interval(_ends(row, "low", "high")),
             points(_float(row["difference"])),
             interval(_ends(row, "difference_low", "difference_high")),
+            number(_float(row["p_holm"]), ".2g"),
         ]
         for row in rows
     ]
-    heads = ["slice", "value", "images", "mIoU %", "95% interval", "difference", "its interval"]
-    return Chart("slices", said, figures, Grid("scores by slice", heads, table))
+    heads = [
+        "slice", "value", "images", "mIoU or IoU %" if alone else "mIoU %", "95% interval",
+        "difference", "its interval", "p corrected",
+    ]  # fmt: skip
+    return Chart("slices", said, figures, Grid("scores by slice", heads, table), "Slices by")
 
 
-def _dots(
-    names: Sequence[str], rows: Sequence[Mapping[str, str]], keys: tuple[str, str, str], title: str
-) -> go.Figure:
+def slice_axis(values: Sequence[str]) -> dict[str, object]:
+    """Return the axis of some slices; what follows the first comma has a line of its own."""
+    axis = name_axis(values)
+    lines = ["<br>".join(map(label, value.split(", ", 1))) for value in values]
+    # Where the cut makes two lines alike, the axis of names knows how to tell them apart.
+    return axis | {"ticktext": lines} if len(set(lines)) == len(lines) else axis
+
+
+def _dots(rows: Slices, keys: tuple[str, str, str], title: str) -> go.Figure:
     held = [
         (index, value)
         for index, row in enumerate(rows)
@@ -69,9 +112,10 @@ def _dots(
     ]
     values = [value for _, value in held]
     ends = [_ends(rows[index], *keys[1:]) for index, _ in held]
+    names = [row["value"] for row in rows]
     drawn = figure(
-        70 + 26 * len(names),
-        yaxis=name_axis(names),
+        90 + 36 * len(names),
+        yaxis=slice_axis(names),
         xaxis=percent_axis(title, zeroline=True),
         showlegend=False,
     )

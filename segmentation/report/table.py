@@ -4,6 +4,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from segmentation.console import duration
+
 DASH = "–"
 
 
@@ -70,13 +72,11 @@ def interval(ends: Sequence[float] | None) -> Cell:
     return Cell(f"{100 * ends[0]:.1f} to {100 * ends[1]:.1f}", ends[0])
 
 
-def duration(seconds: float | None) -> Cell:
-    """Return seconds as a cell in hours and minutes."""
+def time_taken(seconds: float | None) -> Cell:
+    """Return seconds as a cell, as every command says them."""
     if seconds is None or not math.isfinite(seconds):
         return Cell(DASH)
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return Cell(f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}", seconds)
+    return Cell(duration(seconds), seconds)
 
 
 def number_cells(texts: Sequence[str], values: Sequence[float | None]) -> list[Cell]:

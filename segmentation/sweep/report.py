@@ -5,11 +5,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from segmentation.console import duration
 from segmentation.directories import read_metrics, working
 from segmentation.errors import ConfigError
 from segmentation.pages import write_page
 from segmentation.sweep.state import read_job
-from segmentation.sweep.table import Row, counted, duration, groups
+from segmentation.sweep.table import Row, counted, groups
 from segmentation.whole_files import read_json, write_json
 
 if TYPE_CHECKING:

@@ -11,6 +11,7 @@ from typing import Any
 from rich.markup import escape
 from rich.table import Table
 
+from segmentation.console import duration
 from segmentation.sweep.state import JobState
 
 REPEATS = ("seed", "data.fold")
@@ -197,10 +198,3 @@ def group_table(found: Sequence[Group]) -> Table:
         spread = "–" if one.std is None else f"{one.std:.4f}"
         table.add_row(escape(one.overrides), str(one.jobs), f"{one.mean:.4f}", spread)
     return table
-
-
-def duration(seconds: float) -> str:
-    """Return seconds as ``m:ss`` or ``h:mm:ss``."""
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

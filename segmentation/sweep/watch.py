@@ -14,7 +14,7 @@ from types import FrameType
 from filelock import FileLock
 from rich.console import Console
 
-from segmentation.console import argument
+from segmentation.console import argument, duration
 from segmentation.directories import working
 from segmentation.sweep import table
 from segmentation.sweep.allotment import acquired
@@ -191,7 +191,7 @@ class Watch:
         job = row.job
         assert job is not None
         score = "" if job.score is None else f"  score {job.score:.4f}"
-        time_ = "" if job.state == "running" else f"  {table.duration(job.seconds)}"
+        time_ = "" if job.state == "running" else f"  {duration(job.seconds)}"
         self._print(f"{progress} {job.state}{score}{time_}  {row.name}")
         if job.state == "failed":
             self._print("\n".join(f"    {line}" for line in job.error.split("\n")))

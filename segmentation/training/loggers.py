@@ -23,6 +23,7 @@ from pytorch_lightning.loggers import WandbLogger as LightningWandbLogger
 from pytorch_lightning.loggers.logger import rank_zero_experiment
 from pytorch_lightning.utilities import rank_zero_only
 
+from segmentation.errors import ConfigError
 from segmentation.redaction import redacted
 from segmentation.training.forgiving import Forgiving, short
 from segmentation.training.wandb_log import mend_parts
@@ -55,6 +56,7 @@ class WandbLogger(Forgiving, LightningWandbLogger):
         name: what the run is called; None for the name of the run directory.
         group: the group of runs it is shown in; None for what `WANDB_RUN_GROUP` says.
         tags: its tags.
+        pictures: whether images, masks and `report.html` are logged; else numbers alone.
         offline: why it must not be online, for the log; None: it may.
     """
 
@@ -68,6 +70,7 @@ class WandbLogger(Forgiving, LightningWandbLogger):
         name: str | None = None,
         group: str | None = None,
         tags: Sequence[str] | None = None,
+        pictures: bool = True,
         offline: str | None = None,
     ) -> None:
         folder = Path(save_dir).absolute()
@@ -79,6 +82,9 @@ class WandbLogger(Forgiving, LightningWandbLogger):
             group=group,
             tags=list(tags) if tags else None,
         )
+        if not isinstance(pictures, bool):
+            raise ConfigError(f"logger.wandb.pictures={pictures}: type true or false.")
+        self.pictures = pictures
         self._folder = folder
         self._stays_offline = offline
 

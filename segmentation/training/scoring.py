@@ -93,6 +93,15 @@ class ScoringModule(pl.LightningModule):
 
     def on_validation_epoch_end(self) -> None:
         """Gather what was kept on all ranks."""
+        self._gather()
+
+    def on_test_epoch_end(self) -> None:
+        """Gather what was kept on all ranks, details too."""
+        self._gather()  # a module that trains does more at the end of a validation
+        if self.per_image_details is not None:
+            self.details = self.per_image_details.compute()
+
+    def _gather(self) -> None:
         if self.per_image is not None:
             self.confusion = self.per_image.compute()
         if self.per_image_targets is not None:
@@ -100,12 +109,6 @@ class ScoringModule(pl.LightningModule):
             self.predictions = TargetPredictions(self.per_image_targets.columns, **arrays)
 
     on_test_epoch_start = on_validation_epoch_start
-
-    def on_test_epoch_end(self) -> None:
-        """Gather what was kept on all ranks, details too."""
-        self.on_validation_epoch_end()
-        if self.per_image_details is not None:
-            self.details = self.per_image_details.compute()
 
     def _targets(self, outputs: Sequence[Outputs], batch: Batch) -> tuple[Tensor, ...]:
         """Return what `PerImageTargets` keeps."""

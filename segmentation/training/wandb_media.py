@@ -10,8 +10,8 @@ from segmentation.pictures import Samples, evenly_spaced, example
 from segmentation.training.loggers import WandbLogger
 from segmentation.training.scoring import ScoringModule
 from segmentation.training.wandb_tables import (
+    class_table,
     confusion_plot,
-    iou_table,
     masked_image,
     target_table,
 )
@@ -78,7 +78,7 @@ class WandbMedia(pl.Callback):
             logger.check_server()
             if classes is not None and pl_module.confusion is not None:
                 confusion = pl_module.confusion.sum(axis=0)
-                _log(logger, trainer, {"val/classes": iou_table(confusion, classes)})
+                _log(logger, trainer, {"val/classes": class_table(confusion, classes.names)})
                 title = "Confusion matrix of the validation split"
                 chart = confusion_plot(confusion, classes.names, title)
                 _log(logger, trainer, {"val/confusion": chart})
@@ -90,7 +90,7 @@ class WandbMedia(pl.Callback):
     def _log_masks(self, logger: WandbLogger, trainer: pl.Trainer, module: ScoringModule) -> None:
         self._pictured = self._validations
         classes = module.classes
-        if classes is None:
+        if classes is None or not logger.pictures:
             return
         dataset = _validation_samples(trainer)
         shown = [

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import cv2
 import numpy as np
 
-from segmentation.classes import VOID, ClassTable
+from segmentation.classes import VOID
 from segmentation.pictures import Example
 from segmentation.scores import scores
 
@@ -36,17 +36,30 @@ def target_table(result: Mapping[str, Any]) -> "wandb.Table":
     return wandb.Table(["column", "score", "value"], rows)
 
 
-def iou_table(confusion: np.ndarray, classes: ClassTable) -> "wandb.Table":
-    """Return one row for each class: name, IoU, recall, share of the labelled pixels."""
+def class_table(
+    confusion: np.ndarray,
+    names: Sequence[str],
+    further: Mapping[str, Mapping[str, float | None]] | None = None,
+) -> "wandb.Table":
+    """Return one row for each class: name, share of the labelled pixels, IoU, accuracy (recall).
+
+    Args:
+        confusion: (C, C), rows are the truth.
+        names: of the classes.
+        further: more columns, title -> {class: value}; a class that is missing has none.
+    """
     import wandb
 
+    further = further or {}
     result = scores(confusion)
     share = confusion.sum(axis=1) / max(1, confusion.sum())
     rows = [
         [name, *(None if np.isnan(value) else float(value) for value in values)]
-        for name, *values in zip(classes.names, result.iou, result.accuracy, share, strict=True)
+        + [column.get(name) for column in further.values()]
+        for name, *values in zip(names, share, result.iou, result.accuracy, strict=True)
     ]
-    return wandb.Table(columns=["class", "IoU", "recall", "share of pixels"], data=rows)
+    columns = ["class", "share of pixels", "IoU", "accuracy", *further]
+    return wandb.Table(columns=columns, data=rows)  # type: ignore[arg-type]
 
 
 def confusion_plot(

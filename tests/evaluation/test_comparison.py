@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 from populations import Scenes, scored
 
 from segmentation.errors import ConfigError, DataError
+from segmentation.evaluation import comparison
 from segmentation.evaluation.comparison import compare
 from segmentation.evaluation.verdict import NOT_DISTINGUISHABLE
 
@@ -51,7 +52,7 @@ def test_runs_that_predict_the_same_do_not_differ():
     assert (difference.miou.interval.low, difference.miou.interval.high) == (0, 0)
     assert all(one.value == 0 for one in difference.classes.values())
     assert set(difference.classes_p_holm.values()) == {1.0}
-    assert difference.verdict == f"{NOT_DISTINGUISHABLE} (p = 1)"
+    assert difference.verdict == f"{NOT_DISTINGUISHABLE} from {difference.second} (p = 1)"
 
 
 @settings(max_examples=10, deadline=None)
@@ -124,9 +125,35 @@ def test_frames_of_given_sequences_are_drawn_in_blocks():
         compare(runs, groups=dict.fromkeys(names[1:], "x"))
 
 
-def test_too_few_resamples_for_many_comparisons_are_said():
+def test_many_pairs_and_classes_get_the_resamples_that_they_need():
+    found = compare(models(40, **{f"m{n}": 0.8 * n for n in range(8)}), resamples=1000)
+    pairs, classes = 28, 5
+    assert found.resampling.startswith(f"{80 * pairs * classes:,} bootstrap resamples")
+    assert not any("too few" in note for note in found.notes)
+    clear = found.pairs["m0", "m7"].classes_p_holm
+    assert min(clear.values()) <= 0.05
+    assert not any("m0" in winner.rivals for winner in found.winners.values())
+
+
+def test_too_few_resamples_for_many_comparisons_are_said(monkeypatch):
+    monkeypatch.setattr(comparison, "MOST_VALUES", 200 * 10 * 6)
     found = compare(models(20, **{f"m{n}": 0.0 for n in range(5)}), resamples=200)
-    assert any("200 resamples are too few for 10 comparisons" in note for note in found.notes)
+    said = [note for note in found.notes if "200 resamples are too few" in note]
+    assert ["10 comparisons:" in said[0], "50 comparisons by class:" in said[1]] == [True, True]
+    assert "Take resamples=10000, or compare fewer" in said[1]
+
+
+def test_the_order_of_seeds_changes_no_digit():
+    random = np.random.default_rng(0)
+    scenes = Scenes(random, 40)
+    several = [scored(scenes.predict(0.2 * random.normal())) for _ in range(3)]
+    other = [scored(scenes.predict())]
+    one, two = (
+        compare({"several": runs, "other": other}, resamples=RESAMPLES)
+        for runs in (several, [several[i] for i in (2, 0, 1)])
+    )
+    assert repr(one) == repr(two)
+    assert one.pairs == two.pairs
 
 
 def test_nothing_to_compare_is_refused():

@@ -16,6 +16,7 @@ from segmentation.evaluation.frames import (
     HIGHEST,
     class_frame,
     comparison_frame,
+    in_words,
     records,
     shown,
     shown_classes,
@@ -81,14 +82,14 @@ def test_classes_and_their_winners(made):
     assert frame["class"].tolist() == list(CLASSES.names)
     for row in frame.to_dict("records"):
         winner = comparison.winners[row["class"]]
-        assert (row["best"], row["not_distinguishable"]) == (winner.best, "; ".join(winner.rivals))
+        assert (row["best"], row["not_distinguishable"]) == (winner.best, winner.rivals)
         for entry in comparison.entries:
             assert row[f"iou: {entry.name}"] == entry.classes[row["class"]].value
 
 
 def test_csv_reads_back_as_it_was(made):
     comparison, contenders = made
-    for frame in (comparison_frame(comparison, contenders), class_frame(comparison)):
+    for frame in (comparison_frame(comparison, contenders), in_words(class_frame(comparison))):
         text = frame.to_csv(index=False)
         kinds = {key: kind for key, kind in frame.dtypes.items() if str(kind) in ("Int64", "int64")}
         again = pd.read_csv(io.StringIO(text), dtype=kinds)
@@ -118,6 +119,22 @@ def test_winners_and_rivals_are_marked(made):
         others = {entry.name for entry in comparison.entries} - {winner.best, *winner.rivals}
         assert not any(texts.loc[name, other].endswith(("=", "*")) for other in others)
     assert any(winner.rivals for winner in comparison.winners.values())
+
+
+def test_names_are_never_read_back_out_of_text():
+    runs = {"class": [scored(0.2)], "a; b": [scored(0.2, 1)], "a": [scored(-0.2)]}
+    frame = class_frame(compare(runs, resamples=500))
+    assert frame["class"].tolist() == list(CLASSES.names)
+    marked = shown_classes(frame)
+    assert set(marked.columns) == {"class", "class*", "a; b", "a"}
+    for name, best, rivals in zip(
+        frame["class"], frame["best"], frame["not_distinguishable"], strict=True
+    ):
+        texts = marked.set_index("class").loc[name]
+        assert [head for head, text in texts.items() if text.endswith("*")] == [best]
+        assert [head for head, text in texts.items() if text.endswith("=")] == list(rivals)
+    assert {*frame["best"]} | {*sum(frame["not_distinguishable"], ())} == {"class*", "a; b"}
+    assert set(in_words(frame)["not_distinguishable"].dropna()) <= {"class*", "a; b"}
 
 
 def cells(line):

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from segmentation.evaluation.holm import holm
+from segmentation.evaluation.holm import enough, holm
 
 P = arrays(np.float64, st.integers(1, 12), elements=st.floats(0, 1))
 
@@ -36,3 +36,10 @@ def test_never_smaller_and_in_the_same_order(p):
     assert (adjusted >= p).all()
     assert (adjusted <= 1).all()
     assert (np.diff(adjusted[np.argsort(p)]) >= 0).all()
+
+
+def test_with_enough_resamples_the_least_p_value_survives_the_correction():
+    assert enough(2) == 10_000
+    comparisons = 500
+    p = np.full(comparisons, 2 / (enough(comparisons) + 1))
+    assert holm(p).max() <= 0.05

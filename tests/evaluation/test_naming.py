@@ -49,6 +49,8 @@ def test_what_differs_within_one_kind_is_said_by_key():
         ("data__size", ([32, 32], [64, 64]), ["size=[32,32]", "size=[64,64]"]),
         ("inference__flip", (None, True), ["plain", "flip=true"]),
         ("checkpoint", (None, "last"), ["best", "last"]),
+        ("scored__size", (None, [8, 8]), ["scored as trained", "size=[8,8]"]),
+        ("trained_on", ("3f2abc", "11deff"), ["train data 3f2a", "train data 11de"]),
         (
             "callbacks",
             ({}, {"ema": {"_target_": "pytorch_lightning.callbacks.EMAWeightAveraging"}}),

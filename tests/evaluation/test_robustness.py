@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from populations import Scenes, scored
 
+from segmentation.evaluation.iou import Counts
 from segmentation.evaluation.robustness import Robustness, score_corruptions
 from segmentation.evaluation.slice_rows import COLUMNS, distinguishable
 
@@ -16,8 +17,8 @@ def test_the_summary_by_hand():
     worst = np.array([[0, 10], [10, 0]])  # 0, 0
     table, summary, _ = score_corruptions(
         scored([clean] * 6),
-        {("fog", 1): np.array([worse] * 6), ("fog", 5): np.array([worst] * 6),
-         ("noise", 1): np.array([clean] * 6)},
+        {("fog", 1): Counts.of(np.array([worse] * 6)), ("fog", 5): Counts.of(np.array([worst] * 6)),
+         ("noise", 1): Counts.of(np.array([clean] * 6))},
         resamples=100,
     )  # fmt: skip
     before, after = (8 / 10 + 10 / 12) / 2, (5 / 10 + 10 / 15) / 2
@@ -45,7 +46,7 @@ def test_a_class_that_only_the_corrupted_images_predict_is_no_class_more():
     clean = np.array([[8, 2, 0], [0, 10, 0], [0, 0, 0]])
     strange = np.array([[8, 2, 0], [0, 9, 1], [0, 0, 0]])
     table, *_ = score_corruptions(
-        scored([clean] * 6), {("fog", 1): np.array([strange] * 6)}, resamples=100
+        scored([clean] * 6), {("fog", 1): Counts.of(np.array([strange] * 6))}, resamples=100
     )
     assert table["miou"][0] == pytest.approx((8 / 10 + 9 / 12) / 2)
 
@@ -56,7 +57,7 @@ def test_the_same_images_are_drawn_for_both():
     scenes = Scenes(np.random.default_rng(0), 30, common=True)
     clean = scenes.predict(own=0)
     corrupted = scenes.predict(better=-0.15, own=0)
-    table, *_ = score_corruptions(scored(clean), {("fog", 1): corrupted})
+    table, *_ = score_corruptions(scored(clean), {("fog", 1): Counts.of(corrupted)})
     row = table.iloc[0]
     assert row.difference_high < 0
     assert row.p_holm < 0.05

@@ -1,10 +1,17 @@
 """What was scored of what a user names."""
 
+import os
+
 import pytest
 from made_runs import confusion, settings, write_begun, write_run, write_scoring
 
 from segmentation.errors import DataError
-from segmentation.evaluation.scorings import common_split, scorings
+from segmentation.evaluation.scorings import scorings as found_of
+
+
+def scorings(named):
+    """Return by split what goes first."""
+    return {split: some[0] for split, some in found_of(named).splits.items()}
 
 
 @pytest.fixture
@@ -96,35 +103,52 @@ def test_damaged_metrics_are_refused(run):
         scorings(run)
 
 
-def test_test_goes_before_val(tmp_path):
-    both, one = {"val": 0, "test": 0}, {"val": 0}
-    assert common_split({tmp_path: both}, None) == "test"
-    assert common_split({tmp_path: both}, "val") == "val"
-    assert common_split({tmp_path: both, tmp_path / "x": one}, None) == "val"
-    assert common_split({tmp_path: {"train": 0}}, None) == "train"
+def aged(directory, seconds):
+    """Make a scoring older than it is."""
+    path = directory / "metrics.json"
+    then = path.stat().st_mtime - seconds
+    os.utime(path, (then, then))
 
 
-def test_without_a_common_split_it_is_said_what_to_type(tmp_path):
-    found = {tmp_path / "a": {"test": 0}, tmp_path / "b": {"test": 0}, tmp_path / "c": {"val": 0}}
-    with pytest.raises(DataError) as error:
-        common_split(found, None)
-    message = str(error.value)
-    assert "not all scored on one split" in message
-    assert f"{tmp_path / 'c'}: val" in message
-    assert message.endswith(
-        f"Score what is missing:\n  python evaluate.py run={tmp_path / 'c'} split=test"
-    )
-    with pytest.raises(DataError, match=r"not all scored on split=val") as error:
-        common_split(found, "val")
-    assert str(error.value).count("python evaluate.py") == 2
+@pytest.mark.parametrize(
+    ("ours", "theirs", "age", "taken"),
+    [
+        ("a", "a", 60, True),  # weights decide, whatever the time
+        ("a", "b", 0, False),
+        ("a", None, 0, True),
+        (None, "b", 60, False),
+        (None, None, 0, True),
+        (None, None, 60, False),
+    ],
+)
+def test_a_scoring_of_other_weights_is_left_out(tmp_path, ours, theirs, age, taken):
+    run = write_run(tmp_path / "run", split="test", weights=ours)
+    folder = evaluated(run, "test", "test", weights=theirs)
+    aged(folder, age)
+    found = found_of(run)
+    assert [one.directory for one in found.splits["test"]] == ([folder] * taken + [run])
+    said = [f"{folder} is left out: " in note for note in found.notes]
+    assert said == ([] if taken else [True])
 
 
-def test_a_scoring_that_is_missing_is_said_of_its_run(tmp_path):
-    found = {tmp_path / "a/evaluation/val": {"val": 0}, tmp_path / "b": {"test": 0}}
-    with pytest.raises(DataError, match=rf"run={tmp_path}/a split=test"):
-        common_split(found, "test")
+def test_a_stale_scoring_that_is_named_is_taken_and_said(tmp_path):
+    run = write_run(tmp_path / "run", split="test", weights="a")
+    found = found_of(evaluated(run, "val_flip", weights="b"))
+    assert "other weights than the run has now" in found.notes[0]
+    assert found_of(evaluated(run, "val_flip", weights="a")).notes == ()
 
 
-def test_a_split_that_is_none_is_refused(tmp_path):
-    with pytest.raises(DataError, match=r"split=tset. Did you mean 'test'\?"):
-        common_split({tmp_path: {"val": 0}}, "tset")
+def test_what_an_unfinished_training_had_is_said(tmp_path):
+    run = write_begun(tmp_path / "run", settings())
+    evaluated(run, "val")
+    assert "is not finished: what it had by then was scored" in found_of(run).notes[0]
+
+
+def test_scorings_with_a_number_come_after_the_plain_ones(run):
+    later = [evaluated(run, f"test-{number}", "test") for number in (10, 2)]
+    plain = evaluated(run, "test", "test")
+    evaluated(run, "test-3", "val")  # its name is not what it says
+    evaluated(run, "test_flip", "test")
+    (evaluated(run, "test-4", "test") / "metrics.json").unlink()  # it is being written
+    taken = [one.directory for one in found_of(run).splits["test"]]
+    assert taken == [plain, run, later[1], later[0]]

@@ -53,6 +53,13 @@ def test_few_different_numbers_stand_for_themselves():
     assert sorted(chosen(slices)) == ["1", "2", "2.5"]
 
 
+def test_numbers_that_differ_in_their_last_digit_are_two():
+    numbers = [1234567.0] * 6 + [1234568.0] * 6 + [0.1] * 6
+    run = scored(np.ones((18, 2, 2), int))
+    slices, _ = find_slices(run, pd.DataFrame({"a": numbers}, index=list(run.names)))
+    assert {one.value for one in slices} == {"1234567", "1234568", "0.1"}
+
+
 def test_small_slices_and_too_many_are_left_out_and_named():
     run = run_of(6 * 14 + 2)
     cells = [f"town {i // 6:02d}" for i in range(6 * 14)] + ["farm", "farm"]

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from populations import Scenes
 
+from segmentation import whole_files
 from segmentation.classes import ClassTable
 from segmentation.errors import DataError
 from segmentation.evaluation import stored
@@ -155,7 +156,7 @@ def test_damaged_metrics_are_refused(run, text, reason):
 
 
 def test_metrics_too_large_are_refused(run, monkeypatch):
-    monkeypatch.setattr(stored, "MOST_JSON", 10)
+    monkeypatch.setattr(whole_files, "MOST_JSON", 10)
     with pytest.raises(DataError, match=r"metrics.json is damaged: it is larger than 10 bytes"):
         read_scored(run)
 

@@ -129,6 +129,10 @@ def test_paths_that_hold_no_model(tmp_path):
         load_model(tmp_path / "absent")
     with pytest.raises(ModelError, match=r"no run directory with checkpoints/best.ckpt"):
         load_model(tmp_path)
+    (tmp_path / "sweep").mkdir()
+    (tmp_path / "sweep/jobs.csv").write_text("")
+    with pytest.raises(ModelError, match="is a sweep: name one of its runs"):
+        load_model(tmp_path / "sweep")
     (tmp_path / "checkpoints").mkdir()
     (tmp_path / "checkpoints/last.ckpt").write_bytes(b"")
     with pytest.raises(ModelError, match=r"It has .*last.ckpt: give that"):

@@ -27,6 +27,7 @@ def export_any_size(model):
             torch.testing.assert_close(exported.module()(images), model(images))
 
 
+@pytest.mark.slow
 def test_one_exported_graph_serves_every_size(unet):
     export_any_size(unet)
 

@@ -89,12 +89,19 @@ def test_a_model_of_targets_alone_serves_no_segmentation(tmp_path):
         warm_start(unet(CLASSES, 0), tmp_path, CLASSES)
 
 
-@pytest.mark.parametrize("place", ["", "model"])
-def test_an_encoder_alone_comes_from_a_directory_too(earlier, tmp_path, place):
+@pytest.mark.parametrize("place", ["model.safetensors", "model", "checkpoints/best.ckpt"])
+def test_an_encoder_alone_comes_from_a_directory_too_with_its_normalisation(
+    earlier, tmp_path, place
+):
     before, path = earlier
-    if place:
+    if place != "model.safetensors":
         path = tmp_path / "run"
+    if place == "model":
         save_model(before, path / place, CLASSES, None)
+    if place == "checkpoints/best.ckpt":
+        (path / place).parent.mkdir(parents=True)
+        state = {f"model.{key}": value for key, value in before.state_dict().items()}
+        torch.save({"state_dict": state}, path / place)
     encoder = Encoder("test_resnet", weights=str(path))
     assert encoder.mean == (127.0, 126.0, 125.0)
     for key, value in before.encoder.body.state_dict().items():

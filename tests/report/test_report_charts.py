@@ -2,6 +2,8 @@
 
 import json
 import math
+from dataclasses import replace
+from html import unescape
 
 import numpy as np
 import pytest
@@ -9,15 +11,27 @@ from hypothesis import given
 from hypothesis import strategies as st
 from made_scorings import CLASSES, CSV, HOSTILE, make_comparison, make_scoring
 
+from segmentation.console import duration
+from segmentation.evaluation.slice_rows import COLUMNS
 from segmentation.pages import script
-from segmentation.report.chart import COLORS, SERIES, harmless, label, whiskers
-from segmentation.report.class_bars import class_bars
+from segmentation.report.chart import (
+    COLORS,
+    LONGEST,
+    SERIES,
+    harmless,
+    label,
+    labels,
+    style,
+    whiskers,
+)
+from segmentation.report.class_scores import class_scores
 from segmentation.report.confusion import confusion_map
 from segmentation.report.cost import cost_chart, front
-from segmentation.report.curves import learning_curves, overlaid_curves, read_curves
+from segmentation.report.curves import Curves, learning_curves, overlaid_curves, read_curves
 from segmentation.report.reliability import reliability
 from segmentation.report.scores import read_scoring
-from segmentation.report.table import Cell, Grid, duration, interval, number, points
+from segmentation.report.slices import slices_chart
+from segmentation.report.table import Cell, Grid, interval, number, points, time_taken
 
 
 @pytest.fixture(scope="module")
@@ -25,13 +39,13 @@ def scoring(tmp_path_factory):
     return read_scoring(make_scoring(tmp_path_factory.mktemp("scoring")))
 
 
-def test_bars_have_the_scores_and_the_ends_of_their_intervals(scoring):
-    (bars,) = class_bars(scoring, scoring.scored).figures["IoU"].data
+def test_dots_have_the_scores_and_the_ends_of_their_intervals(scoring):
+    (dots,) = class_scores(scoring, scoring.scored).figures["IoU"].data
     for place, name in enumerate(CLASSES.names):
-        assert bars.x[place] == scoring.metrics["iou"][name]
+        assert dots.x[place] == scoring.metrics["iou"][name]
         low, high = scoring.class_ends(name)
-        assert bars.x[place] - bars.error_x.arrayminus[place] == pytest.approx(low)
-        assert bars.x[place] + bars.error_x.array[place] == pytest.approx(high)
+        assert dots.x[place] - dots.error_x.arrayminus[place] == pytest.approx(low)
+        assert dots.x[place] + dots.error_x.array[place] == pytest.approx(high)
 
 
 def test_the_heatmap_can_be_read_by_row_by_column_and_in_pixels(scoring):
@@ -50,6 +64,28 @@ def test_the_heatmap_can_be_read_by_row_by_column_and_in_pixels(scoring):
     truth, guess = np.unravel_index(wrong.argmax(), wrong.shape)
     assert [first[0].text, first[1].text] == [CLASSES.names[truth], CLASSES.names[guess]]
     assert first[4].value == wrong.max()
+    (matrix,) = confusion_map(scoring.scored).more.values()
+    assert matrix.heads == ["truth", *CLASSES.names]
+    assert [[cell.value for cell in row[1:]] for row in matrix.cells] == total.tolist()
+
+
+def test_a_matrix_of_more_classes_is_taller_and_its_cells_touch(scoring):
+    heights = []
+    for count in (4, 14, 15, 60):
+        table = tuple(f"class {number}" for number in range(count))
+        matrix = np.ones((1, count, count), np.int64)
+        drawn = confusion_map(
+            replace(scoring.scored, names=("a",), confusion=matrix, classes=table)
+        )
+        one = drawn.figures["pixels"]
+        heights.append(one.layout.height)
+        assert one.data[0].xgap == one.data[0].ygap == (1 if count <= 14 else 0)
+        for axis in (one.layout.xaxis, one.layout.yaxis):
+            assert len(axis.ticktext) == len(axis.tickvals) <= max(30, 14)
+            assert [f"class {place}" for place in axis.tickvals] == list(axis.ticktext)
+        assert len(one.layout.xaxis.ticktext) >= min(count, 26)
+    assert heights == sorted(heights)
+    assert heights[-1] == 1100
 
 
 def test_the_reliability_diagram_says_how_many_are_right_at_each_confidence(scoring):
@@ -61,6 +97,11 @@ def test_the_reliability_diagram_says_how_many_are_right_at_each_confidence(scor
     assert line.y == pytest.approx((counts[:, 1] / np.maximum(counts[:, 0], 1))[held])
     assert line.x == pytest.approx((np.flatnonzero(held) + 0.5) / 15, abs=1e-6)
     assert sum(bars.y) == pytest.approx(1)
+    (by_class,) = chart.more.values()
+    pixels = dict.fromkeys(CLASSES.names, 0.0)
+    for name, _, _, held in by_class.cells:
+        pixels[name.text] += held.value
+    assert list(pixels.values()) == scoring.scored.calibration[..., 0].sum(axis=(0, 2)).tolist()
 
 
 def test_curves_are_read_by_epoch_from_1_and_equal_rates_are_one(tmp_path):
@@ -71,12 +112,23 @@ def test_curves_are_read_by_epoch_from_1_and_equal_rates_are_one(tmp_path):
     assert curves.scores == {"val/miou": ([1, 2, 3], [0.2, 0.5, 0.4])}
     assert curves.rates == {"learning rate": ([0], [0.001])}
     assert list(learning_curves(curves).figures) == ["loss", "scores on val", "learning rate"]
+    (rates,) = learning_curves(curves).more.values()
+    assert rates.cells == [[Cell("0", 0), Cell("0.001", 0.001)]]
     both = overlaid_curves({"a": [curves, curves], "b": [curves]})
     lines = both.figures["mIoU on val"].data
     assert [line.showlegend for line in lines] == [True, False, True]
     assert [line.line.dash for line in lines] == ["solid", "dash", "solid"]
     assert lines[0].line.color == lines[1].line.color != lines[2].line.color
     assert overlaid_curves({}) is None
+    assert overlaid_curves({"a": []}) is None
+    without = overlaid_curves({"a": [], "b": [curves]})  # looks as it does beside a
+    assert without.figures["mIoU on val"].data[0].line.color == lines[2].line.color
+    assert "of b over" in without.said
+
+
+def test_of_equal_epochs_the_first_is_the_best_whose_checkpoint_is_kept():
+    curves = Curves({}, {"val/miou": ([1, 2, 3, 4], [0.1, 0.5, 0.5, 0.4])}, {})
+    assert "best in epoch 2: 50.0%" in learning_curves(curves).said
 
 
 @given(
@@ -120,6 +172,59 @@ def test_names_are_text_for_plotly_and_short_at_an_axis():
     assert label("x" * 30) == "x" * 17 + "…"
 
 
+@given(st.lists(st.text(alphabet="ab <…", max_size=40), unique=True, max_size=12))
+def test_names_that_differ_look_different_at_an_axis(names):
+    shown = labels(names)
+    assert len(set(shown)) == len(names)
+    assert all(len(unescape(one)) <= LONGEST + 4 for one in shown)
+
+
+def test_the_end_of_a_name_is_shown_where_it_matters():
+    first, second = labels(["encoder=resnet50 lr=0.01", "encoder=resnet50 lr=0.02"])
+    assert first.endswith("lr=0.01")
+    assert second.endswith("lr=0.02")
+
+
+def test_sixty_four_series_look_different():
+    assert len({style(number) for number in range(64)}) == 64
+
+
+def test_contenders_look_alike_in_every_plot(tmp_path):
+    comparison, contenders = make_comparison(tmp_path, seeds=(1, 1, 1))
+    known, nothing = contenders[0].cost, type(contenders[0].cost)()
+    part = [replace(one, cost=known) for one in contenders]
+    first = comparison.entries[0].name
+    part = [replace(one, cost=nothing) if one.name == first else one for one in part]
+    drawn = cost_chart(comparison, part).figures["parameters"].data[1:]
+    for place, one in enumerate(drawn, 1):  # the first has no cost, and the others keep their looks
+        assert (one.marker.line.color, one.marker.symbol) == style(place)
+
+
+def test_each_slice_has_its_own_label_and_says_what_its_score_is():
+    numbers = dict.fromkeys(COLUMNS[2:], "0.5") | {"difference": "-0.125"}
+    values = {
+        "corruptions": [f"{name} {one}" for name in ("gaussian_noise", "fog") for one in (1, 3, 5)],
+        "size": [f"Pedestrian: {size}, 0.1-0.2%" for size in ("small", "medium", "large")],
+        "column": [f"a value of many words, {one} of them all" for one in ("a few", "a handful")],
+    }
+    rows = [
+        {"slice": kind, "value": value} | numbers for kind, some in values.items() for value in some
+    ]
+    chart = slices_chart(rows)
+    assert list(chart.figures) == [
+        name for kind in values for name in (kind, f"{kind}: difference")
+    ]
+    for kind, some in values.items():
+        shown = chart.figures[kind].layout.yaxis.ticktext
+        assert len(set(shown)) == len(some)
+    assert chart.figures["corruptions"].layout.yaxis.ticktext[1] == "gaussian_noise 3"
+    assert chart.figures["size"].layout.yaxis.ticktext[0] == "Pedestrian: small<br>0.1-0.2%"
+    assert chart.figures["size"].layout.xaxis.title.text == "IoU of the class"
+    assert chart.figures["corruptions"].layout.xaxis.title.text == "mIoU"
+    assert "for size the IoU of a class" in chart.said
+    assert "for size" not in slices_chart(rows[:6]).said
+
+
 @given(st.text())
 def test_json_in_a_page_is_what_it_was_and_holds_no_markup(text):
     kept = harmless(json.dumps([text, HOSTILE]))
@@ -143,8 +248,8 @@ def test_cells_say_what_is_not_known():
     assert points(None).text == points(math.nan).text == number(math.inf).text == "–"
     assert interval([0.1, 0.25]) == Cell("10.0 to 25.0", 0.1)
     assert interval(None).text == interval([math.nan, math.nan]).text == "–"
-    assert duration(3725).text == "1:02:05"
-    assert duration(65) == Cell("1:05", 65)
+    assert time_taken(65) == Cell(duration(65), 65)
+    assert time_taken(None).text == time_taken(math.nan).text == "–"
     grid = Grid("g", ["a", "b"], [["x", points(None)], ["y", points(0.5)]])
     assert grid.numeric == [False, True]
     assert Grid("g", ["a", "b"], []).numeric == [False, False]

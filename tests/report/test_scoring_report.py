@@ -4,8 +4,9 @@ import base64
 import hashlib
 import json
 import re
+import shlex
 from dataclasses import replace
-from html import escape
+from html import escape, unescape
 from unittest import mock
 
 import numpy as np
@@ -13,18 +14,21 @@ import pytest
 import yaml
 from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
+from hydra.core.override_parser.overrides_parser import OverridesParser
 from made_scorings import CLASSES, HOSTILE, WARNING, make_comparison, make_run, make_scoring
 
 from segmentation.cli import CONF
 from segmentation.directories import settings
 from segmentation.errors import DataError
 from segmentation.evaluation.frames import class_frame, comparison_frame
+from segmentation.evaluation.slice_rows import COLUMNS
 from segmentation.evaluation.stored import read_scored
 from segmentation.report import pictures, scoring
 from segmentation.report.comparison import write_comparison_report
 from segmentation.report.scores import image_scores
 from segmentation.report.scoring import write_scoring_report
 from segmentation.report.settings import default_settings, said, settings_grid
+from segmentation.report.warned import warned
 from segmentation.runs import write_results
 from segmentation.views import read_views, write_views
 
@@ -53,7 +57,7 @@ def test_it_shows_the_scores_with_their_intervals_and_warnings(run):
         f"{metrics['frequency_weighted_iou']:.1%}", f"{metrics['boundary_iou']['mean']:.1%}",
         metrics["boundary_f"]["distance"].split("%")[0], f"{metrics['calibration']['ece']:.1%}",
         metrics["intervals"]["resampling"].split(",")[0], "&lt;b&gt;weights&lt;/b&gt;",
-        "python evaluate.py run=", "mIoU on val was best in epoch 2: 50.0%", "1,234,567",
+        "python compare.py ", "mIoU on val was best in epoch 2: 50.0%", "1,234,567",
     ):  # fmt: skip
         assert part in text, part
     assert "<b>weights</b>" not in page.read_text()
@@ -107,14 +111,85 @@ def test_a_damaged_scoring_is_the_users_to_mend(tmp_path):
 def test_slices_are_shown(tmp_path):
     directory = make_scoring(tmp_path)
     (directory / "slices.csv").write_text(
-        "slice,value,images,miou,low,high,difference,difference_low,difference_high\n"
-        "brightness,dark,3,0.25,0.2,0.3,-0.125,-0.2,-0.05\n"
-        "brightness,none,0,,,,,,\n"
+        "slice,value,images,miou,low,high,difference,difference_low,difference_high,p_holm\n"
+        "brightness,dark,3,0.25,0.2,0.3,-0.125,-0.2,-0.05,0.01\n"
+        "brightness,none,0,,,,,,,\n"
     )
     text = text_of(write_scoring_report(directory, None))
     assert "Largest loss: brightness: dark (-12.5 points)" in text
     assert "20.0 to 30.0" in text
     assert "-20.0 to -5.0" in text
+
+
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [
+        (b"", "it has no"),
+        (b"\xff\xfe", "codec"),
+        (b"slice,value\na,b\n", "it has no difference"),
+        (f"{','.join(COLUMNS)}\na,b,1,x,,,,,,\n".encode(), "could not convert"),
+        (f"{','.join(COLUMNS)}\na,b\n".encode(), "longer or shorter"),
+        (f"{','.join(COLUMNS)}\na,b,1,,,,,,,,,\n".encode(), "longer or shorter"),
+        (f'{",".join(COLUMNS)}\n"a'.encode(), "unexpected end"),
+    ],
+    ids=["empty", "no text", "no columns", "no number", "short", "long", "open"],
+)
+def test_damaged_slices_leave_the_rest_of_the_page(tmp_path, content, why):
+    directory = make_scoring(tmp_path)
+    (directory / "slices.csv").write_bytes(content)
+    text = text_of(write_scoring_report(directory, None))
+    assert re.search(rf"they are not shown: [^.]*slices\.csv is damaged: [^.]*{why}", text)
+    assert "IoU of 4 classes" in text
+
+
+def test_how_it_was_scored_is_said_and_null_says_nothing(tmp_path):
+    def facts(**more):
+        directory = make_scoring(tmp_path, images=1)
+        metrics = json.loads((directory / "metrics.json").read_text())
+        (directory / "metrics.json").write_text(json.dumps(metrics | more))
+        html = unescape(write_scoring_report(directory, None).read_text())
+        return dict(re.findall(r"<div><dt>(.*?)</dt><dd>(.*?)</dd></div>", html))
+
+    class_map = {"Sky": "Sky", "Pole": None}
+    found = facts(class_map=class_map, size=[128, 256], weights=16 * "ab")
+    assert found["class map"] == "Sky → Sky, Pole → never predicted"
+    assert found["size"] == "128 x 256 pixels (height x width)"
+    assert found["weights"] == "abababababab"
+    assert not {"class map", "size", "weights"} & set(facts(class_map=None, size=None))
+
+
+def test_what_to_type_next_is_read_by_a_shell_and_can_be_had(tmp_path):
+    run = make_run(tmp_path / "it's a [run]", images=2)
+
+    def commands():
+        html = write_scoring_report(run, run).read_text()
+        lines = unescape(re.search(r"<pre[^>]*>(.*?)</pre>", html, re.DOTALL)[1]).splitlines()
+        return [line.replace("<", "").replace(">", "") for line in lines]
+
+    predict, together = map(shlex.split, commands())  # it was scored on val, and there is no test
+    assert predict[:2] == ["python", "predict.py"]
+    (key,) = together[2:]
+    parsed = OverridesParser.create().parse_override(key)
+    assert parsed.value() == [str(run), "another_run"]
+    metrics = json.loads((run / "metrics.json").read_text())
+    (run / "metrics.json").write_text(json.dumps(metrics | {"split": "test"}))
+    scored = shlex.split(commands()[0])
+    assert OverridesParser.create().parse_override(scored[2]).value() == str(run)
+    assert scored[3] == "split=val"
+    other = run / "evaluation" / "val"
+    make_scoring(other, images=2)
+    html = write_scoring_report(other, run).read_text()
+    assert "split=test" in html
+    assert "split=val" not in html
+
+
+def test_a_warning_of_all_names_nobody():
+    known = {
+        "a": [{"warnings": ["x", "y"]}, {"warnings": ["x"]}], "b": [{"warnings": ["y", "z"]}],
+        "c": [{"warnings": ["y"]}, {}],
+    }  # fmt: skip
+    assert warned(known) == [("x", ["a"]), ("y", []), ("z", ["b"])]
+    assert warned({}) == []
 
 
 def test_worst_and_best_images_follow_from_the_matrices(run):

@@ -6,11 +6,11 @@ import math
 
 import pytest
 
+from segmentation.console import duration
 from segmentation.sweep.state import JobState
 from segmentation.sweep.table import (
     Row,
     counted,
-    duration,
     groups,
     job_table,
     labels,

@@ -27,6 +27,18 @@ def test_the_group_builds(tmp_path: Path, overrides: list[str], names: list[str]
     assert [type(logger).__name__ for logger in configured(tmp_path, *overrides)] == names
 
 
+def test_pictures_can_be_kept_from_wandb(tmp_path: Path) -> None:
+    def sends(*overrides: str) -> bool:
+        (logger,) = configured(tmp_path, *overrides)
+        assert isinstance(logger, WandbLogger)
+        return logger.pictures
+
+    assert sends()
+    assert not sends("logger.wandb.pictures=false")
+    with pytest.raises(Exception, match=r"logger\.wandb\.pictures=no: type true or false"):
+        sends("logger.wandb.pictures='no'")
+
+
 def test_several_loggers_at_once(tmp_path: Path) -> None:
     events = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
     chosen = configured(tmp_path, "logger=[wandb,tensorboard]")

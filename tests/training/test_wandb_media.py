@@ -22,11 +22,11 @@ from torch.utils.data import DataLoader, Dataset
 
 from segmentation.classes import VOID, ClassTable
 from segmentation.pictures import Example
-from segmentation.training import loggers
+from segmentation.training import loggers, wandb_media
 from segmentation.training.loggers import WandbLogger
 from segmentation.training.scoring import ScoringModule
 from segmentation.training.wandb_media import WandbMedia
-from segmentation.training.wandb_tables import confusion_plot, iou_table, masked_image
+from segmentation.training.wandb_tables import class_table, confusion_plot, masked_image
 
 CLASSES = ClassTable(("road", "sky", "tram"), ((128, 64, 128), (70, 130, 180), (0, 80, 100)))
 ROOT = Path(__file__).resolve().parents[2]
@@ -199,16 +199,16 @@ def test_each_class_has_a_curve_of_its_iou(kept: Kept) -> None:
     assert kept.logged("iou/tram") == []  # it does not occur
 
 
-def test_the_iou_table_has_a_row_for_each_class(kept: Kept) -> None:
+def test_the_table_of_classes_has_a_row_for_each_class(kept: Kept) -> None:
     table = kept.table("val/classes")
-    assert table["columns"] == ["class", "IoU", "recall", "share of pixels"]
+    assert table["columns"] == ["class", "share of pixels", "IoU", "accuracy"]
     road, sky, tram = table["data"]
     confusion = final_confusion(kept.module)
     assert road[0] == "road"
-    assert road[1] == pytest.approx(kept.logged("iou/road")[-1])
-    assert road[2] == pytest.approx(confusion[0, 0] / confusion[0].sum())
-    assert road[3] + sky[3] == pytest.approx(1)
-    assert tram == ["tram", None, None, 0]
+    assert road[1] + sky[1] == pytest.approx(1)
+    assert road[2] == pytest.approx(kept.logged("iou/road")[-1])
+    assert road[3] == pytest.approx(confusion[0, 0] / confusion[0].sum())
+    assert tram == ["tram", 0, None, None]
 
 
 def test_the_confusion_matrix_holds_shares_of_each_row(kept: Kept) -> None:
@@ -326,12 +326,23 @@ def test_without_wandb_it_does_nothing(tmp_path: Path, monkeypatch: pytest.Monke
     assert fit(tmp_path, TinyModule()).global_step == 2
 
 
+def test_without_pictures_no_image_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    logger = WandbLogger(tmp_path, pictures=False)
+    monkeypatch.setattr(wandb_media, "masked_image", lambda *_: pytest.fail("draws"))
+    fit(tmp_path / "checkpoints", TinyModule(), logger)
+    logger.finish()
+    (media,) = tmp_path.glob("wandb/offline-run-*/files/media")
+    assert [path.name for path in media.iterdir()] == ["table"]
+
+
 def test_a_class_that_never_occurs_has_no_iou() -> None:
-    table = iou_table(np.array([[3, 1, 0], [0, 4, 0], [0, 0, 0]]), CLASSES)
+    confusion = np.array([[3, 1, 0], [0, 4, 0], [0, 0, 0]])
+    table = class_table(confusion, CLASSES.names, {"ECE": {"road": 0.25, "tram": None}})
+    assert table.columns == ["class", "share of pixels", "IoU", "accuracy", "ECE"]
     assert table.data == [
-        ["road", 3 / 4, 3 / 4, 4 / 8],
-        ["sky", 4 / 5, 1.0, 4 / 8],
-        ["tram", None, None, 0.0],
+        ["road", 4 / 8, 3 / 4, 3 / 4, 0.25],
+        ["sky", 4 / 8, 4 / 5, 1.0, None],
+        ["tram", 0.0, None, None, None],
     ]
 
 

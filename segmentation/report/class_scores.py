@@ -2,6 +2,7 @@
 
 from segmentation.evaluation.stored import ScoredImages
 from segmentation.report.chart import (
+    INK,
     SERIES,
     Chart,
     figure,
@@ -14,7 +15,7 @@ from segmentation.report.scores import Scoring, class_colors
 from segmentation.report.table import Cell, Grid, interval, number, points
 
 
-def class_bars(scoring: Scoring, scored: ScoredImages) -> Chart:
+def class_scores(scoring: Scoring, scored: ScoredImages) -> Chart:
     """Draw the IoU of each class with its interval."""
     iou = scoring.metrics["iou"]
     names = [name for name in scored.classes if iou.get(name) is not None]
@@ -23,14 +24,15 @@ def class_bars(scoring: Scoring, scored: ScoredImages) -> Chart:
     drawn = figure(
         60 + 30 * max(len(names), 1),
         yaxis=name_axis(names),
-        xaxis=percent_axis("IoU", range=[0, 1.02], dtick=0.25),
+        xaxis=percent_axis("IoU", range=[-0.02, 1.02], dtick=0.25),
         showlegend=False,
     )
-    drawn.add_bar(
+    # Dots, since the whiskers of a bar would need a colour that can be seen on it and beside it.
+    drawn.add_scatter(
         x=values,
         y=list(range(len(names))),
-        orientation="h",
-        marker={"color": SERIES[0]},
+        mode="markers",
+        marker={"size": 11, "color": SERIES[0], "line": {"color": INK, "width": 1}},
         error_x=whiskers(values, ends),
         customdata=[plain(name) for name in names],
         hovertemplate="%{customdata}: %{x:.1%}<extra></extra>",

@@ -15,9 +15,11 @@ from segmentation.score_table import bar
 
 SHOWN = 8
 """Rows of a kind of slices; the file has the rest."""
-BAR, ROOM = 10, 100
-"""Characters of a bar, and of a terminal that has room for bars beside the words."""
-NOT = "not distinguishable"
+BAR, ROOM, WORDS = 10, 100, 78
+"""Characters of a bar, of a terminal that has room for bars, and of one that has for verdicts."""
+NAMES = 14
+"""Characters that a slice's name has at least, however narrow the terminal is."""
+NOT, UNKNOWN = "not distinguishable", "too few to tell"
 
 
 def show_slices(slices: pd.DataFrame, notes: Sequence[str], file: str) -> None:
@@ -36,8 +38,8 @@ def show_slices(slices: pd.DataFrame, notes: Sequence[str], file: str) -> None:
         if len(rows) > SHOWN:
             console.print(f"and {len(rows) - SHOWN} more in {file}", style="dim", highlight=False)
     console.print(
-        f"Differences are in points, with 95% intervals (all of them: {file}). What is {NOT} may "
-        "be chance, given how much was looked at (Holm).",
+        f"Differences are to the other images, in points, with 95% intervals (all are in {file}). "
+        f"What is {NOT} may be chance, given how much was looked at (Holm).",
         style="dim", highlight=False,
     )  # fmt: skip
     for note in notes:
@@ -56,31 +58,40 @@ def worst_first(rows: pd.DataFrame) -> pd.DataFrame:
     return rows.loc[order.sort_values(["_rank", "difference"], kind="stable").index]
 
 
-def verdict(difference: float, sure: bool) -> str:
-    """Return what can be said of a slice in words."""
+def verdict(difference: float, low: float, sure: bool) -> str:
+    """Return what can be said of a slice in words.
+
+    Args:
+        difference, low: to the others, and the low end of its interval; NaN where there is none.
+        sure: it is beyond chance.
+    """
+    if isnan(low):
+        return UNKNOWN
     if not sure:
         return NOT
     return "worse" if difference < 0 else "better"
 
 
 def _show_kind(kind: str, rows: pd.DataFrame) -> None:
-    table = _table(kind)
-    table.add_column("slice", overflow="fold")
+    table = _table(escape(kind))
+    table.add_column("slice", overflow="fold", min_width=NAMES)
     table.add_column("images", justify="right", no_wrap=True)
     table.add_column("IoU" if kind == "size" else "mIoU", justify="right", no_wrap=True)
     if console.width >= ROOM:
         table.add_column("", no_wrap=True, min_width=BAR)
-    table.add_column("against the others", justify="right", no_wrap=True)
-    table.add_column("", no_wrap=True)
+    table.add_column("difference", justify="right", no_wrap=True)
+    if console.width >= WORDS:
+        table.add_column("", no_wrap=True)
     shown = rows.head(SHOWN)
     for row, sure in zip(shown.itertuples(index=False), distinguishable(shown), strict=True):
         ends = None if isnan(row.low) else (row.low, row.high)
+        said = verdict(row.difference, row.difference_low, bool(sure))
         bars = [bar(None if isnan(row.miou) else row.miou, ends, BAR)]
         table.add_row(
             escape(str(row.value)), str(row.images), percent(row.miou),
             *(bars if console.width >= ROOM else []),
             escape(_points(row.difference, row.difference_low, row.difference_high)),
-            verdict(row.difference, bool(sure)),
+            *([said] if console.width >= WORDS else []),
         )  # fmt: skip
     console.print(table)
 
@@ -96,7 +107,8 @@ def _show_corruptions(rows: pd.DataFrame) -> None:
     for severity in severities:
         table.add_column(f"severity {severity}", justify="right", no_wrap=True)
     table.add_column("mean", justify="right", no_wrap=True)
-    table.add_column("", no_wrap=True, min_width=BAR)
+    if console.width >= ROOM:
+        table.add_column("", no_wrap=True, min_width=BAR)
     means = every.groupby("name", sort=False)["miou"].mean().sort_values(kind="stable")
     for name, mean in means.items():
         own = every[every["name"] == name].set_index("severity")
@@ -105,7 +117,8 @@ def _show_corruptions(rows: pd.DataFrame) -> None:
             f"{' ' if own.at[one, 'sure'] else '~'}"
             for one in severities
         ]
-        table.add_row(escape(str(name)), *cells, percent(mean), bar(mean, None, BAR))
+        bars = [bar(mean, None, BAR)] if console.width >= ROOM else []
+        table.add_row(escape(str(name)), *cells, percent(mean), *bars)
     console.print(table)
     if not every["sure"].all():
         console.print(f"~ {NOT} from the clean images", style="dim", highlight=False)

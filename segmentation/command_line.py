@@ -1,0 +1,46 @@
+"""The words of a command line: what they ask Hydra, and how Hydra can read them.
+
+Nothing here imports torch.
+"""
+
+from collections.abc import Sequence
+from contextlib import redirect_stderr, redirect_stdout
+from io import StringIO
+
+from hydra._internal.utils import get_args_parser
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.errors import HydraException
+
+
+def asks_hydra(words: Sequence[str]) -> bool:
+    """Return whether Hydra answers a command line by itself, in text."""
+    with redirect_stdout(StringIO()), redirect_stderr(StringIO()):  # Hydra says it again
+        try:
+            asked = get_args_parser().parse_args(list(words))
+        except SystemExit as done:
+            return not done.code  # 0: --version; else something is wrong
+    return any((asked.help, asked.hydra_help, asked.cfg, asked.info, asked.shell_completion))
+
+
+def readable(argument: str) -> str:
+    """Return an argument of the command line as Hydra can read it.
+
+    Hydra takes ``data.root=/my data`` or ``data.group=^(.*?)_`` for its own grammar and gives up,
+    and a shell has taken the user's quotation marks away by then: such a value is quoted again.
+    """
+    key, equals, value = argument.partition("=")
+    grammar = value.startswith(("[", "{", "'", '"'))  # what is wrong there Hydra says
+    if not equals or key.startswith("-") or grammar or _parses(argument):
+        return argument
+    from segmentation.console import quoted  # rarely needed
+
+    again = f"{key}={quoted(value)}"
+    return again if _parses(again) else argument
+
+
+def _parses(argument: str) -> bool:
+    try:
+        OverridesParser.create().parse_override(argument)
+    except HydraException:
+        return False
+    return True
