@@ -16,8 +16,8 @@ demo: install ## train on generated street scenes, score the model, say what to 
 	$(BIN)/python train.py hydra.run.dir=$(DEMO)
 	$(BIN)/python evaluate.py run=$(DEMO)
 
-test: install-dev ## the fast tests
-	$(BIN)/python -m pytest -m "not slow"
+test: install-dev ## the fast tests, a file at a time on each core
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not slow" -n auto --maxprocesses 8 --dist loadfile
 
 test-all: install-dev ## every test
 	$(BIN)/python -m pytest
