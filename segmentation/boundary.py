@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 
 from segmentation.classes import VOID
+from segmentation.ratio import ratio
 
 BAND = 0.02
 """Width of the bands of boundary IoU, as a part of the image's diagonal (Cheng et al. 2021)."""
@@ -91,7 +92,7 @@ def contour_counts(truth: np.ndarray, prediction: np.ndarray, num_classes: int) 
 
 def boundary_iou(counts: np.ndarray) -> ByClass:
     """Return boundary IoU from the summed counts (C, 2) of `band_counts`."""
-    return _by_class(_ratio(counts[:, 0], counts[:, 1]))
+    return _by_class(ratio(counts[:, 0], counts[:, 1]))
 
 
 def boundary_f(counts: np.ndarray) -> ByClass:
@@ -102,9 +103,9 @@ def boundary_f(counts: np.ndarray) -> ByClass:
     a good evaluation measure for semantic segmentation?", BMVC) take a mean over images. A class
     with a contour on one side only has 0, with none at all it has no score.
     """
-    precision = _ratio(counts[:, 0], counts[:, 1], np.zeros(len(counts)))
-    recall = _ratio(counts[:, 2], counts[:, 3], np.zeros(len(counts)))
-    f = _ratio(2 * precision * recall, precision + recall, np.zeros(len(counts)))
+    precision = ratio(counts[:, 0], counts[:, 1], empty=0)
+    recall = ratio(counts[:, 2], counts[:, 3], empty=0)
+    f = ratio(2 * precision * recall, precision + recall, empty=0)
     return _by_class(np.where(counts[:, 1] + counts[:, 3] > 0, f, np.nan))
 
 
@@ -147,11 +148,6 @@ def _met(own: np.ndarray, other: np.ndarray, reach: float) -> np.ndarray:
 
 def _count(labels: np.ndarray, num_classes: int) -> np.ndarray:
     return np.bincount(labels, minlength=num_classes)[:num_classes]
-
-
-def _ratio(part: np.ndarray, whole: np.ndarray, none: np.ndarray | None = None) -> np.ndarray:
-    empty = np.full(np.shape(whole), np.nan) if none is None else none
-    return np.divide(part, whole, out=empty.copy(), where=whole != 0)
 
 
 def _by_class(values: np.ndarray) -> ByClass:

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from segmentation.ratio import ratio
+
 BINS = 15
 """Bins of equal width between 0 and 1 (Guo et al. 2017)."""
 UNIT = 2**24
@@ -44,13 +46,9 @@ def calibration(counts: np.ndarray) -> Calibration:
     of_bin, of_class = pixels.sum(axis=0), pixels.sum(axis=1)
     gap = np.abs(right.sum(axis=0) - confidence.sum(axis=0)).sum()
     return Calibration(
-        ece=float(_ratio(gap, of_bin.sum())),
-        classes=_ratio(np.abs(right - confidence).sum(axis=1), of_class),
-        share=_ratio(of_bin, np.full(of_bin.shape, of_bin.sum())),
-        accuracy=_ratio(right.sum(axis=0), of_bin),
-        confidence=_ratio(confidence.sum(axis=0), of_bin),
+        ece=float(ratio(gap, of_bin.sum())),
+        classes=ratio(np.abs(right - confidence).sum(axis=1), of_class),
+        share=ratio(of_bin, of_bin.sum()),
+        accuracy=ratio(right.sum(axis=0), of_bin),
+        confidence=ratio(confidence.sum(axis=0), of_bin),
     )
-
-
-def _ratio(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
-    return np.divide(part, whole, out=np.full(np.shape(whole), np.nan), where=whole != 0)

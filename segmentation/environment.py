@@ -21,6 +21,7 @@ from packaging.utils import canonicalize_name
 from segmentation.code_state import PATCH, git_state
 from segmentation.errors import listed
 from segmentation.machine import machine
+from segmentation.nested import value_at
 from segmentation.redaction import redacted
 from segmentation.whole_files import write_json, write_whole
 
@@ -90,8 +91,8 @@ def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     """
     found: list[str] = []
     for key in ("system", "cpu", "cores", "threads", "gpus", "driver"):
-        old, new = (_at(one, "hardware", key) for one in (before, now))
-        if _known(before, "hardware", key) and old != new:
+        old, new = (value_at(one, f"hardware.{key}") for one in (before, now))
+        if old is not None and old != new:
             found.append(f"{key}: {_shown(new)}, and was {_shown(old)}")
     was, there = before.get("versions") or {}, now.get("versions") or {}
     for name in sorted(was):
@@ -151,17 +152,6 @@ def _needed(root: str) -> Iterator[str]:
             for need in needs
             if need.marker is None or need.marker.evaluate({"extra": ""})
         ]
-
-
-def _known(values: Mapping[str, Any], *keys: str) -> bool:
-    return _at(values, *keys) is not None
-
-
-def _at(values: Mapping[str, Any], *keys: str) -> Any:
-    found: Any = values
-    for key in keys:
-        found = found.get(key) if isinstance(found, Mapping) else None
-    return found
 
 
 def _shown(value: Any) -> str:

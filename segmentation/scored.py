@@ -16,6 +16,7 @@ from segmentation.boundary import (
 )
 from segmentation.calibration import BINS, calibration
 from segmentation.classes import ClassTable
+from segmentation.ratio import ratio
 from segmentation.scores import scores
 
 if TYPE_CHECKING:
@@ -94,10 +95,7 @@ class Scored:
 
         pixels = self.confusion.sum(axis=0)
         names = self.classes.names
-        shares = [
-            np.divide(pixels, whole, out=np.full(pixels.shape, np.nan), where=whole != 0)
-            for whole in (pixels.sum(axis=1, keepdims=True), pixels.sum(axis=0, keepdims=True))
-        ]
+        shares = [ratio(pixels, pixels.sum(axis=axis, keepdims=True)) for axis in (1, 0)]
         return pd.DataFrame(
             {
                 "truth": np.repeat(names, len(names)),

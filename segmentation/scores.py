@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from segmentation.classes import VOID
+from segmentation.ratio import ratio
 
 
 def confusion_matrix(labels: Tensor, predictions: Tensor, num_classes: int) -> Tensor:
@@ -109,23 +110,17 @@ def scores(confusion: np.ndarray) -> Scores:
     correct = np.diag(confusion)
     truth = confusion.sum(axis=1)
     predicted = confusion.sum(axis=0)
-    iou = _ratio(correct, truth + predicted - correct)
-    accuracy = _ratio(correct, truth)
+    iou = ratio(correct, truth + predicted - correct)
+    accuracy = ratio(correct, truth)
     return Scores(
         miou=_mean(iou),
-        frequency_weighted_iou=float(
-            _ratio((truth * np.nan_to_num(iou)).sum(), np.asarray(truth.sum()))
-        ),
-        pixel_accuracy=float(_ratio(correct.sum(), confusion.sum())),
+        frequency_weighted_iou=float(ratio((truth * np.nan_to_num(iou)).sum(), truth.sum())),
+        pixel_accuracy=float(ratio(correct.sum(), confusion.sum())),
         mean_accuracy=_mean(accuracy),
-        dice=_mean(_ratio(2 * correct, truth + predicted)),
+        dice=_mean(ratio(2 * correct, truth + predicted)),
         iou=iou,
         accuracy=accuracy,
     )
-
-
-def _ratio(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
-    return np.divide(part, whole, out=np.full(np.shape(whole), np.nan), where=whole != 0)
 
 
 def _mean(values: np.ndarray) -> float:

@@ -25,7 +25,7 @@ MOST = 1000
 MOST_BYTES = 2**22
 """A single file in an archive larger than this is not read."""
 DAMAGED = (
-    OSError, ValueError, RuntimeError, NotImplementedError, EOFError, zipfile.BadZipFile, zlib.error
+    OSError, ValueError, RuntimeError, EOFError, zipfile.BadZipFile, zlib.error
 )  # fmt: skip
 """What reading an archive raises that is not there, or is none."""
 PARTS = {"image": "jpg", "truth": "png", "prediction": "png"}

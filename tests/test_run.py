@@ -103,7 +103,9 @@ def test_evaluate_gives_the_digits_of_training(trained, batch_size):
         printed = succeed(
             "evaluate.py", f"run={directory}", f"split={split}", f"data.batch_size={batch_size}"
         ).stdout
-        again = metrics(directory / "evaluation" / split)["miou"]
+        scored = metrics(directory / "evaluation" / split)
+        again = scored["miou"]
+        assert scored["weights"] == values["weights"]  # what a comparison tells stale scores by
         # The same batches give the same digits; others may round otherwise.
         assert again == expected if batch_size == 2 else abs(again - expected) < 1e-4
         assert "mIoU" in printed

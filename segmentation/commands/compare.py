@@ -9,13 +9,14 @@ from omegaconf import DictConfig, OmegaConf
 from segmentation import console
 from segmentation.checks import check_count
 from segmentation.commands.compare_files import write_tables
-from segmentation.commands.compare_notes import on_runs, warnings_of
+from segmentation.commands.compare_notes import on_runs
 from segmentation.commands.compare_tables import show_comparison
 from segmentation.commands.contending import contenders, named_runs, take_part
+from segmentation.directories import REPORT
 from segmentation.errors import ConfigError
+from segmentation.evaluation.compared import Compared
 from segmentation.evaluation.comparison import compare
 from segmentation.evaluation.contenders import Contender
-from segmentation.evaluation.frames import class_frame, comparison_frame
 from segmentation.hardware import pick_accelerator
 from segmentation.quiet import quiet_libraries
 
@@ -61,14 +62,12 @@ def compare_runs(cfg: DictConfig) -> dict[str, Any]:
     notes = [*comparison.notes, *on_runs(together, split), *on_choice, *of_cost]
     if left_out:
         notes.append(f"Left out: {', '.join(left_out)}.")
-    table, classes = comparison_frame(comparison, entries), class_frame(comparison)
-    warnings = warnings_of(together)
-    result = write_tables(output, split, comparison, entries, table, classes, [*notes, *warnings])
-    show_comparison(split, comparison, table, classes, known, notes, warnings)
+    compared = Compared(split, comparison, entries, notes)
+    result = write_tables(output, compared)
+    show_comparison(compared)
     from segmentation.report.comparison import write_comparison_report  # brings Plotly
 
-    # The page finds the warnings itself.
-    write_comparison_report(output / "report.html", comparison, entries, table, classes, notes)
+    write_comparison_report(output / REPORT, compared)
     console.console.print(f"written to {output}", soft_wrap=True, highlight=False, markup=False)
     return result
 

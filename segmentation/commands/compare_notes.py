@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 
 from segmentation.commands.taking import Taking
 from segmentation.evaluation.naming import differing, repeats
-from segmentation.report.warned import warned
 from segmentation.whole_files import read_json
 
 RANDOM = "random weights"
@@ -55,9 +54,3 @@ def _start(run: Taking) -> str:
         return "not random" if encoder["pretrained"] else RANDOM
     source = str(run.trained.get("encoder_weights", ""))
     return RANDOM if source == "random" or source.startswith("random (") else "not random"
-
-
-def warnings_of(together: Mapping[str, Sequence[Taking]]) -> list[str]:
-    """Return the warnings of the runs, with whose they are unless they are everyone's."""
-    known = {name: [run.metrics for run in runs] for name, runs in together.items()}
-    return [f"{', '.join(names)}: {text}" if names else text for text, names in warned(known)]

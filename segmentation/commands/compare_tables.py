@@ -1,14 +1,12 @@
 """A comparison in a terminal: quality, cost, classes, and what can be said in words."""
 
-from collections.abc import Mapping, Sequence
-
 import pandas as pd
 from rich.box import SIMPLE_HEAD
 from rich.markup import escape
 from rich.table import Table
 
 from segmentation.console import console, show_warnings
-from segmentation.evaluation.contenders import Cost
+from segmentation.evaluation.compared import Compared
 from segmentation.evaluation.frames import COST, QUALITY, in_words, shown, shown_classes
 from segmentation.evaluation.verdict import Comparison
 
@@ -16,39 +14,22 @@ MOST_COLUMNS = 6
 """With more contenders the table of classes would not fit a terminal: its file has all."""
 
 
-def show_comparison(
-    split: str,
-    comparison: Comparison,
-    table: pd.DataFrame,
-    classes: pd.DataFrame,
-    costs: Mapping[str, Cost],
-    notes: Sequence[str],
-    warnings: Sequence[str],
-) -> None:
-    """Print a comparison.
-
-    Args:
-        split: that was scored.
-        comparison: what is said.
-        table: from `comparison_frame`.
-        classes: from `class_frame`.
-        costs: of each contender.
-        notes: what a reader must know.
-        warnings: of the runs.
-    """
-    texts = shown(table)
-    single = len(table) == 1
+def show_comparison(compared: Compared) -> None:
+    """Print a comparison."""
+    comparison, classes, texts = compared.comparison, compared.classes, shown(compared.table)
+    single = len(texts) == 1
     left_out = ("p", "to best", "95% of that") if single else ("p",)  # what the words below say
     columns = [name for name in QUALITY if name not in left_out]
-    _print(f"mIoU on {split}, in points", texts[columns])
+    _print(f"mIoU on {compared.split}, in points", texts[columns])
     _line(f"{comparison.resampling}.")
     _line()
     for line in verdicts(comparison):
         _line(line)
     _line()
     _print("cost", texts[list(COST)])
-    for device in sorted({cost.device for cost in costs.values() if cost.device}):
-        sizes = sorted({f"{cost.size[0]}x{cost.size[1]}" for cost in costs.values() if cost.size})
+    costs = [one.cost for one in compared.contenders]
+    for device in sorted({cost.device for cost in costs if cost.device}):
+        sizes = sorted({f"{cost.size[0]}x{cost.size[1]}" for cost in costs if cost.size})
         _line(
             f"Speed: all measured now, in turn, on {device}, with images of {' and '.join(sizes)}; "
             "latency is of one image, images/s in batches of 8."
@@ -65,9 +46,9 @@ def show_comparison(
             "best of each class", winners.set_axis(["class", "best", "not distinguishable"], axis=1)
         )
     _line()
-    for note in notes:
+    for note in compared.notes:
         _line(f"note: {note}")
-    show_warnings(warnings)
+    show_warnings(compared.warning_lines)
 
 
 def verdicts(comparison: Comparison) -> list[str]:

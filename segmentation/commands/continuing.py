@@ -11,6 +11,7 @@ from omegaconf import DictConfig, OmegaConf
 from segmentation.console import argument
 from segmentation.directories import NOT_KEPT, begun, read_settings, settings
 from segmentation.errors import ConfigError, listed
+from segmentation.nested import value_at
 
 log = logging.getLogger(__name__)
 
@@ -63,7 +64,7 @@ def _with_typed(cfg: DictConfig, kept: dict[str, Any], typed_as: str) -> DictCon
         for key in _typed_keys():
             if key in NOT_KEPT:
                 continue
-            now, before = (_at(one, key) for one in (typed, kept))
+            now, before = (value_at(one, key) for one in (typed, kept))
             if key != "experiment" and now == before:
                 continue
             if not any(key == one or key.startswith(f"{one}.") for one in MAY_CHANGE):
@@ -83,11 +84,3 @@ def _typed_keys() -> list[str]:
     """Return the names of what was typed, groups and values alike."""
     overrides = OverridesParser.create().parse_overrides(list(HydraConfig.get().overrides.task))
     return [override.key_or_group.replace("/", ".") for override in overrides]
-
-
-def _at(values: dict[str, Any], key: str) -> Any:
-    """Return the value that a dotted name has, None where there is none."""
-    found: Any = values
-    for part in key.split("."):
-        found = found.get(part) if isinstance(found, dict) else None
-    return found

@@ -1,9 +1,7 @@
 """The scores of finished models in W&B: after a training, and of each `evaluate.py`."""
 
-import csv
 import logging
 from collections.abc import Iterable
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +9,7 @@ from filelock import FileLock
 from pytorch_lightning.loggers import Logger
 
 from segmentation.commands.wandb_scoring import log_scoring
+from segmentation.curve_rows import read_rows
 from segmentation.directories import CONFIG, finished, read_settings, working
 from segmentation.errors import ConfigError
 from segmentation.training.forgiving import short
@@ -104,9 +103,7 @@ def _options(run: Path) -> dict[str, Any]:
 
 def _last_step(run: Path) -> int | None:
     """Return the last step of a training, as its curves have it; None without any."""
-    with suppress(OSError, ValueError), (run / CURVES).open(encoding="utf-8", newline="") as file:
-        return max((int(row["step"]) for row in csv.DictReader(file) if row["step"]), default=None)
-    return None
+    return max((int(row["step"]) for row in read_rows(run / CURVES)), default=None)
 
 
 def _tracked(run: Path) -> bool:

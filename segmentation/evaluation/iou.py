@@ -8,6 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from segmentation.ratio import ratio
+
 
 @dataclass(frozen=True, eq=False)
 class Counts:
@@ -95,7 +97,7 @@ def influence(correct: np.ndarray, union: np.ndarray) -> np.ndarray:
     """
     total = union.sum(axis=0)
     score = ious(correct.sum(axis=0)[None], total[None])[0, :-1]
-    share = np.divide(len(union), total, out=np.full(total.shape, np.nan), where=total != 0)
+    share = ratio(len(union), total)
     classes = (correct - score * union) * share
     present = total != 0
     mean = classes[:, present].mean(axis=1) if present.any() else np.full(len(union), np.nan)

@@ -7,6 +7,8 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from segmentation.nested import flat
+
 Settings = Mapping[str, Any]
 
 NO_RESULT = (
@@ -34,10 +36,9 @@ LONGEST = 24
 
 def counted(settings: Mapping[str, Any]) -> dict[str, Any]:
     """Return the flat settings of a run that its result depends on; null is left out."""
-    flat = dict(_leaves(settings, ""))
     return {
         key: value
-        for key, value in flat.items()
+        for key, value in flat(settings).items()
         if value is not None and not any(key == no or key.startswith(f"{no}.") for no in NO_RESULT)
     }
 
@@ -90,16 +91,6 @@ def names(contenders: Sequence[Settings], typed: Sequence[Sequence[str]]) -> lis
     if len(contenders) == 1:
         parts = [[_kind("encoder", contenders[0])]]
     return [", ".join(dict.fromkeys(words)) for words in parts]
-
-
-def _leaves(values: Mapping[str, Any], prefix: str) -> list[tuple[str, Any]]:
-    found: list[tuple[str, Any]] = []
-    for key, value in values.items():
-        if isinstance(value, Mapping):
-            found += _leaves(value, f"{prefix}{key}.")
-        else:
-            found.append((f"{prefix}{key}", value))
-    return found
 
 
 def _kind(part: str, run: Settings) -> str:

@@ -7,6 +7,7 @@ from segmentation.evaluation.intervals import ALPHA, Estimate, estimates, p_valu
 from segmentation.evaluation.iou import Counts
 from segmentation.evaluation.resampling import Resampling
 from segmentation.evaluation.sampled import Sampled
+from segmentation.ratio import ratio
 
 FILE = "slices.csv"
 RESAMPLES = 10_000
@@ -61,7 +62,7 @@ def mean_over(sampled: Sampled, classes: np.ndarray, images: float) -> Sampled:
     there = np.isfinite(resamples)
     count = there.sum(axis=1, keepdims=True)
     total = np.where(there, resamples, 0).sum(axis=1, keepdims=True)
-    means = np.divide(total, count, out=np.full(count.shape, np.nan), where=count > 0)
+    means = ratio(total, count)
     return Sampled(
         sampled.value[:-1][classes].mean(keepdims=True), means,
         sampled.influence[:, :-1][:, classes].mean(axis=1, keepdims=True), (), np.array([images]),

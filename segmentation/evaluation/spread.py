@@ -38,6 +38,7 @@ import numpy as np
 from scipy.special import ndtri, stdtrit
 
 from segmentation.evaluation.resampling import Resampling
+from segmentation.ratio import ratio
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,21 +90,17 @@ def spread(
     deviation = sums - resampling.probability @ sums
     second = resampling.probability @ deviation**2
     fourth = resampling.probability @ deviation**4
-    kurtosis = np.divide(fourth, second**2, out=np.full(len(second), 3.0), where=second > 0)
+    kurtosis = ratio(fourth, second**2, empty=3)
     by_kurtosis = 2 * units / np.maximum(kurtosis - 1, 1e-9)
     freedom = np.minimum(np.minimum(by_kurtosis, units - 1), held / resampling.length - 1)
 
     of_seeds = sum((variance for variance, _ in seeds), np.zeros(len(second)))
     resampled = resampling.drawn * second / len(influence) ** 2
     images = resampled * resampling.drawn / max(units - 1, 1e-9)
-    widening = _ratio(np.sqrt(images + of_seeds), np.sqrt(resampled + of_seeds))
+    # 1 where nothing varies
+    widening = ratio(np.sqrt(images + of_seeds), np.sqrt(resampled + of_seeds), empty=1)
 
     parts = images**2 / np.maximum(freedom, 1e-9)  # Welch and Satterthwaite
     parts += sum((variance**2 / degrees for variance, degrees in seeds), np.zeros(len(second)))
-    both = _ratio((images + of_seeds) ** 2, parts)
+    both = ratio((images + of_seeds) ** 2, parts, empty=1)
     return Spread(widening, np.where((freedom >= 1) & (of_seeds > 0), both, freedom))
-
-
-def _ratio(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
-    """Return part / whole, and 1 where nothing varies."""
-    return np.divide(part, whole, out=np.ones(np.shape(whole)), where=whole > 0)

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from segmentation.calibration import BINS, UNIT
+from segmentation.calibration import BINS
 from segmentation.directories import MATRICES, METRICS
 from segmentation.errors import DataError
 from segmentation.evaluation.iou import ious, pixel_counts
@@ -58,11 +58,6 @@ class ScoredImages:
     def truth(self) -> np.ndarray:
         """The labelled pixels of each class in each image, `int64` (n, C)."""
         return self.confusion.sum(axis=2)
-
-    @property
-    def confidence(self) -> np.ndarray | None:
-        """The sums of the confidences, `float64` (n, C, BINS), where they were kept."""
-        return None if self.calibration is None else self.calibration[..., 2] / UNIT
 
     def ordered_like(self, names: Sequence[str]) -> "ScoredImages":
         """Return the same images in the order of `names`, which must be the same names."""

@@ -9,9 +9,9 @@ import pandas as pd
 
 from segmentation.console import percent
 from segmentation.errors import listed
+from segmentation.evaluation.compared import Compared
 from segmentation.evaluation.contenders import Contender
 from segmentation.evaluation.frames import shown, shown_classes
-from segmentation.evaluation.verdict import Comparison
 from segmentation.report.comparison_charts import (
     class_chart,
     difference_chart,
@@ -24,7 +24,6 @@ from segmentation.report.pictures import Shown, keyed, whole
 from segmentation.report.scores import class_colors, image_scores
 from segmentation.report.settings import differing, kept_facts, kept_settings
 from segmentation.report.table import Cell, Grid, number_cells
-from segmentation.report.warned import warned
 from segmentation.views import read_views, view_names
 
 DISAGREEING = 12
@@ -48,60 +47,42 @@ SORTED_BY = {
 """By the column that is shown, the one of plain numbers that it is sorted by."""
 
 
-def write_comparison_report(
-    path: Path,
-    comparison: Comparison,
-    contenders: Sequence[Contender],
-    table: pd.DataFrame,
-    classes: pd.DataFrame,
-    notes: Sequence[str],
-) -> None:
+def write_comparison_report(path: Path, compared: Compared) -> None:
     """Write the page of a comparison.
 
     Args:
         path: the file.
-        comparison: what is said.
-        contenders: whom it is said of; their scorings hold the same images.
-        table: from `evaluation.frames.comparison_frame`.
-        classes: from `evaluation.frames.class_frame`.
-        notes: what a reader must know besides the comparison's own notes.
+        compared: what it shows.
     """
-    by_name = {one.name: one for one in contenders}
-    ordered = [by_name[entry.name] for entry in comparison.entries]
+    comparison, ordered = compared.comparison, compared.contenders
     first = ordered[0].scorings[0]
     runs = {one.name: one.runs[0] for one in ordered}
     curves = {
         one.name: [found for run in one.runs if run is not None and (found := read_curves(run))]
         for one in ordered
     }
-    metrics = first.metrics
     write_report_page(
         path,
         "comparison.html",
         [
             miou_chart(comparison, ordered),
             difference_chart(comparison),
-            class_chart(comparison, _class_grid(classes)),
+            class_chart(comparison, _class_grid(compared.classes)),
             cost_chart(comparison, ordered),
             overlaid_curves(curves),
         ],
         comparison=comparison,
-        split=metrics.get("split"),
+        split=compared.split,
         images=len(first),
-        table=_table(table),
+        table=_table(compared.table),
         cost=next((one.cost for one in ordered if one.cost.device), None),
         pictures=_disagreeing(ordered),
         together=[one.name for one in ordered[:TOGETHER]],
         legend=class_colors(first),
         settings=_alike({name: kept_settings(run) for name, run in runs.items()}, "settings"),
         environments=_alike({name: kept_facts(run) for name, run in runs.items()}, "environments"),
-        warnings=[
-            (text, listed(names))
-            for text, names in warned(
-                {one.name: [run.metrics for run in one.scorings] for one in ordered}
-            )
-        ],
-        notes=list(dict.fromkeys([*comparison.notes, *notes])),
+        warnings=[(text, listed(names)) for text, names in compared.warnings],
+        notes=compared.notes,
     )
 
 

@@ -18,7 +18,6 @@ from segmentation.report.chart import (
     style,
     whiskers,
 )
-from segmentation.report.scores import ends
 from segmentation.report.table import Grid, Row, interval, number, points
 
 
@@ -27,7 +26,7 @@ def miou_chart(comparison: Comparison, contenders: Sequence[Contender]) -> Chart
     names = [entry.name for entry in comparison.entries]
     seeds = {one.name: [run.metrics["miou"] for run in one.scorings] for one in contenders}
     values = [entry.miou.value for entry in comparison.entries]
-    intervals = [ends(entry.miou) for entry in comparison.entries]
+    intervals = [entry.miou.interval.plain() for entry in comparison.entries]
     drawn = figure(
         110 + 44 * len(names), yaxis=name_axis(names), xaxis=percent_axis("mIoU"), showlegend=True
     )
@@ -66,7 +65,7 @@ def miou_chart(comparison: Comparison, contenders: Sequence[Contender]) -> Chart
         [
             entry.name,
             points(entry.miou.value),
-            interval(ends(entry.miou)),
+            interval(entry.miou.interval.plain()),
             ", ".join(f"{100 * one:.1f}" for one in seeds[entry.name]),
             points(entry.deviation),
         ]
@@ -103,7 +102,7 @@ def difference_chart(comparison: Comparison) -> Chart | None:
             y=[place for place, _ in some],
             mode="markers",
             name=name,
-            error_x=whiskers(values, [ends(one.miou) for _, one in some]),
+            error_x=whiskers(values, [one.miou.interval.plain() for _, one in some]),
             marker={
                 "size": 11,
                 "color": color,
@@ -123,7 +122,7 @@ def difference_chart(comparison: Comparison) -> Chart | None:
         [
             one.first,
             points(one.miou.value),
-            interval(ends(one.miou)),
+            interval(one.miou.interval.plain()),
             number(one.p, ".2g"),
             number(one.p_holm, ".2g"),
             one.verdict,
@@ -164,7 +163,7 @@ def class_chart(comparison: Comparison, grid: Grid) -> Chart:
             y=[place + step * (index - (count - 1) / 2) for place, _ in held],
             mode="markers",
             name=plain(entry.name),
-            error_x=whiskers(values, [ends(entry.classes[name]) for _, name in held])
+            error_x=whiskers(values, [entry.classes[name].interval.plain() for _, name in held])
             | {"color": color, "width": 2},
             marker={
                 "size": 8,

@@ -6,6 +6,7 @@ import numpy as np
 import plotly.graph_objects as go
 
 from segmentation.evaluation.stored import ScoredImages
+from segmentation.ratio import ratio
 from segmentation.report.chart import Chart, figure, name_axis, plain
 from segmentation.report.table import Grid, number, points
 
@@ -26,8 +27,8 @@ BAR = {
 def confusion_map(scored: ScoredImages) -> Chart:
     """Draw the confusion matrix: by truth, by prediction, and as counts."""
     total = scored.confusion.sum(axis=0)
-    by_truth = _share(total, total.sum(axis=1, keepdims=True))
-    by_prediction = _share(total, total.sum(axis=0, keepdims=True))
+    by_truth = ratio(total, total.sum(axis=1, keepdims=True))
+    by_prediction = ratio(total, total.sum(axis=0, keepdims=True))
     counts = np.log10(np.where(total > 0, total, np.nan))
     top = max(1, int(np.ceil(np.nanmax(counts)))) if (total > 0).any() else 1
     shares = {"zmin": 0, "zmax": 1, "colorbar": {"tickformat": ".0%"}}
@@ -75,10 +76,6 @@ def _short(count: int) -> str:
         if count >= unit:
             return f"{count // unit}{letter}"
     return str(count)
-
-
-def _share(total: np.ndarray, of: np.ndarray) -> np.ndarray:
-    return np.divide(total, of, out=np.full(total.shape, np.nan), where=of > 0)
 
 
 def _heatmap(

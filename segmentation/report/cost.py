@@ -16,7 +16,6 @@ from segmentation.report.chart import (
     style,
     whiskers,
 )
-from segmentation.report.scores import ends
 from segmentation.report.table import DASH, Grid, Row, number, points, time_taken
 
 COSTS = (
@@ -122,7 +121,7 @@ def _pareto(
             y=[entry.miou.value],
             mode="markers",
             name=plain(entry.name),
-            error_y=whiskers([entry.miou.value], [ends(entry.miou)]) | {"color": color},
+            error_y=whiskers([entry.miou.value], [entry.miou.interval.plain()]) | {"color": color},
             marker={
                 "size": 13 if best else 11,
                 "symbol": mark,

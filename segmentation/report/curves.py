@@ -1,6 +1,5 @@
 """Learning curves, of one run or of several, from their `metrics.csv`."""
 
-import csv
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -9,6 +8,7 @@ from typing import NamedTuple
 
 import plotly.graph_objects as go
 
+from segmentation.curve_rows import read_rows
 from segmentation.report.chart import DASHES, Chart, figure, plain, style
 from segmentation.report.table import Cell, Grid, number
 
@@ -39,7 +39,7 @@ class Curves:
 
 def read_curves(run: Path) -> Curves | None:
     """Read the curves of a run directory; None where it has none."""
-    rows = _rows(run / "metrics.csv")
+    rows = read_rows(run / "metrics.csv")
     names = sorted({key for row in rows for key in row})
     by_epoch = {
         name: _points(rows, name, "epoch") for name in names if name.startswith(("train/", "val/"))
@@ -63,18 +63,6 @@ def read_curves(run: Path) -> Curves | None:
         if name.startswith("val/") and "loss" not in name
     }
     return Curves(losses, scores, rates) if losses or scores or rates else None
-
-
-def _rows(path: Path) -> list[dict[str, str]]:
-    """Return the rows without empty cells, as `training.curves` does, which brings Lightning.
-
-    A last line without its end was cut off: its last number may be another.
-    """
-    if not path.is_file():
-        return []
-    text = path.read_text(encoding="utf-8", errors="replace")
-    rows = csv.DictReader(text[: text.rfind("\n") + 1].splitlines())
-    return [{key: value for key, value in row.items() if key and value} for row in rows]
 
 
 def _points(rows: Sequence[Mapping[str, str]], name: str, place: str) -> Points:

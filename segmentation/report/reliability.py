@@ -4,6 +4,7 @@ import numpy as np
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
+from segmentation.calibration import BINS, calibration
 from segmentation.evaluation.stored import ScoredImages
 from segmentation.report.chart import FAINT, SERIES, Chart, figure, percent_axis
 from segmentation.report.scores import Scoring
@@ -12,46 +13,47 @@ from segmentation.report.table import Cell, Grid, Row, number, points
 
 def reliability(scoring: Scoring, scored: ScoredImages) -> Chart | None:
     """Draw accuracy over confidence, of all pixels or by predicted class; None without counts."""
-    if scored.calibration is None or scored.confidence is None:
+    if scored.calibration is None:
         return None
     counts = scored.calibration.sum(axis=0)
-    sums = scored.confidence.sum(axis=0)
+    parts = {"all classes": counts} | {
+        f"predicted as {name}": own[None]
+        for name, own in zip(scored.classes, counts, strict=True)
+        if own.any()
+    }
     ece = (scoring.metrics.get("calibration") or {}).get("ece")
-    figures = {"all classes": _reliability(counts.sum(axis=0), sums.sum(axis=0))}
-    for index, name in enumerate(scored.classes):
-        if counts[index].any():
-            figures[f"predicted as {name}"] = _reliability(counts[index], sums[index])
     said = "Reliability: the share of right pixels over the model's confidence in them"
     said += "." if ece is None else f"; expected calibration error {100 * ece:.1f}%."
     heads = ["mean confidence %", "right %", "pixels"]
-    rows = _rows(counts.sum(axis=0), sums.sum(axis=0))
     by_class: list[Row] = [
         [name, *row]
-        for name, own, held in zip(scored.classes, counts, sums, strict=True)
-        for row in _rows(own, held)
+        for name, own in zip(scored.classes, counts, strict=True)
+        for row in _rows(own[None])
     ]
-    grid = Grid("reliability of all classes", heads, rows)
+    grid = Grid("reliability of all classes", heads, _rows(counts))
     more = Grid("reliability by predicted class", ["predicted as", *heads], by_class)
-    return Chart("reliability", said, figures, grid, "Pixels", {"The numbers of each class": more})
+    return Chart(
+        "reliability", said, {name: _reliability(own) for name, own in parts.items()}, grid,
+        "Pixels", {"The numbers of each class": more},
+    )  # fmt: skip
 
 
-def _rows(counts: np.ndarray, sums: np.ndarray) -> list[list[Cell]]:
+def _rows(counts: np.ndarray) -> list[list[Cell]]:
+    """Return the bins that hold pixels, from the counts (C, BINS, 3) of some classes."""
+    found, pixels = calibration(counts), counts[..., 0].sum(axis=0)
     return [
-        [points(mean), points(right), number(int(pixels), ",d")]
-        for mean, right, pixels in zip(*_bins(counts, sums), strict=True)
+        [
+            points(found.confidence[bin_]),
+            points(found.accuracy[bin_]),
+            number(int(pixels[bin_]), ",d"),
+        ]
+        for bin_ in np.flatnonzero(pixels)
     ]
 
 
-def _bins(counts: np.ndarray, sums: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return mean confidence, accuracy and pixels of the bins that hold pixels."""
-    held = counts[:, 0] > 0
-    pixels = counts[held, 0]
-    return sums[held] / pixels, counts[held, 1] / pixels, pixels
-
-
-def _reliability(counts: np.ndarray, sums: np.ndarray) -> go.Figure:
-    x, y, pixels = (part.tolist() for part in _bins(counts, sums))
-    bins = len(counts)
+def _reliability(counts: np.ndarray) -> go.Figure:
+    found = calibration(counts)
+    held = np.flatnonzero(counts[..., 0].sum(axis=0))
     drawn = make_subplots(
         rows=2, cols=1, shared_xaxes=True, row_heights=[0.72, 0.28], vertical_spacing=0.05
     )
@@ -65,19 +67,18 @@ def _reliability(counts: np.ndarray, sums: np.ndarray) -> go.Figure:
         line={"color": FAINT, "dash": "dash", "width": 1.5},
     )
     drawn.add_scatter(
-        x=x,
-        y=y,
+        x=found.confidence[held].tolist(),
+        y=found.accuracy[held].tolist(),
         mode="lines+markers",
         name="model",
         line={"color": SERIES[0], "width": 2},
         marker={"size": 8},
         hovertemplate="confidence %{x:.1%}: %{y:.1%} right<extra></extra>",
     )
-    total = max(sum(pixels), 1)
     drawn.add_bar(
-        x=[(index + 0.5) / bins for index in np.flatnonzero(counts[:, 0]).tolist()],
-        y=[one / total for one in pixels],
-        width=0.96 / bins,
+        x=((held + 0.5) / BINS).tolist(),
+        y=found.share[held].tolist(),
+        width=0.96 / BINS,
         marker={"color": SERIES[1]},
         name="share of the pixels",
         hovertemplate="%{y:.1%} of the pixels<extra></extra>",

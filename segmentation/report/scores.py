@@ -1,6 +1,5 @@
 """What a scoring's files say, as the pages need it; what is not there is None."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -8,9 +7,9 @@ from typing import Any
 import numpy as np
 
 from segmentation.directories import MATRICES, read_metrics
-from segmentation.evaluation.intervals import Estimate
 from segmentation.evaluation.iou import ious, pixel_counts
 from segmentation.evaluation.stored import ScoredImages, read_scored
+from segmentation.ratio import ratio
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,15 +54,7 @@ def image_scores(scored: ScoredImages) -> tuple[np.ndarray, np.ndarray]:
     """Return mIoU and pixel accuracy of each image, (n,) each; NaN without a labelled pixel."""
     correct, union = pixel_counts(scored.confusion)
     labelled = scored.confusion.sum(axis=(1, 2))
-    accuracy = np.full(len(scored), np.nan)
-    np.divide(correct.sum(axis=1), labelled, out=accuracy, where=labelled > 0)
-    return ious(correct, union)[:, -1], accuracy
-
-
-def ends(estimate: Estimate) -> list[float] | None:
-    """Return the interval of an estimate, None where there is none."""
-    found = estimate.interval
-    return [found.low, found.high] if found.known else None
+    return ious(correct, union)[:, -1], ratio(correct.sum(axis=1), labelled)
 
 
 def class_colors(scored: ScoredImages) -> dict[str, str]:
@@ -74,11 +65,3 @@ def class_colors(scored: ScoredImages) -> dict[str, str]:
         name: f"rgb({', '.join(map(str, color))})"
         for name, color in zip(scored.classes, scored.colors.tolist(), strict=True)
     }
-
-
-def value_of(metrics: Mapping[str, Any], *path: str) -> Any:
-    """Return what lies at a path of keys, None where it leads nowhere."""
-    found: Any = metrics
-    for key in path:
-        found = found.get(key) if isinstance(found, Mapping) else None
-    return found

@@ -9,6 +9,7 @@ from segmentation.console import argument, percent
 from segmentation.directories import REPORT, read_metrics
 from segmentation.errors import DataError
 from segmentation.evaluation.stored import ScoredImages
+from segmentation.nested import value_at
 from segmentation.report.chart import Chart
 from segmentation.report.class_scores import class_scores
 from segmentation.report.confusion import confusion_map
@@ -24,8 +25,8 @@ from segmentation.report.pictures import (
     worst_first,
 )
 from segmentation.report.reliability import reliability
-from segmentation.report.scores import class_colors, image_scores, read_scoring, value_of
-from segmentation.report.settings import flat, kept_facts, kept_settings, settings_grid
+from segmentation.report.scores import class_colors, image_scores, read_scoring
+from segmentation.report.settings import kept_facts, kept_settings, settings_grid, texts
 from segmentation.report.slices import Slices, read_slices, slices_chart
 from segmentation.report.table import Cell, Grid, interval, number, points
 from segmentation.views import FILE as VIEWS
@@ -97,7 +98,7 @@ def write_scoring_report(scoring: Path, run: Path | None) -> Path:
         miou_ends=None if found.miou_ends is None else interval(found.miou_ends).text,
         tiles=_tiles(found.metrics),
         slice_problem=problem,
-        slice_notes=value_of(found.metrics, "slices", "notes") or [],
+        slice_notes=value_at(found.metrics, "slices.notes") or [],
         facts=_facts(found.metrics),
         intervals=found.metrics.get("intervals") or {},
         warnings=[(text, "") for text in found.metrics.get("warnings") or []],
@@ -106,7 +107,7 @@ def write_scoring_report(scoring: Path, run: Path | None) -> Path:
         settings=None if own is None else settings_grid(own),
         environment=None
         if facts is None
-        else Grid("environment", ["what", "value"], [list(row) for row in flat(facts).items()]),
+        else Grid("environment", ["what", "value"], [list(row) for row in texts(facts).items()]),
         commands=_commands(found.metrics, run),
         **_pictures(scoring, scored),
     )
@@ -125,9 +126,9 @@ def _tiles(metrics: Mapping[str, Any]) -> list[tuple[str, str, str]]:
     """Return the scores besides mIoU: name, value and how it was found."""
     found = []
     for path, name in TILES:
-        value = value_of(metrics, *path.split("."))
+        value = value_at(metrics, path)
         if isinstance(value, int | float):
-            distance = value_of(metrics, path.split(".")[0], "distance")
+            distance = value_at(metrics, f"{path.partition('.')[0]}.distance")
             found.append((name, f"{value:.1%}", str(distance or "")))
     return found
 
@@ -150,7 +151,7 @@ def _fact(key: str, value: Any) -> str:
     if key == "size":
         return f"{' x '.join(map(str, value))} pixels (height x width)"
     if isinstance(value, Mapping):
-        return ", ".join(f"{name}: {one}" for name, one in flat(value).items())
+        return ", ".join(f"{name}: {one}" for name, one in texts(value).items())
     return f"{value:,}" if isinstance(value, int | float) else str(value)
 
 

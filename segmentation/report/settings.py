@@ -11,6 +11,7 @@ from hydra.types import RunMode
 
 from segmentation.cli import CONF
 from segmentation.directories import CONFIG, settings
+from segmentation.nested import flat
 from segmentation.redaction import redacted
 from segmentation.report.table import DASH, Cell, Grid
 from segmentation.whole_files import read_json
@@ -23,15 +24,9 @@ NOTHING = ("null", "{}")
 Flat = dict[str, str]
 
 
-def flat(values: Mapping[str, Any], prefix: str = "") -> Flat:
+def texts(values: Mapping[str, Any]) -> Flat:
     """Return nested values by dotted keys, as text; an empty mapping is ``{}``."""
-    found: Flat = {}
-    for key, value in values.items():
-        if isinstance(value, Mapping) and value:
-            found |= flat(value, f"{prefix}{key}.")
-        else:
-            found[f"{prefix}{key}"] = said(value)
-    return found
+    return {key: said(value) for key, value in flat(values).items()}
 
 
 def said(value: Any) -> str:
@@ -70,7 +65,7 @@ def settings_grid(own: Mapping[str, Any]) -> tuple[Grid, Grid]:
 
     A key that only one of the two has differs too, unless its value is nothing.
     """
-    mine, default = flat(own), flat(default_settings())
+    mine, default = texts(own), texts(default_settings())
     # What is not there is null, and so is a group without entries.
     keys = [*mine, *(key for key in default if key not in mine and default[key] not in NOTHING)]
     keys = [key for key in keys if key in default or mine[key] not in NOTHING]
@@ -91,7 +86,7 @@ def differing(known: Mapping[str, Mapping[str, Any] | None], name: str) -> Grid:
         known: by who has them; None of one that has none.
         name: of the table.
     """
-    rows = {who: flat(values) for who, values in known.items() if values is not None}
+    rows = {who: texts(values) for who, values in known.items() if values is not None}
     keys = dict.fromkeys(key for one in rows.values() for key in one)
     lines: list[list[Cell | str]] = [
         [key, *(one.get(key, DASH) for one in rows.values())]

@@ -11,9 +11,8 @@ from pytorch_lightning.loggers import CSVLogger
 from pytorch_lightning.loggers.logger import rank_zero_experiment
 from pytorch_lightning.utilities import rank_zero_only
 
+from segmentation.curve_rows import Row, read_rows
 from segmentation.training.forgiving import Forgiving
-
-Row = dict[str, str]
 
 
 class CurveFile:
@@ -140,24 +139,6 @@ class Curves(Forgiving, CSVLogger):
         """Add a row; without a step it is the last one's."""
         self._step = self._step if step is None else step
         super().log_metrics(metrics, self._step)
-
-
-def read_rows(path: Path) -> list[Row]:
-    """Return the rows of a CSV file by column, without empty cells; none where there is no file.
-
-    A last line without its end is left out: it was cut off.
-    """
-    try:
-        text = path.read_bytes().decode(errors="replace")
-    except FileNotFoundError:
-        return []
-    whole = text[: text.rfind("\n") + 1]
-    rows = csv.DictReader(whole.splitlines())
-    return [
-        {key: value for key, value in row.items() if key and value}
-        for row in rows
-        if (row.get("step") or "").isdigit()
-    ]
 
 
 def _columns(rows: list[Row]) -> list[str]:

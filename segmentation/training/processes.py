@@ -17,6 +17,7 @@ from lightning_fabric.plugins.environments import (
 )
 
 from segmentation.errors import ConfigError, TrainingError, listed
+from segmentation.nested import flat
 from segmentation.orphans import leave_with_parent
 from segmentation.ranks import by_torchrun, has_to_leave, started_from_outside
 
@@ -161,15 +162,3 @@ def gathered(value: Any) -> list[Any]:
     values: list[Any] = [None] * dist.get_world_size()
     dist.all_gather_object(values, value)
     return values
-
-
-def flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Return nested values by dotted names."""
-    result: dict[str, Any] = {}
-    for key, value in values.items():
-        name = f"{prefix}{key}"
-        if isinstance(value, Mapping) and value:
-            result |= flat(value, f"{name}.")
-        else:
-            result[name] = value
-    return result

@@ -158,7 +158,8 @@ def make_comparison(
         name = f"<b>model {number}</b>"
         contenders.append(Contender(name, tuple(map(read_scored, places)), tuple(places), cost))
     found = compare({one.name: one.scorings for one in contenders}, resamples=1000)
-    return found, contenders
+    by_name = {one.name: one for one in contenders}
+    return found, [by_name[entry.name] for entry in found.entries]
 
 
 def big_views(scoring: Path, names: Sequence[str], size: tuple[int, int] = (360, 480)) -> None:

@@ -17,7 +17,7 @@ from browser import (
 from made_scorings import CLASSES, HOSTILE, big_views, make_comparison, make_run, make_scoring
 
 from segmentation.classes import ClassTable
-from segmentation.evaluation.frames import class_frame, comparison_frame
+from segmentation.evaluation.compared import Compared
 from segmentation.report import scoring
 from segmentation.report.comparison import write_comparison_report
 from segmentation.report.scoring import write_scoring_report
@@ -56,8 +56,8 @@ def run_page(tmp_path_factory):
 def comparison_page(tmp_path_factory):
     folder = tmp_path_factory.mktemp("comparison")
     comparison, contenders = make_comparison(folder, images=12)
-    frames = comparison_frame(comparison, contenders), class_frame(comparison)
-    write_comparison_report(folder / "report.html", comparison, contenders, *frames, ["A note."])
+    compared = Compared("val", comparison, contenders, [*comparison.notes, "A note."])
+    write_comparison_report(folder / "report.html", compared)
     return folder / "report.html"
 
 
@@ -382,8 +382,8 @@ def test_a_layer_that_an_image_lacks_is_wanted_again_at_the_next(browser, compar
 @pytest.mark.slow
 def test_wide_tables_fit_on_paper(browser, tmp_path):  # noqa: F811
     comparison, contenders = make_comparison(tmp_path, seeds=(1,) * 12, images=4)
-    frames = comparison_frame(comparison, contenders), class_frame(comparison)
-    write_comparison_report(tmp_path / "report.html", comparison, contenders, *frames, [])
+    compared = Compared("val", comparison, contenders, [])
+    write_comparison_report(tmp_path / "report.html", compared)
     page_of_a4 = {"viewport": {"width": 718, "height": 1000}}  # with margins of a centimetre
     with open_page(browser, tmp_path / "report.html", **page_of_a4) as opened:
         opened.page.emulate_media(media="print")

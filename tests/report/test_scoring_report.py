@@ -20,7 +20,7 @@ from made_scorings import CLASSES, HOSTILE, WARNING, make_comparison, make_run, 
 from segmentation.cli import CONF
 from segmentation.directories import settings
 from segmentation.errors import DataError
-from segmentation.evaluation.frames import class_frame, comparison_frame
+from segmentation.evaluation.compared import Compared
 from segmentation.evaluation.slice_rows import COLUMNS
 from segmentation.evaluation.stored import read_scored
 from segmentation.report import pictures, scoring
@@ -28,7 +28,6 @@ from segmentation.report.comparison import write_comparison_report
 from segmentation.report.scores import image_scores
 from segmentation.report.scoring import write_scoring_report
 from segmentation.report.settings import default_settings, said, settings_grid
-from segmentation.report.warned import warned
 from segmentation.runs import write_results
 from segmentation.views import read_views, write_views
 
@@ -183,13 +182,20 @@ def test_what_to_type_next_is_read_by_a_shell_and_can_be_had(tmp_path):
     assert "split=val" not in html
 
 
-def test_a_warning_of_all_names_nobody():
-    known = {
-        "a": [{"warnings": ["x", "y"]}, {"warnings": ["x"]}], "b": [{"warnings": ["y", "z"]}],
-        "c": [{"warnings": ["y"]}, {}],
-    }  # fmt: skip
-    assert warned(known) == [("x", ["a"]), ("y", []), ("z", ["b"])]
-    assert warned({}) == []
+def test_a_warning_of_all_names_nobody(compared):
+    _, comparison, contenders = compared
+    said = {"a": [["x", "y"], ["x"]], "b": [["y", "z"]], "c": [["y"], []]}
+    some = [
+        replace(
+            one,
+            name=name,
+            scorings=[replace(one.scorings[0], metrics={"warnings": texts}) for texts in runs],
+        )
+        for one, (name, runs) in zip(contenders, said.items(), strict=True)
+    ]
+    found = Compared("val", comparison, some, [])
+    assert found.warnings == [("x", ["a"]), ("y", []), ("z", ["b"])]
+    assert found.warning_lines == ["a: x", "y", "b: z"]
 
 
 def test_worst_and_best_images_follow_from_the_matrices(run):
@@ -295,11 +301,8 @@ def compared(tmp_path_factory):
 
 def write(compared, **changed):
     folder, comparison, contenders = compared
-    values = {"contenders": contenders, "notes": ["A <note>."]} | changed
-    write_comparison_report(
-        folder / "report.html", comparison, values["contenders"],
-        comparison_frame(comparison, contenders), class_frame(comparison), values["notes"],
-    )  # fmt: skip
+    values = {"contenders": contenders, "notes": [*comparison.notes, "A <note>."]} | changed
+    write_comparison_report(folder / "report.html", Compared("val", comparison, **values))
     return folder / "report.html"
 
 
@@ -340,5 +343,13 @@ def test_a_single_contender_without_runs_and_views_has_a_page(tmp_path):
     (contenders[0].runs[0] / "views.zip").unlink()
     alone = replace(contenders[0], runs=(None,))
     text = text_of(write((tmp_path, comparison, [alone])))
-    for part in ("There are no views", "No cost is known of two", "No curves", "Fewer than two"):
+    for part in ("One contender alone", "No cost is known of two", "No curves", "Fewer than two"):
         assert part in text, part
+
+
+def test_scorings_without_views_say_how_to_get_some(tmp_path):
+    comparison, contenders = make_comparison(tmp_path, seeds=(1, 1))
+    for one in contenders:
+        (one.runs[0] / "views.zip").unlink()
+    text = text_of(write((tmp_path, comparison, contenders)))
+    assert "python evaluate.py run=&lt;run&gt; split=val" in text

@@ -14,8 +14,9 @@ from pytorch_lightning.demos.boring_classes import BoringModel, RandomDataset
 from pytorch_lightning.loggers import CSVLogger
 from torch.utils.data import DataLoader
 
+from segmentation.curve_rows import read_rows
 from segmentation.training import forgiving
-from segmentation.training.curves import CurveFile, Curves, read_rows
+from segmentation.training.curves import CurveFile, Curves
 from segmentation.training.in_step import CurvesInStep
 from segmentation.training.resuming import settle
 
