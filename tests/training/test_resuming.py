@@ -9,12 +9,17 @@ from cut_off import PowerCutError, data_of, differences, fit, parts_of, state
 from pytorch_lightning.callbacks import EarlyStopping, EMAWeightAveraging
 from pytorch_lightning.loggers import CSVLogger
 
+from segmentation.training.averaging import MeanOfLast
 from segmentation.training.checkpoints import newest_checkpoint
 from segmentation.training.resuming import seed_step
 
 
 def ema():
     return [EMAWeightAveraging(decay=0.9)]
+
+
+def mean_of_last():
+    return [MeanOfLast(epochs=2)]
 
 
 def early():
@@ -27,6 +32,7 @@ CASES = {
     "fused": {"fused": True},
     "ema": {"callbacks": ema},
     "ema, two workers": {"callbacks": ema, "workers": 2},
+    "mean of the last": {"callbacks": mean_of_last},
     "accumulation": {"trainer": {"accumulate_grad_batches": 2}},
     "accumulation with ema": {"trainer": {"accumulate_grad_batches": 3}, "callbacks": ema},
     "frozen encoder": {"frozen": 2},

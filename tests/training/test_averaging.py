@@ -1,0 +1,102 @@
+"""The mean of the last weights, against weights that were kept by hand."""
+
+import pytest
+import pytorch_lightning as pl
+import torch
+from torch import nn
+from torch.utils.data import DataLoader, TensorDataset
+
+from segmentation.errors import ConfigError
+from segmentation.training.averaging import MeanOfLast
+
+
+class Small(pl.LightningModule):
+    """A linear layer and a batch norm, whose statistics are buffers; keeps what is validated."""
+
+    def __init__(self):
+        super().__init__()
+        torch.manual_seed(0)
+        self.net = nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4), nn.Linear(4, 1))
+        self.ends, self.validated = [], []
+
+    def copied(self):
+        return {key: value.clone() for key, value in self.state_dict().items()}
+
+    def training_step(self, batch, index):
+        return self.net(batch[0]).square().mean()
+
+    def on_validation_epoch_start(self):  # Lightning asks callbacks, which swap, before
+        self.validated.append(self.copied())
+
+    def validation_step(self, batch, index):
+        pass
+
+    def configure_optimizers(self):
+        return torch.optim.SGD(self.parameters(), lr=0.1)
+
+
+class Ends(pl.Callback):
+    """Keeps the trained weights at each epoch's last step."""
+
+    def on_train_batch_end(self, trainer, module, *args):
+        if trainer.is_last_batch:
+            module.ends.append(module.copied())
+
+
+def fit(callback, epochs=5, **options):
+    module = Small()
+    loader = DataLoader(
+        TensorDataset(torch.randn(10, 3, generator=torch.Generator().manual_seed(1))), 4
+    )
+    trainer = pl.Trainer(
+        max_epochs=epochs, callbacks=[Ends(), callback], accelerator="cpu", logger=False,
+        enable_checkpointing=False, enable_progress_bar=False, enable_model_summary=False,
+        num_sanity_val_steps=0, **options,
+    )  # fmt: skip
+    trainer.fit(module, loader, loader)
+    return module
+
+
+def mean(states):
+    return {
+        key: torch.stack([state[key] for state in states]).mean(dim=0)
+        for key, value in states[0].items()
+        if value.is_floating_point()
+    }
+
+
+def close(state, expected):
+    for key, value in expected.items():
+        torch.testing.assert_close(state[key], value)
+
+
+def test_it_is_the_mean_of_the_last_epochs_and_before_the_weights_themselves():
+    module = fit(MeanOfLast(epochs=3))
+    first, second, *last = module.ends
+    expected = [first, second, *(mean(last[:count]) for count in (1, 2, 3))]
+    for validated, one in zip(module.validated, expected, strict=True):
+        close(validated, one)
+    close(module.state_dict(), mean(last))
+    assert not torch.equal(module.net[0].weight, last[-1]["net.0.weight"])
+
+
+@pytest.mark.parametrize("epochs", [1, 9])
+def test_one_epoch_is_the_last_weights_and_too_many_are_all(epochs):
+    module = fit(MeanOfLast(epochs))
+    close(module.state_dict(), mean(module.ends[-1:] if epochs == 1 else module.ends))
+
+
+def test_accumulated_batches_count_at_the_epochs_end():
+    module = fit(MeanOfLast(2), accumulate_grad_batches=2)
+    close(module.state_dict(), mean(module.ends[-2:]))
+
+
+@pytest.mark.parametrize("epochs", [0, 1.5, True, None])
+def test_a_number_that_cannot_be_is_refused(epochs):
+    with pytest.raises(ConfigError, match=r"callbacks\.mean_of_last\.epochs"):
+        MeanOfLast(epochs)
+
+
+def test_a_run_without_a_last_epoch_is_refused():
+    with pytest.raises(ConfigError, match=r"trainer\.max_epochs"):
+        fit(MeanOfLast(2), epochs=-1, max_steps=4)
