@@ -135,7 +135,7 @@ def build_model(
     else:
         model = models.build_model(encoder, plain(cfg.decoder), num_classes, columns, dropout)
     if earlier:
-        models.warm_start(model, Path(earlier).expanduser(), classes)
+        models.warm_start(model, earlier, classes)
     return model
 
 

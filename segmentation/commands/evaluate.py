@@ -30,6 +30,7 @@ from segmentation.inference.class_map import ClassMap, MappedModel, fit_class_ma
 from segmentation.inference.options import InferenceOptions
 from segmentation.models import load_model
 from segmentation.models.fingerprint import weights_fingerprint
+from segmentation.models.shipped import located
 from segmentation.quiet import quiet_libraries
 from segmentation.training.progress import RunProgress
 from segmentation.training.scoring import ScoringModule
@@ -60,7 +61,7 @@ def _evaluate(cfg: DictConfig, warnings: list[str]) -> runs.Results | None:
     wanted_slices(cfg.slices)
     build_trainer.check_whole(cfg.trainer)
     tracked = check_tracking(cfg.wandb)
-    source = Path(cfg.run).expanduser()
+    source = located(cfg.run)
     loaded = load_model(source)
     chosen = _given_map(cfg, loaded.classes)
     model = averaged(loaded.model, options)

@@ -82,7 +82,9 @@ def predict(cfg: DictConfig) -> dict[str, Any]:
         _write_targets(output / FILE, predictor.columns, predictions)
         written.append(FILE)
         files.append(output / FILE)
-    console.console.print(f"{' and '.join(written)} written to {output}", soft_wrap=True)
+    console.console.print(
+        f"{' and '.join(written)} of {cfg.model} written to {output}", soft_wrap=True, markup=False
+    )
     done = {"output": output, "written": files, "unreadable": list(unreadable)}
     if unreadable:
         failed = DataError(

@@ -12,6 +12,7 @@ from segmentation.directories import EVALUATION, METRICS, REPORT, read_metrics
 from segmentation.errors import ConfigError
 from segmentation.evaluation.slice_rows import FILE as SLICES
 from segmentation.inference.options import InferenceOptions
+from segmentation.models.shipped import FOLDER
 
 LOCK = "scoring.lock"
 SETTINGS = (
@@ -26,6 +27,8 @@ def scoring_directory(
     source: Path, data: str | None, options: InferenceOptions, mapped: bool, facts: dict[str, Any]
 ) -> Path:
     """Return ``evaluation/<name>`` below the run directory, or beside a model without a run.
+
+    For a model that comes with the project that is below ``runs/<its name>``.
 
     The name is ``[<data>_][<checkpoint>_]<split>[_flip][_scales...][_window...][_mapped]``. Where
     the directory of that name holds a scoring that was made otherwise (on changed images, with
@@ -42,6 +45,8 @@ def scoring_directory(
     parts = [data, source.stem if lone else None, facts["split"], *options.parts()]
     name = "_".join(filter(None, [*parts, "mapped" if mapped else None]))
     home = runs.run_directory(source) or (source.parent if source.is_file() else source)
+    if source.parent == FOLDER:  # it lies in the package, which is nobody's to write to
+        home = Path("runs") / source.name
     return next(path for path in _numbered(home / EVALUATION / name) if _free(path, facts))
 
 

@@ -40,7 +40,7 @@ class Predictor:
     """Predicts what a trained model was trained for.
 
     Args:
-        model: a run directory, a `.ckpt`, or a model directory.
+        model: a run directory, a `.ckpt`, a model directory, or a name of `models.shipped`.
         device: ``"cpu"``, ``"cuda"`` or ``"mps"``.
         options: test-time augmentation and windows; none by default.
         precision: a key of `PRECISIONS`, or ``"auto"``: bfloat16 where the hardware has it.
@@ -64,7 +64,7 @@ class Predictor:
         chosen = fastest_precision(device) if precision == "auto" else precision
         if chosen not in PRECISIONS:
             raise ConfigError(f"precision={chosen!r}: use auto, {', '.join(PRECISIONS)}.")
-        loaded = load_model(Path(model).expanduser())
+        loaded = load_model(model)
         self.classes = loaded.classes
         self.size = loaded.size
         self.device = torch.device(device)

@@ -16,10 +16,14 @@ from segmentation.errors import ModelError
 from segmentation.models.checked import FORMAT
 from segmentation.models.description import Model, restore
 from segmentation.models.files import TENSORS, read_checkpoint, read_state_dict
+from segmentation.models.shipped import located, shipped
 from segmentation.models.unet import UNet
 
 CONFIG = "config.json"
-WANTED = "Give a run directory (such as runs/<name>), a .ckpt, or a model directory."
+WANTED = (
+    "Give a run directory (such as runs/<name>), a .ckpt, a model directory, or a model that comes "
+    f"with the project, by name ({', '.join(shipped())})."
+)
 
 
 @dataclass(frozen=True)
@@ -83,23 +87,32 @@ def save_model(
     classes: ClassTable | None,
     size: tuple[int, int] | None,
     extra: dict[str, Any] | None = None,
+    half: bool = False,
 ) -> None:
     """Write a directory that is safe to share: `config.json` and `model.safetensors`, no code.
 
-    Each file is replaced in one step, so a crash leaves the old one. See `describe_model` for the
-    arguments.
+    Each file is replaced in one step, so a crash leaves the old one.
+
+    Args:
+        model, classes, size, extra: see `describe_model`.
+        directory: it is made if it is not there.
+        half: round the weights to float16, for half the size; a model that is loaded from there
+            has them in float32 all the same.
 
     Raises:
-        ModelError: the files cannot be written.
+        ModelError: the files cannot be written, or a weight is too large for float16.
     """
     directory = Path(directory)
     description = json.dumps(describe_model(model, classes, size, extra), indent=2) + "\n"
     tensors = {key: value.detach().cpu().contiguous() for key, value in model.state_dict().items()}
+    if half:
+        tensors = {key: _halved(key, value) for key, value in tensors.items()}
     parts = [directory / f"{name}.part" for name in (TENSORS, CONFIG)]
     try:
         directory.mkdir(parents=True, exist_ok=True)
         save_file(tensors, parts[0])
         parts[1].write_text(description, encoding="utf-8")
+        parts[0].chmod(parts[1].stat().st_mode)  # safetensors lets nobody else read its files
         for part in parts:
             os.replace(part, part.with_suffix(""))
     except (OSError, SafetensorError) as error:
@@ -109,19 +122,28 @@ def save_model(
         raise ModelError(f"{directory}: the model cannot be written: {error}") from error
 
 
+def _halved(name: str, value: Tensor) -> Tensor:
+    if not value.is_floating_point():
+        return value
+    rounded = value.half()
+    if not bool(rounded.isfinite().all()):
+        raise ModelError(f"{name} holds numbers too large for float16: save it with half=false.")
+    return rounded
+
+
 def load_model(path: str | Path) -> LoadedModel:
     """Load a model that this project saved or trained. Never looks for encoder weights.
 
     Args:
         path: a directory of `save_model`, a Lightning checkpoint (`.ckpt`), or a run directory, of
             which `checkpoints/best.ckpt` is taken, or where checkpoints were deleted the same
-            weights in `model/`.
+            weights in `model/`; or a name of `shipped`.
 
     Raises:
         ModelError: none of these, a file that cannot be read safely, or one that does not hold a
             model of this project.
     """
-    path = Path(path)
+    path = located(path)
     if path.is_file():
         if path.suffix == ".safetensors":
             return _from_directory(path.parent)

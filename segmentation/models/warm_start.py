@@ -17,7 +17,7 @@ log = logging.getLogger(__name__)
 HEADS = ("head.", "target_head.")
 
 
-def warm_start(model: Model, path: Path, classes: ClassTable | None) -> None:
+def warm_start(model: Model, path: str | Path, classes: ClassTable | None) -> None:
     """Give a model the weights of an earlier one, and the normalisation that belongs to them.
 
     Encoder and decoder have to be those of the earlier model. The head keeps the rows of the
@@ -26,7 +26,7 @@ def warm_start(model: Model, path: Path, classes: ClassTable | None) -> None:
 
     Args:
         model: as it was built; it is changed.
-        path: a run directory, a `.ckpt`, or a model directory.
+        path: a run directory, a `.ckpt`, a model directory, or a name of `shipped`.
         classes: what `model` predicts; None where it does not segment.
 
     Raises:

@@ -14,6 +14,7 @@ from torch import Tensor
 from segmentation.errors import ModelError, did_you_mean
 from segmentation.models import hub
 from segmentation.models.files import read_state_dict, weights_file
+from segmentation.models.shipped import located
 
 log = logging.getLogger(__name__)
 
@@ -61,7 +62,7 @@ def resolve(name: str, weights: str) -> Weights:
         weights: ``"auto"``: the hub, else an installed package, else random, and each step back
             is logged as a warning; ``"imagenet"``: the hub or a package; ``"none"``: random; or
             the path of a safetensors file or a state dict with timm's names; or a run directory, a
-            checkpoint or a model directory of this project.
+            checkpoint or a model directory of this project, or a name of `shipped`.
 
     Raises:
         ModelError: ``"imagenet"`` cannot be had, or the path cannot be used.
@@ -104,7 +105,7 @@ def _normalisation(cfg: PretrainedCfg) -> tuple[tuple[float, ...], tuple[float, 
 
 
 def _from_path(name: str, weights: str) -> Weights:
-    path = weights_file(Path(str(weights)).expanduser())
+    path = weights_file(located(str(weights)))
     if path is None:
         near = did_you_mean(str(weights), KINDS)
         raise ModelError(

@@ -1,4 +1,4 @@
-"""HTML pages for people: one file each that opens from disk, without network.
+"""HTML pages for people: one file each that opens from disk, without network; and a model's card.
 
 ``page.html`` is the shell (colours for light, dark and paper; a policy that forbids every request
 and every script), ``charts.html`` draws shares and histograms as plain HTML, so that text stays
@@ -14,13 +14,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 from markupsafe import Markup
 from PIL import Image
 
 _templates = Environment(
     loader=PackageLoader("segmentation.pages", "."),
-    autoescape=True,
+    autoescape=select_autoescape(["html"]),  # a model's card is Markdown
     undefined=StrictUndefined,
     trim_blocks=True,
     lstrip_blocks=True,
@@ -35,9 +35,14 @@ def write_page(path: Path, template: str, **values: Any) -> None:
         template: a file of this folder.
         values: what it shows.
     """
-    text = _templates.get_template(template).render(**values)
+    text = rendered(template, **values)
     # File names that are not valid Unicode hold what UTF-8 cannot say.
     path.write_bytes(text.encode("utf-8", errors="replace"))
+
+
+def rendered(template: str, **values: Any) -> str:
+    """Return a file of this folder with `values` in it, which are escaped where it is HTML."""
+    return _templates.get_template(template).render(**values)
 
 
 def photo_uri(image: np.ndarray, longest: int) -> str:

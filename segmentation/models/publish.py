@@ -1,0 +1,17 @@
+"""Make a trained model ready to give away: `python -m segmentation.models.publish run=<run>`."""
+
+from omegaconf import DictConfig
+
+from segmentation.cli import command
+
+
+@command("publish")
+def main(cfg: DictConfig) -> object:
+    """Run the command; heavy imports wait until the configuration stands."""
+    from segmentation.commands.publish import publish
+
+    return publish(cfg)
+
+
+if __name__ == "__main__":
+    main()
