@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: help install install-dev demo test test-all lint clean
+.PHONY: help install install-dev demo test test-all results lint clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -21,6 +21,11 @@ test: install-dev ## the fast tests, a file at a time on each core
 
 test-all: install-dev ## every test
 	$(BIN)/python -m pytest
+
+RESULTS ?= runs/results
+results: install-dev ## bring the tables of docs/results.md and README.md up to date from the runs below RESULTS
+	$(BIN)/python benchmarks/results.py $(RESULTS)
+	$(BIN)/cog -r -I benchmarks docs/results.md README.md
 
 lint: install-dev ## format, lint and types
 	$(BIN)/ruff format --check .

@@ -1,0 +1,134 @@
+"""The tables of docs/results.md: from run directories to results.csv, from there to Markdown."""
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+from conftest import ROOT
+from made_runs import settings, write_run, write_scoring
+
+from benchmarks import results
+
+
+@pytest.fixture
+def table(tmp_path, monkeypatch):
+    monkeypatch.setattr(results, "TABLE", tmp_path / "results.csv")
+    return results.TABLE
+
+
+def made(folder, name, *overrides, miou=None, seed=0, epochs=15, seconds=60.0, **facts):
+    """Write a run, with a score of our own choice."""
+    run = write_run(folder / name, settings(seed=seed, trainer__max_epochs=epochs), **facts)
+    environment = {
+        "overrides": [*overrides, "data.root=/home/me/camvid", "logger=none", f"seed={seed}"],
+        "device": "CPU, 2 cores", "encoder_weights": "random", "git": {"commit": "abc"},
+    }  # fmt: skip
+    (run / "environment.json").write_text(json.dumps(environment))
+    change(run, seconds=seconds, parameters=5_000_000, latency_ms=20.0)
+    if miou is not None:
+        change(run, miou=miou)
+    return run
+
+
+def change(scoring, **facts):
+    path = scoring / "metrics.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | facts))
+
+
+def cells(text):
+    """Return the rows of a Markdown table as lists of texts."""
+    lines = [line for line in text.strip().splitlines() if not set(line) <= set("|:- ")]
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
+
+
+def test_the_ablation_puts_seeds_together_and_compares_with_the_baseline(
+    tmp_path, table, monkeypatch
+):
+    runs = tmp_path / "runs"
+    for seed, miou in enumerate((0.50, 0.52, 0.54)):
+        made(runs, f"abl/base{seed}", "experiment=abl", seed=seed, miou=miou)
+    made(runs, "abl/dice", "experiment=abl", "loss=dice", miou=0.55)
+    made(runs, "abl/ohem", "experiment=abl", "loss=ohem", miou=0.5)
+    monkeypatch.setattr(results, "RARE", ("Sign_50%",))
+    results.update(results.collect(runs))
+    head, *lines = cells(results.ablation("abl", "abl"))
+    assert head[:4] == ["change", "mIoU", "seeds", "to the baseline"]
+    assert [line[:4] for line in lines] == [
+        ["`loss=dice`", "55.0", "1", "+3.0"],
+        ["(baseline)", "52.0 ± 2.0", "3", ""],
+        ["`loss=ohem`", "50.0", "1", "-2.0"],
+    ]
+
+
+def test_rows_of_runs_that_are_gone_stay_and_others_are_replaced(tmp_path, table):
+    run = made(tmp_path / "runs", "a/one", "x=1", miou=0.5)
+    made(tmp_path / "runs", "a/two", "x=2", miou=0.6)
+    results.update(results.collect(tmp_path / "runs"))
+    made(tmp_path / "others", "a/one", "x=1", miou=0.7)
+    results.update(results.collect(tmp_path / "others"))
+    kept = pd.read_csv(table).set_index("scoring")["miou"]
+    assert kept.to_dict() == {"a/one": 0.7, "a/two": 0.6}
+    results.update(results.collect(tmp_path / "nowhere"))
+    assert pd.read_csv(table).set_index("scoring")["miou"].to_dict() == kept.to_dict()
+    assert run.is_dir()
+
+
+def test_unfinished_runs_and_other_files_are_no_results(tmp_path, table):
+    run = made(tmp_path / "runs", "a/one", "x=1")
+    (run / "metrics.json").unlink()
+    (tmp_path / "runs" / "b").mkdir()
+    (tmp_path / "runs" / "b" / "metrics.json").write_text("{}")
+    assert results.collect(tmp_path / "runs").empty
+
+
+def test_what_more_views_give_and_cost(tmp_path, table):
+    run = made(tmp_path / "runs", "best/one", "x=1", miou=0.70)
+    for name, miou, options in (
+        ("val_flip", 0.71, {"flip": True}),
+        ("val_both", 0.72, {"flip": True, "scales": [0.5, 1.0]}),
+    ):
+        scoring = write_scoring(run / "evaluation" / name, _matrices(run), inference=options)
+        change(scoring, miou=miou)
+    results.update(results.collect(tmp_path / "runs"))
+    _, *lines = cells(results.test_time("best"))
+    assert lines == [
+        ["once", "1.0x", "70.0", ""],
+        ["flip", "2.0x", "71.0", "+1.0"],
+        ["flip, scales 0.5 1", "2.5x", "72.0", "+2.0"],
+    ]
+    assert len(results.rows("best")) == 1  # recipes are told by plain views alone
+
+
+def test_recipes_without_a_run_say_so(tmp_path, table):
+    made(tmp_path / "runs", "small/one", "experiment=small", miou=0.5, seconds=3600)
+    results.update(results.collect(tmp_path / "runs"))
+    _, first, second = cells(results.recipes(["small", "large"]))
+    assert first[:3] == ["`python train.py experiment=small data.root=<camvid>`", "50.0", "1"]
+    assert "1:00:00" in first
+    assert second[:2] == ["`experiment=large`", "not run"]
+
+
+def test_encoders_are_listed_by_epochs_and_score(tmp_path, table):
+    for epochs, miou in ((45, 0.6), (15, 0.5)):
+        made(tmp_path / "runs", f"e/{epochs}", "x=1", miou=miou, epochs=epochs)
+    results.update(results.collect(tmp_path / "runs"))
+    head, *lines = cells(results.comparison("e"))
+    assert [line[0] for line in lines] == ["15", "45"]
+    assert dict(zip(head, lines[0], strict=True))["parameters"] == "5.0 M"
+
+
+def test_the_documents_hold_what_results_csv_says():
+    done = subprocess.run(
+        [sys.executable, "-m", "cogapp", "--check", "-I", "benchmarks", "docs/results.md",
+         "README.md"],
+        cwd=ROOT, capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.returncode == 0, f"make results, please: {done.stdout}{done.stderr}"
+
+
+def _matrices(run):
+    with np.load(run / "per_image.npz") as kept:
+        return kept["confusion"]
