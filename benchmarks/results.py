@@ -7,6 +7,7 @@ marks in the documents, by the functions below, from results.csv alone.
 """
 
 import argparse
+import shutil
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -20,6 +21,8 @@ from segmentation.runs import read_environment
 
 ROOT = Path(__file__).resolve().parent.parent
 TABLE = ROOT / "docs" / "results.csv"
+COMPARISON = ROOT / "docs" / "comparison.csv"
+"""What compare.py says of the encoders."""
 RARE = ("Pole", "SignSymbol", "Fence", "Pedestrian", "Bicyclist")
 """The classes that the original protocol never learns."""
 
@@ -54,7 +57,6 @@ def collect(folder: Path) -> pd.DataFrame:
                 "high": high,
                 **{f"iou {name}": value for name, value in metrics["iou"].items()},
                 "parameters": metrics.get("parameters"),
-                "latency_ms": metrics.get("latency_ms"),
                 "seconds": metrics.get("seconds"),
                 "device": environment["device"],
                 "commit": (environment.get("git") or {}).get("commit"),
@@ -78,7 +80,8 @@ def update(found: pd.DataFrame) -> None:
     kept = known() if TABLE.is_file() else pd.DataFrame(columns=["scoring"])
     if not found.empty:
         kept = pd.concat([kept[~kept["scoring"].isin(found["scoring"])], found])
-    kept.sort_values("scoring").to_csv(TABLE, index=False, float_format="%.6g")
+    whole = {key: "Int64" for key in ("parameters", "epochs", "seed") if key in kept}
+    kept.astype(whole).sort_values("scoring").to_csv(TABLE, index=False, float_format="%.6g")
 
 
 def known() -> pd.DataFrame:
@@ -169,25 +172,35 @@ def classes(folders: Sequence[str]) -> str:
     )
 
 
-def comparison(folder: str) -> str:
-    """Return encoders against each other at each number of epochs, with what they cost."""
-    lines = []
-    for (epochs, encoder), one in rows(folder).groupby(["epochs", "encoder"]):
-        lines.append(
-            {
-                "epochs": epochs,
-                "encoder": encoder,
-                "mIoU": spread(one["miou"]),
-                "seeds": len(one),
-                "parameters": f"{one['parameters'].iloc[0] / 1e6:.1f} M",
-                "training": duration(one["seconds"].mean()),
-                "ms an image": f"{one['latency_ms'].mean():.0f}",
-                "device": one["device"].iloc[0],
-                "_": -one["miou"].mean(),
-            }
-        )
-    ordered = sorted(lines, key=lambda line: (line["epochs"], line["_"]))
-    return markdown({key: line[key] for key in line if key != "_"} for line in ordered)
+def comparison() -> str:
+    """Return compare.py's table of encoders: scores, what they tell apart, and cost."""
+    return markdown(
+        {
+            "contender": one["name"],
+            "mIoU": points(one["miou"]) + ("" if pd.isna(one["sd"]) else f" ± {points(one['sd'])}"),
+            "seeds": one["seeds"],
+            "95% interval": ends(one),
+            "verdict": one["verdict"],
+            "parameters": f"{one['parameters'] / 1e6:.1f} M",
+            "FLOPs": f"{one['flops'] / 1e9:.2f} G",
+            "images/s": f"{one['images_per_second']:.0f}",
+            "latency": f"{one['latency_ms']:.1f} ms",
+            "training": duration(one["training_seconds"]),
+        }
+        for _, one in pd.read_csv(COMPARISON).iterrows()
+    )
+
+
+def original() -> str:
+    """Return what the original study's protocol gives: mIoU, and the classes it never learns."""
+    return markdown(
+        {
+            "command": f"`{typed}`",
+            "val mIoU": points(one["miou"].mean()),
+            **{name: points(one[f"iou {name}"].mean()) for name in RARE},
+        }
+        for typed, one in settings(rows("original"))
+    )
 
 
 def test_time(folder: str) -> str:
@@ -242,8 +255,11 @@ def main() -> None:
     """Bring results.csv up to date."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", nargs="?", type=Path, default=Path("runs/results"))
-    found = collect(parser.parse_args().folder)
+    folder = parser.parse_args().folder
+    found = collect(folder)
     update(found)
+    if (compared := folder / "encoders" / "compared" / COMPARISON.name).is_file():
+        shutil.copy(compared, COMPARISON)
     print(
         f"{len(found)} scorings found, {len(known())} in {TABLE.relative_to(ROOT)}", file=sys.stderr
     )

@@ -39,4 +39,10 @@ fi
 if wanted encoders; then # the comparison the project is for: equal footing, no pretraining
   sweep encoders experiment=ablation callbacks=ema encoder.weights=none seed=0,1 \
     trainer.max_epochs=15,45 encoder=vgg16,resnet34,resnet50,efficientnet_lite0
+  python compare.py sweep="$runs/encoders" output="$runs/encoders/compared"
+fi
+if wanted original; then # the protocol that the project began from
+  for encoder in vgg16 resnet50; do
+    sweep original experiment=original_$encoder encoder.weights=none
+  done
 fi

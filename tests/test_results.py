@@ -27,7 +27,7 @@ def made(folder, name, *overrides, miou=None, seed=0, epochs=15, seconds=60.0, *
         "device": "CPU, 2 cores", "encoder_weights": "random", "git": {"commit": "abc"},
     }  # fmt: skip
     (run / "environment.json").write_text(json.dumps(environment))
-    change(run, seconds=seconds, parameters=5_000_000, latency_ms=20.0)
+    change(run, seconds=seconds, parameters=5_000_000)
     if miou is not None:
         change(run, miou=miou)
     return run
@@ -111,13 +111,21 @@ def test_recipes_without_a_run_say_so(tmp_path, table):
     assert second[:2] == ["`experiment=large`", "not run"]
 
 
-def test_encoders_are_listed_by_epochs_and_score(tmp_path, table):
-    for epochs, miou in ((45, 0.6), (15, 0.5)):
-        made(tmp_path / "runs", f"e/{epochs}", "x=1", miou=miou, epochs=epochs)
-    results.update(results.collect(tmp_path / "runs"))
-    head, *lines = cells(results.comparison("e"))
-    assert [line[0] for line in lines] == ["15", "45"]
-    assert dict(zip(head, lines[0], strict=True))["parameters"] == "5.0 M"
+def test_the_comparison_is_that_of_compare(tmp_path, monkeypatch):
+    row = {
+        "name": "resnet34", "seeds": 2, "miou": 0.5, "low": 0.4, "high": 0.6, "sd": 0.01,
+        "verdict": "highest mIoU", "parameters": 24437819, "flops": 3.95e9,
+        "images_per_second": 105.1, "latency_ms": 33.0, "training_seconds": 523.0,
+    }  # fmt: skip
+    one = row | {"name": "vgg16", "seeds": 1, "sd": None}
+    monkeypatch.setattr(results, "COMPARISON", tmp_path / "comparison.csv")
+    pd.DataFrame([row, one]).to_csv(results.COMPARISON, index=False)
+    _, first, second = cells(results.comparison())
+    assert first == [
+        "resnet34", "50.0 ± 1.0", "2", "[40.0, 60.0]", "highest mIoU", "24.4 M", "3.95 G", "105",
+        "33.0 ms", "8:43",
+    ]  # fmt: skip
+    assert second[:3] == ["vgg16", "50.0", "1"]
 
 
 def test_the_documents_hold_what_results_csv_says():
