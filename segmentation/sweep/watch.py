@@ -20,7 +20,7 @@ from segmentation.sweep import table
 from segmentation.sweep.allotment import acquired
 from segmentation.sweep.child import LOG
 from segmentation.sweep.job import SWEEPER
-from segmentation.sweep.report import warned, write_report
+from segmentation.sweep.report import read_rows, warned, write_report
 from segmentation.sweep.state import FILE, JobState, read_job
 from segmentation.sweep.stop import ask_to_stop, forget_stop, stop_asked
 from segmentation.sweep.table import Row
@@ -47,6 +47,7 @@ class Watch:
             name: Row(name, overrides) for name, overrides in (planned or {}).items()
         }
         self._open = None if planned is None else dict.fromkeys(planned)  # in order
+        self._others: list[Row] = []  # jobs of other commands in the same directory
         self._seen: dict[str, tuple[int, int]] = {}
         self._console = Console()
         if not self._console.is_terminal:  # a log, where nobody minds a long line
@@ -73,6 +74,7 @@ class Watch:
         if threading.current_thread() is threading.main_thread():
             for number in (signal.SIGINT, signal.SIGTERM):
                 self._handlers[number] = signal.signal(number, self._on_signal)
+        self._others = [row for row in read_rows(self.sweep) if row.name not in self.rows]
         self.look()  # what an earlier start has left is no news
         if not any(word.startswith("sweep.storage=") for word in sys.argv):  # it has a password
             self._print(f"sweep: {self.sweep}\nafter whatever stops it:\n  {self.command()}")
@@ -199,10 +201,14 @@ class Watch:
 
     def _write(self) -> None:
         before = time.monotonic()
-        write_whole(self.sweep / "jobs.csv", table.to_csv(list(self.rows.values())))
+        write_whole(self.sweep / "jobs.csv", table.to_csv(self._all()))
         self._wrote = time.monotonic()
         self._cost = self._wrote - before
         self._dirty = False
+
+    def _all(self) -> list[Row]:
+        """Return the jobs of this command, and those that other ones left beside them."""
+        return [*self.rows.values(), *(row for row in self._others if row.name not in self.rows)]
 
     def _summary(self, rows: Sequence[Row]) -> None:
         self._console.print(table.job_table(rows))
@@ -218,7 +224,7 @@ class Watch:
             self._print(f"{len(failed)} of {len(rows)} jobs failed: {', '.join(failed[:10])}{more}")
         for text, count in warned(self.sweep, rows)[:10]:
             self._print(f"warning of {count} jobs: {text}")
-        self._print(f"all jobs: {write_report(self.sweep, rows)}, {self.sweep / 'jobs.csv'}")
+        self._print(f"all jobs: {write_report(self.sweep, self._all())}, {self.sweep / 'jobs.csv'}")
         if len(failed) < sum(not _done(row.job) for row in rows):
             self._print(f"go on with:\n  {self.command()}")
         if failed:

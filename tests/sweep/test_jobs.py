@@ -46,7 +46,8 @@ def test_the_same_command_runs_only_what_is_missing(tmp_path):
     for seed in (1, 2, 3):
         assert len(starts(tmp_path)[directory_of(tmp_path, f"seed={seed}").name]) == 1
     assert "3 jobs: 3 finished" in result.stdout  # of this command
-    assert len(jobs(tmp_path)) == 9
+    assert len(jobs(tmp_path)) == len(table(tmp_path)) == 9  # the directory's, of all commands
+    assert "9 jobs: 9 finished" in (tmp_path / "report.html").read_text()
 
 
 def test_a_finished_job_is_told_from_its_files_alone(tmp_path):
