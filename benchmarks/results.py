@@ -1,22 +1,25 @@
 """The tables of docs/results.md and README.md, from run directories: `make results`.
 
-``python benchmarks/results.py`` reads every finished run below runs/results (results.sh trains
-them) and every scoring of one by evaluate.py, and brings docs/results.csv up to date, a row for
-each; rows whose run is not on this machine stay as they are. cog then writes the tables between its
-marks in the documents, by the functions below, from results.csv alone.
+``python benchmarks/results.py <folder>`` reads every finished run below a folder (results.sh trains
+them into runs/results) and every scoring of one by evaluate.py, and brings docs/results.csv up to
+date, a row for each. The folder's own folders are the experiments: one that is there replaces all
+its rows, others keep them. cog then writes the tables between its marks in the documents, by the
+functions below, from results.csv and docs/comparison.csv alone.
 """
 
 import argparse
+import re
 import shutil
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
 from segmentation.commands.recipe import command
 from segmentation.console import duration
-from segmentation.directories import owner, read_metrics, read_settings
+from segmentation.directories import EVALUATION, owner, read_metrics, read_settings
 from segmentation.runs import read_environment
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -25,50 +28,58 @@ COMPARISON = ROOT / "docs" / "comparison.csv"
 """What compare.py says of the encoders."""
 RARE = ("Pole", "SignSymbol", "Fence", "Pedestrian", "Bicyclist")
 """The classes that the original protocol never learns."""
+OF_THE_RUN = re.compile(r"(test|val)(_flip)?(_scales[\d.-]+)?(_window[\d.x-]+)?")
+"""Names of scorings of a run's best weights on its own data, see `scoring_directory`."""
+NOT_RUN = "\nNot run.\n"
 
 
 def collect(folder: Path) -> pd.DataFrame:
     """Return a row for each scoring below a folder, by the path it has there."""
-    found = []
-    for path in sorted(folder.glob("**/metrics.json")):
-        scoring = path.parent
-        run = owner(scoring) or scoring.parent.parent  # <run>/evaluation/<scoring>
-        metrics, environment = read_metrics(scoring), read_environment(run)
-        if owner(run) != run or metrics is None or environment is None or "miou" not in metrics:
-            continue
-        kept = read_settings(run)
-        words = environment.get("command", [""])[
-            1:
-        ]  # of runs that did not keep the overrides alone
-        typed = environment.get("overrides", words)
-        low, high = (metrics.get("intervals") or {}).get("miou") or (None, None)
-        found.append(
-            {
-                "scoring": scoring.relative_to(folder).as_posix(),
-                "command": command(typed, kept["data"]["name"]),
-                "encoder": kept["encoder"]["name"],
-                "encoder_weights": environment["encoder_weights"],
-                "epochs": kept["trainer"]["max_epochs"],
-                "seed": kept["seed"],
-                "split": metrics["split"],
-                "views": views(metrics.get("inference") or {}),
-                "miou": metrics["miou"],
-                "low": low,
-                "high": high,
-                **{f"iou {name}": value for name, value in metrics["iou"].items()},
-                "parameters": metrics.get("parameters"),
-                "seconds": metrics.get("seconds"),
-                "device": environment["device"],
-                "commit": (environment.get("git") or {}).get("commit"),
-            }
-        )
-    return pd.DataFrame(found)
+    return pd.DataFrame(
+        [
+            _row(folder, run, scoring, metrics)
+            for run in sorted(path.parent for path in folder.glob("**/environment.json"))
+            if owner(run) == run and read_metrics(run)
+            for scoring in [run, *sorted((run / EVALUATION).glob("*"))]
+            if scoring == run or OF_THE_RUN.fullmatch(scoring.name)
+            if (metrics := read_metrics(scoring)) and "miou" in metrics
+        ]
+    )
 
 
-def views(inference: dict) -> str:
+def _row(folder: Path, run: Path, scoring: Path, metrics: Mapping[str, Any]) -> dict[str, Any]:
+    kept, environment, own = (
+        read_settings(run),
+        read_environment(run) or {},
+        read_metrics(run) or {},
+    )
+    low, high = (metrics.get("intervals") or {}).get("miou") or (None, None)
+    typed = environment.get("overrides", environment.get("command", [""])[1:])  # older runs: words
+    return {
+        "scoring": scoring.relative_to(folder).as_posix(),
+        "run": run.relative_to(folder).as_posix(),
+        "command": command(typed, kept["data"]["name"]),
+        "encoder": kept["encoder"]["name"],
+        "encoder_weights": environment.get("encoder_weights"),
+        "epochs": kept["trainer"]["max_epochs"],
+        "seed": kept["seed"],
+        "split": metrics["split"],
+        "views": views_in_words(metrics.get("inference") or {}),
+        "miou": metrics["miou"],
+        "low": low,
+        "high": high,
+        **{f"iou {name}": value for name, value in metrics["iou"].items()},
+        "parameters": own.get("parameters"),
+        "seconds": own.get("seconds"),
+        "device": environment.get("device"),
+        "commit": (environment.get("git") or {}).get("commit"),
+    }
+
+
+def views_in_words(inference: Mapping[str, Any]) -> str:
     """Return how each image was seen, such as ``flip, scales 0.75 1 1.25``; plainly is ``once``."""
     said = ["flip"] if inference.get("flip") else []
-    if inference.get("scales", [1.0]) != [1.0]:
+    if list(inference.get("scales", [1.0])) != [1.0]:
         said.append("scales " + " ".join(f"{scale:g}" for scale in inference["scales"]))
     if inference.get("window"):
         said.append("windows " + "x".join(map(str, inference["window"])))
@@ -76,49 +87,64 @@ def views(inference: dict) -> str:
 
 
 def update(found: pd.DataFrame) -> None:
-    """Write what was found into results.csv, in place of its own earlier rows."""
-    kept = known() if TABLE.is_file() else pd.DataFrame(columns=["scoring"])
-    if not found.empty:
-        kept = pd.concat([kept[~kept["scoring"].isin(found["scoring"])], found])
-    whole = {key: "Int64" for key in ("parameters", "epochs", "seed") if key in kept}
-    kept.astype(whole).sort_values("scoring").to_csv(TABLE, index=False, float_format="%.6g")
+    """Write what was found into results.csv, in place of the rows of the same experiments."""
+    if found.empty:
+        return
+    if TABLE.is_file():
+        kept = pd.read_csv(TABLE)
+        again = kept["scoring"].map(_experiment).isin(set(found["scoring"].map(_experiment)))
+        found = pd.concat([kept[~again], found])[found.columns]
+    whole = found.astype(dict.fromkeys(("parameters", "epochs", "seed"), "Int64"))
+    whole.sort_values("scoring").to_csv(TABLE, index=False, float_format="%.6g")
 
 
-def known() -> pd.DataFrame:
-    """Return all rows of results.csv."""
-    return pd.read_csv(TABLE)
+def _experiment(scoring: str) -> str:
+    return scoring.partition("/")[0]
 
 
-def rows(folder: str, split: str = "val", views: str | None = "once") -> pd.DataFrame:
-    """Return the rows of the runs below a folder.
+def rows(experiment: str, split: str = "val", views: str | None = "once") -> pd.DataFrame:
+    """Return the rows of an experiment, one for each of its runs and ways to see the images.
 
     Args:
-        folder: below runs/results, such as ``ablation``; a run or a sweep.
+        experiment: the folder below runs/results, such as ``ablation``.
         split: that was scored.
-        views: how each image was seen, see `views`; None: in any way.
+        views: see `views_in_words`; None: any.
     """
-    found = known()
-    below = (found["scoring"] + "/").str.startswith(f"{folder}/")
-    found = found[below & (found["split"] == split)]
-    return found if views is None else found[found["views"] == views]
+    found = pd.read_csv(TABLE) if TABLE.is_file() else pd.DataFrame(columns=["scoring", "split"])
+    found = found[(found["scoring"].map(_experiment) == experiment) & (found["split"] == split)]
+    if found.empty:
+        return found
+    found = found if views is None else found[found["views"] == views]
+    return found.drop_duplicates(["run", "views"])
 
 
-def settings(found: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
-    """Yield what was typed, without its seed, and the rows of all its seeds."""
-    typed = found["command"].str.replace(r" seed=\d+", "", regex=True)
-    yield from found.groupby(typed, sort=False)
-
-
-def ablation(folder: str, experiment: str) -> str:
-    """Return the table of an ablation: each setting, its seeds together, against the baseline.
+def typed(found: pd.DataFrame, experiment: str = "") -> Iterator[tuple[str, pd.DataFrame]]:
+    """Yield what was typed besides the seed, and the rows of all its seeds.
 
     Args:
-        folder: the sweep, see `rows`.
-        experiment: of the baseline; what is typed beside it is the change.
+        found: see `rows`.
+        experiment: where it is given, what was typed besides it and the data, in alphabetical
+            order; nothing for the experiment itself.
     """
-    found = {changed(typed, experiment): one for typed, one in settings(rows(folder))}
+    known = ["python", "train.py", f"experiment={experiment}"] if experiment else []
+
+    def besides(text: str) -> str:
+        words = [word for word in text.split(" ") if not word.startswith("seed=")]
+        if not experiment:
+            return " ".join(words)
+        words = [word for word in words if word not in known and not word.startswith("data.root=")]
+        return " ".join(sorted(words))
+
+    yield from found.groupby(found["command"].map(besides), sort=False)
+
+
+def ablation(experiment: str) -> str:
+    """Return the table of an ablation: each change, its seeds together, against the baseline."""
+    found = dict(typed(rows(experiment), experiment)) if not rows(experiment).empty else {}
+    if "" not in found:
+        return NOT_RUN
     base = found[""]["miou"].mean()
-    lines = [
+    return markdown(
         {
             "change": f"`{change}`" if change else "(baseline)",
             "mIoU": spread(one["miou"]),
@@ -127,53 +153,49 @@ def ablation(folder: str, experiment: str) -> str:
             **{name: points(one[f"iou {name}"].mean()) for name in RARE},
         }
         for change, one in sorted(found.items(), key=lambda item: -item[1]["miou"].mean())
-    ]
-    return markdown(lines)
+    )
 
 
-def changed(typed: str, experiment: str) -> str:
-    """Return what a command says besides the experiment and the data."""
-    known = ("python", "train.py", f"experiment={experiment}", "data.root=<camvid>")
-    return " ".join(word for word in typed.split(" ") if word not in known)
-
-
-def recipes(folders: Sequence[str]) -> str:
+def recipes(experiments: Sequence[str]) -> str:
     """Return the table of recipes: what each reached, and on what. One without a run says so."""
     lines: list[dict] = []
-    for folder in folders:
-        found = rows(folder)
+    for experiment in experiments:
+        found = rows(experiment)
         if found.empty:
-            lines.append({"recipe": f"`experiment={folder}`", "val mIoU": "not run"})
+            lines.append({"recipe": f"`experiment={experiment}`", "val mIoU": "not run"})
             continue
-        one = found.iloc[0]
-        lines.append(
+        lines += [
             {
-                "recipe": f"`{one['command'].replace(f' seed={one.seed}', '')}`",
-                "val mIoU": spread(found["miou"]),
-                "seeds": len(found),
-                "95% interval": ends(one) if len(found) == 1 else "",
-                "epochs": one["epochs"],
-                "time": duration(found["seconds"].mean()),
-                "machine": one["device"],
+                "recipe": f"`{words}`",
+                "val mIoU": spread(one["miou"]),
+                "seeds": len(one),
+                "95% interval": ends(one.iloc[0]) if len(one) == 1 else "",
+                "epochs": one["epochs"].iloc[0],
+                "time": duration(one["seconds"].mean()),
+                "machine": ", ".join(sorted(set(one["device"]))),
             }
-        )
+            for words, one in typed(found)
+        ]
     return markdown(lines)
 
 
-def classes(folders: Sequence[str]) -> str:
+def classes(experiments: Sequence[str]) -> str:
     """Return the IoU of each class, in points: a column for each recipe, the mean of its seeds."""
-    found = {folder: rows(folder) for folder in folders}
-    found = {folder: one for folder, one in found.items() if not one.empty}
-    names = [key for key in known() if key.startswith("iou ")]
+    found = {name: one for name in experiments if not (one := rows(name)).empty}
+    if not found:
+        return NOT_RUN
+    keys = [key for key in next(iter(found.values())) if key.startswith("iou ")]
     return markdown(
         {"class": key.removeprefix("iou ")}
-        | {f"`{folder}`": points(one[key].mean()) for folder, one in found.items()}
-        for key in names
+        | {f"`{name}`": points(one[key].mean()) for name, one in found.items()}
+        for key in keys
     )
 
 
 def comparison() -> str:
     """Return compare.py's table of encoders: scores, what they tell apart, and cost."""
+    if not COMPARISON.is_file():
+        return NOT_RUN
     return markdown(
         {
             "contender": one["name"],
@@ -193,35 +215,40 @@ def comparison() -> str:
 
 def original() -> str:
     """Return what the original study's protocol gives: mIoU, and the classes it never learns."""
+    found = rows("original")
+    if found.empty:
+        return NOT_RUN
     return markdown(
         {
-            "command": f"`{typed}`",
-            "val mIoU": points(one["miou"].mean()),
+            "command": f"`{words}`",
+            "val mIoU": spread(one["miou"]),
             **{name: points(one[f"iou {name}"].mean()) for name in RARE},
         }
-        for typed, one in settings(rows("original"))
+        for words, one in typed(found)
     )
 
 
-def test_time(folder: str) -> str:
+def test_time(experiment: str) -> str:
     """Return what flips and scales give, and how many times the pixels they cost."""
-    found = rows(folder, views=None)
+    found = rows(experiment, views=None)
+    if found.empty:
+        return NOT_RUN
     plain = found.loc[found["views"] == "once", "miou"].mean()
     return markdown(
         {
-            "each image is seen": how,
-            "pixels": f"{cost(str(how)):.1f}x",
+            "each image is seen": views,
+            "pixels": f"{cost(str(views)):.1f}x",
             "mIoU": spread(one["miou"]),
-            "gain": "" if how == "once" else f"{100 * (one['miou'].mean() - plain):+.1f}",
+            "gain": "" if views == "once" else f"{100 * (one['miou'].mean() - plain):+.1f}",
         }
-        for how, one in sorted(found.groupby("views"), key=lambda item: cost(str(item[0])))
+        for views, one in sorted(found.groupby("views"), key=lambda item: cost(str(item[0])))
     )
 
 
-def cost(how: str) -> float:
-    """Return the pixels that views cost, as a multiple of one plain view; see `views`."""
+def cost(views: str) -> float:
+    """Return the pixels of views as a multiple of those of one; see `views_in_words`."""
     factor = 1.0
-    for part in how.split(", "):
+    for part in views.split(", "):
         if part == "flip":
             factor *= 2
         elif part.startswith("scales"):
@@ -230,8 +257,8 @@ def cost(how: str) -> float:
 
 
 def points(fraction: float) -> str:
-    """Return a fraction in points."""
-    return f"{100 * fraction:.1f}"
+    """Return a fraction in points; a dash for none."""
+    return "–" if pd.isna(fraction) else f"{100 * fraction:.1f}"
 
 
 def spread(values: pd.Series) -> str:
@@ -252,17 +279,17 @@ def markdown(lines: Sequence[dict] | Iterator[dict]) -> str:
 
 
 def main() -> None:
-    """Bring results.csv up to date."""
+    """Bring results.csv and comparison.csv up to date."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("folder", nargs="?", type=Path, default=Path("runs/results"))
+    parser.add_argument("folder", type=Path, help="holds a folder for each experiment")
     folder = parser.parse_args().folder
     found = collect(folder)
+    if found.empty:
+        sys.exit(f"error: no finished run below {folder}. benchmarks/results.sh trains them.")
     update(found)
     if (compared := folder / "encoders" / "compared" / COMPARISON.name).is_file():
         shutil.copy(compared, COMPARISON)
-    print(
-        f"{len(found)} scorings found, {len(known())} in {TABLE.relative_to(ROOT)}", file=sys.stderr
-    )
+    print(f"{len(found)} scorings below {folder}, written to {TABLE.relative_to(ROOT)}")
 
 
 if __name__ == "__main__":

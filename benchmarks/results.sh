@@ -1,18 +1,33 @@
 #!/usr/bin/env bash
-# Trains and scores all that docs/results.md tells of, below runs/results: what is there already is
-# left as it is, so it can be stopped and started again. Then: make results
-#   bash benchmarks/results.sh <camvid> [part ...]     parts: ablation camvid_128 camvid_cpu ...
+# Trains and scores all that docs/results.md tells of, below runs/results. What is finished there is
+# left as it is, so it can be stopped and started again. Afterwards: make results
+#   bash benchmarks/results.sh <camvid> [part ...]
 set -euo pipefail
+parts="ablation camvid_128 camvid_cpu encoders original"
+[ $# -gt 0 ] && [ -d "$1" ] || { echo "usage: $0 <folder of CamVid> [part ...], of: $parts" >&2; exit 2; }
+camvid=$(realpath "$1")
+chosen=("${@:2}")
+for part in "${chosen[@]}"; do
+  [[ " $parts " == *" $part "* ]] || { echo "no part $part; there are: $parts" >&2; exit 2; }
+done
 cd "$(dirname "$0")/.."
-camvid=${1:?"the folder of CamVid"}
-parts=("${@:2}")
-runs=runs/results
 PATH=$PWD/.venv/bin:$PATH
+runs=runs/results
 
-wanted() { [ ${#parts[@]} -eq 0 ] || [[ " ${parts[*]} " == *" $1 "* ]]; }
-sweep() { python train.py -m hydra.sweep.dir="$runs/$1" logger=none data.root="$camvid" "${@:2}"; }
+wanted() { [ ${#chosen[@]} -eq 0 ] || [[ " ${chosen[*]} " == *" $1 "* ]]; }
+sweep() { python train.py -m hydra.sweep.dir="$runs/$1" logger=none "data.root='$camvid'" "${@:2}"; }
+score() { # a part and how: every run of it on val, if that was not done yet
+  local run name=$2
+  for run in "$runs/$1"/*/; do
+    [ ! -f "$run/metrics.json" ] || [ -f "$run/evaluation/$name/metrics.json" ] ||
+      python evaluate.py run="$run" split=val "data.root='$camvid'" "${@:3}"
+  done
+}
+val() { # CamVid with its test split: a training ends with that, and its val score is made here
+  [ ! -d "$camvid/test" ] || score "$1" val
+}
 
-if wanted ablation; then # one change at a time, on the original study's budget
+if wanted ablation; then # one change at a time, on the original study's budget; then what gained
   change() { sweep ablation experiment=ablation "$@"; }
   change seed=0,1,2
   change loss=cross_entropy_dice,cross_entropy_lovasz,ohem,focal
@@ -24,25 +39,30 @@ if wanted ablation; then # one change at a time, on the original study's budget
   change encoder.lr_factor=0.1
   change decoder=unet_scse
   change 'data.size=[112,144]' # as many pixels, in the images' own proportions
+  change loss=cross_entropy_lovasz data.batch_size=4 callbacks=ema seed=0
+  change loss=cross_entropy_dice data.batch_size=4 seed=0,1,2
+  val ablation
 fi
 if wanted camvid_128; then
   sweep camvid_128 experiment=camvid_128 seed=0,1,2
+  val camvid_128
 fi
 if wanted camvid_cpu; then # an hour on two cores
   sweep camvid_cpu experiment=camvid_cpu seed=0
-  run=$(dirname "$runs"/camvid_cpu/*/metrics.json)
-  score() { python evaluate.py run="$run" split=val data.root="$camvid" "$@"; }
-  score flip=true
-  score 'scales=[0.75,1,1.25]'
-  score flip=true 'scales=[0.75,1,1.25]'
+  val camvid_cpu
+  score camvid_cpu val_flip flip=true
+  score camvid_cpu val_scales0.75-1-1.25 'scales=[0.75,1,1.25]'
+  score camvid_cpu val_flip_scales0.75-1-1.25 flip=true 'scales=[0.75,1,1.25]'
 fi
 if wanted encoders; then # the comparison the project is for: equal footing, no pretraining
   sweep encoders experiment=ablation callbacks=ema encoder.weights=none seed=0,1 \
     trainer.max_epochs=15,45 encoder=vgg16,resnet34,resnet50,efficientnet_lite0
-  python compare.py sweep="$runs/encoders" output="$runs/encoders/compared"
+  val encoders
+  python compare.py sweep="$runs/encoders" split=val output="$runs/encoders/compared"
 fi
 if wanted original; then # the protocol that the project began from
   for encoder in vgg16 resnet50; do
-    sweep original experiment=original_$encoder encoder.weights=none
+    sweep original experiment=original_$encoder encoder.weights=none seed=0
   done
+  val original
 fi

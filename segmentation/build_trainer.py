@@ -10,7 +10,7 @@ import torch
 from hydra.errors import InstantiationException
 from hydra.utils import instantiate
 from omegaconf import DictConfig
-from pytorch_lightning.callbacks import LearningRateMonitor
+from pytorch_lightning.callbacks import LearningRateMonitor, WeightAveraging
 from pytorch_lightning.loggers import Logger
 from pytorch_lightning.utilities import rank_zero_only
 from pytorch_lightning.utilities.exceptions import MisconfigurationException
@@ -57,11 +57,18 @@ def build_callbacks(
         monitor: the score that says which weights are the best.
         checkpoint_minutes: so often the last weights are kept within an epoch.
         signals: names of signals that save and end the run, see `Interruption`.
+
+    Raises:
+        ConfigError: two averages of the weights.
     """
     chosen = [
         instantiate(node, **({"monitor": monitor.key} if node.get("monitor") == "auto" else {}))
         for node in callbacks.values()
     ]
+    averages = [one for one in chosen if isinstance(one, WeightAveraging)]
+    if len(averages) > 1:  # each would exchange the weights that the other has put in their place
+        names = " and ".join(type(one).__name__ for one in averages)
+        raise ConfigError(f"callbacks: {names} both average the weights. Choose one of them.")
     media = [WandbMedia()] if any(isinstance(one, WandbLogger) for one in loggers) else []
     return [
         FiniteLoss(),

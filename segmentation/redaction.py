@@ -9,6 +9,22 @@ and a slash behind the colon are a port and a path, in which an @ is none of our
 PARAMETER = re.compile(r"(?i)([?&](?:password|passwd|pwd|token|api_?key|secret)=)[^&\s#]+")
 
 
+FOLDERS = re.compile(
+    r"(?<![\w.:/\\])(?:~|\.{1,2}|[A-Za-z]:)?[/\\]{1,2}"
+    r"(?:[^\s/\\:,;'\"]+[/\\])*([^\s/\\:,;'\"]+)"
+)
+"""A path that tells where it begins, and its last part."""
+
+
+def without_folders(text: str) -> str:
+    """Return a text in which each path is its last part alone, such as a file's name.
+
+    For what leaves the machine: folders tell of people and projects. Paths are known by their
+    beginning: ``/``, ``~``, ``./``, ``../`` or a drive's letter.
+    """
+    return FOLDERS.sub(r"\1", text)
+
+
 def redacted(text: str) -> str:
     """Return a text without passwords in URLs, and without W&B's key."""
     if key := os.environ.get("WANDB_API_KEY", ""):

@@ -11,6 +11,7 @@ from omegaconf import OmegaConf
 from segmentation import build, build_trainer, cli
 from segmentation.data.scan import scan
 from segmentation.data.source import usable
+from segmentation.errors import ConfigError
 from segmentation.training.losses import WeightedSum
 
 GROUPS = {
@@ -166,3 +167,9 @@ def test_what_is_chosen_together():
     assert set(cfg.callbacks) == {"ema", "early_stopping"}
     assert cfg.trainer.overfit_batches == 1
     assert cfg.data.root == "datasets/streets"
+
+
+def test_two_averages_of_the_weights_are_refused(tmp_path):
+    cfg = compose("callbacks=[ema,mean_of_last]")
+    with pytest.raises(ConfigError, match="EMAWeightAveraging and MeanOfLast both"):
+        build_trainer.build_callbacks(cfg.callbacks, tmp_path, [])

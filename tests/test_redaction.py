@@ -2,7 +2,7 @@
 
 import pytest
 
-from segmentation.redaction import redacted
+from segmentation.redaction import redacted, without_folders
 
 KEY = "0123456789" * 4
 
@@ -26,3 +26,20 @@ KEY = "0123456789" * 4
 def test_secrets_are_left_out(text: str, shown: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WANDB_API_KEY", KEY)
     assert redacted(text) == shown
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("file /home/me/mine.pth, then more", "file mine.pth, then more"),
+        ("model ../runs/first", "model first"),
+        ("~/a/b.ckpt", "b.ckpt"),
+        ("'/data/one'", "'one'"),
+        ("C:\\Users\\me\\w.pth", "w.pth"),
+        ("hub timm/resnet34.a1_in1k", "hub timm/resnet34.a1_in1k"),
+        ("see https://example.org/a/b", "see https://example.org/a/b"),
+        ("1/2 of train/val", "1/2 of train/val"),
+    ],
+)
+def test_of_a_path_its_last_part_is_left(text: str, shown: str) -> None:
+    assert without_folders(text) == shown

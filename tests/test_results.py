@@ -54,7 +54,7 @@ def test_the_ablation_puts_seeds_together_and_compares_with_the_baseline(
     made(runs, "abl/ohem", "experiment=abl", "loss=ohem", miou=0.5)
     monkeypatch.setattr(results, "RARE", ("Sign_50%",))
     results.update(results.collect(runs))
-    head, *lines = cells(results.ablation("abl", "abl"))
+    head, *lines = cells(results.ablation("abl"))
     assert head[:4] == ["change", "mIoU", "seeds", "to the baseline"]
     assert [line[:4] for line in lines] == [
         ["`loss=dice`", "55.0", "1", "+3.0"],
@@ -63,17 +63,53 @@ def test_the_ablation_puts_seeds_together_and_compares_with_the_baseline(
     ]
 
 
-def test_rows_of_runs_that_are_gone_stay_and_others_are_replaced(tmp_path, table):
-    run = made(tmp_path / "runs", "a/one", "x=1", miou=0.5)
+def test_an_experiment_that_is_there_replaces_its_rows_and_others_stay(tmp_path, table):
+    made(tmp_path / "runs", "a/one", "x=1", miou=0.5)
     made(tmp_path / "runs", "a/two", "x=2", miou=0.6)
+    made(tmp_path / "runs", "ab/one", "x=1", miou=0.8)
     results.update(results.collect(tmp_path / "runs"))
-    made(tmp_path / "others", "a/one", "x=1", miou=0.7)
+    made(tmp_path / "others", "a/three", "x=3", miou=0.7)
     results.update(results.collect(tmp_path / "others"))
     kept = pd.read_csv(table).set_index("scoring")["miou"]
-    assert kept.to_dict() == {"a/one": 0.7, "a/two": 0.6}
+    assert kept.to_dict() == {"a/three": 0.7, "ab/one": 0.8}
+    before = table.read_bytes()
     results.update(results.collect(tmp_path / "nowhere"))
-    assert pd.read_csv(table).set_index("scoring")["miou"].to_dict() == kept.to_dict()
-    assert run.is_dir()
+    assert table.read_bytes() == before
+
+
+def test_scorings_that_are_not_the_recipes_own_do_not_count(tmp_path, table):
+    run = made(tmp_path / "runs", "a/one", "x=1", miou=0.5)
+    for name in ("val", "val-2", "last_val", "streets_val", "val_mapped"):
+        change(write_scoring(run / "evaluation" / name, _matrices(run)), miou=0.9)
+    results.update(results.collect(tmp_path / "runs"))
+    assert results.rows("a")["miou"].tolist() == [0.5]
+
+
+def test_a_run_that_was_scored_on_test_has_its_val_score_from_evaluate(tmp_path, table):
+    run = made(tmp_path / "runs", "a/one", "x=1", split="test", miou=0.4, seconds=90)
+    change(write_scoring(run / "evaluation" / "val", _matrices(run)), miou=0.5)
+    results.update(results.collect(tmp_path / "runs"))
+    assert results.rows("a", split="test")["miou"].tolist() == [0.4]
+    assert results.rows("a")[["miou", "seconds", "parameters"]].values.tolist() == [[0.5, 90, 5e6]]
+
+
+def test_without_runs_each_table_says_so(table, tmp_path, monkeypatch):
+    monkeypatch.setattr(results, "COMPARISON", tmp_path / "none.csv")
+    for text in (
+        results.ablation("a"), results.classes(["a"]), results.original(), results.test_time("a"),
+        results.comparison(), results.recipes(["a"]),
+    ):  # fmt: skip
+        assert "not run" in text.lower()
+
+
+def test_a_folder_without_runs_is_an_error(tmp_path):
+    done = subprocess.run(
+        [sys.executable, "benchmarks/results.py", tmp_path], cwd=ROOT, capture_output=True,
+        text=True,
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert "no finished run below" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def test_unfinished_runs_and_other_files_are_no_results(tmp_path, table):
@@ -84,11 +120,20 @@ def test_unfinished_runs_and_other_files_are_no_results(tmp_path, table):
     assert results.collect(tmp_path / "runs").empty
 
 
+def test_the_original_protocols_table_has_a_line_for_each_command(tmp_path, table, monkeypatch):
+    monkeypatch.setattr(results, "RARE", ("Sign_50%",))
+    made(tmp_path / "runs", "original/one", "experiment=original_vgg16", miou=0.3)
+    results.update(results.collect(tmp_path / "runs"))
+    _, line = cells(results.original())
+    command = "`python train.py experiment=original_vgg16 data.root=<camvid>`"
+    assert line[:2] == [command, "30.0"]
+
+
 def test_what_more_views_give_and_cost(tmp_path, table):
     run = made(tmp_path / "runs", "best/one", "x=1", miou=0.70)
     for name, miou, options in (
         ("val_flip", 0.71, {"flip": True}),
-        ("val_both", 0.72, {"flip": True, "scales": [0.5, 1.0]}),
+        ("val_flip_scales0.5-1", 0.72, {"flip": True, "scales": [0.5, 1.0]}),
     ):
         scoring = write_scoring(run / "evaluation" / name, _matrices(run), inference=options)
         change(scoring, miou=miou)

@@ -19,6 +19,7 @@ from segmentation.evaluation.contenders import Cost
 from segmentation.hardware import device_name, fastest_precision
 from segmentation.models import LoadedModel, load_model
 from segmentation.models.cost import Size, count_flops, count_parameters, speeds
+from segmentation.models.shipped import located, shipped
 from segmentation.runs import read_environment
 
 DISTURBED = 1.25
@@ -79,8 +80,10 @@ def costs(
 
 
 def _measurable(run: Taking, split: str, size: Size | None) -> Measurable:
-    home = run.scoring.run
+    home, name = run.scoring.run, str(run.metrics.get("model"))
     where = home / "model" if home and (home / "model").is_dir() else home or run.scoring.model
+    if home is None and name in shipped():  # its scorings do not lie beside it
+        where = located(name)
     loaded = load_model(where)
     size = size or _pair(run.metrics.get("size", loaded.size)) or _scored_size(run, split)
     parts = {key: loaded.info.get(key) for key in ("decoder", "classes", "targets")}

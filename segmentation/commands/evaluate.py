@@ -30,7 +30,7 @@ from segmentation.inference.class_map import ClassMap, MappedModel, fit_class_ma
 from segmentation.inference.options import InferenceOptions
 from segmentation.models import load_model
 from segmentation.models.fingerprint import weights_fingerprint
-from segmentation.models.shipped import located
+from segmentation.models.shipped import located, shipped_name
 from segmentation.quiet import quiet_libraries
 from segmentation.training.progress import RunProgress
 from segmentation.training.scoring import ScoringModule
@@ -110,7 +110,7 @@ def _evaluate(cfg: DictConfig, warnings: list[str]) -> runs.Results | None:
         results = report(
             directory, f"{source} on {split}", module, data.datasets[split],
             found.scans[split].pixels.sum(axis=0), skipped.scored,
-            **facts, model=str(source), data=str(data_cfg.root),
+            **facts, model=shipped_name(source) or str(source), data=str(data_cfg.root),
             warnings=_warnings(run, warnings),
         )  # fmt: skip
         page = write_page(directory, run)  # of all there is, should what follows not come to an end

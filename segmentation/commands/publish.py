@@ -8,17 +8,20 @@ from omegaconf import DictConfig
 
 from segmentation import console
 from segmentation.commands.recipe import recipe
+from segmentation.console import argument
 from segmentation.directories import owner, read_metrics
-from segmentation.errors import ModelError
+from segmentation.errors import ConfigError, ModelError
 from segmentation.models import LoadedModel, load_model, save_model
 from segmentation.models.cost import count_parameters
 from segmentation.models.files import TENSORS
 from segmentation.models.saving import CONFIG
-from segmentation.models.shipped import FOLDER
+from segmentation.models.shipped import shipped_name
 from segmentation.pages import rendered
+from segmentation.redaction import without_folders
 from segmentation.whole_files import write_whole
 
 CARD = "README.md"
+FILES = (CONFIG, TENSORS, CARD)
 TEMPLATE = "model_card.md"
 
 
@@ -30,6 +33,7 @@ def publish(cfg: DictConfig) -> dict[str, Any]:
 
     Raises:
         ModelError: it is no finished run, or the files cannot be written.
+        ConfigError: the folder holds something else than a published model.
     """
     run, output = Path(cfg.run).expanduser(), Path(cfg.output).expanduser()
     metrics = read_metrics(run) if owner(run) == run else None
@@ -38,23 +42,33 @@ def publish(cfg: DictConfig) -> dict[str, Any]:
             f"run={run}: there is no finished run. A model's card tells its scores and how it was "
             "trained: give a run directory (such as runs/<name>) that holds metrics.json."
         )
+    _check_output(output, run)
     loaded = load_model(run)
-    save_model(
-        loaded.model, output, loaded.classes, loaded.size, loaded.info["extra"], half=cfg.half
-    )
+    loaded.model.encoder.source = without_folders(loaded.model.encoder.source)
+    card = model_card(output, run, metrics, loaded, cfg)
+    save_model(loaded.model, output, loaded.classes, loaded.size, half=cfg.half)
+    write_whole(output / CARD, card)
     megabytes = (output / TENSORS).stat().st_size / 1e6
-    write_whole(output / CARD, model_card(output, run, metrics, loaded, megabytes, cfg))
-    console.console.print(f"written to {output}, {megabytes:.1f} MB", soft_wrap=True)
-    return {"output": output, "written": [output / name for name in (CONFIG, TENSORS, CARD)]}
+    console.show_next(
+        f"written to {output}: {TENSORS} has {megabytes:.1f} MB, {CARD} says what it is",
+        f"python predict.py {argument('model', output)} input=<images> output=<folder>",
+    )
+    return {"output": output, "written": [output / name for name in FILES]}
+
+
+def _check_output(output: Path, run: Path) -> None:
+    inside = output.resolve().is_relative_to(run.resolve())
+    others = sorted(path.name for path in output.glob("*") if path.name not in FILES)
+    if inside or others or output.is_file():
+        what = "lies in the run itself" if inside else "is a file"
+        raise ConfigError(
+            f"output={output} {f'holds {others[0]} already' if others and not inside else what}. "
+            "Give a folder of its own, which is made if it is not there."
+        )
 
 
 def model_card(
-    output: Path,
-    run: Path,
-    metrics: dict[str, Any],
-    loaded: LoadedModel,
-    megabytes: float,
-    cfg: DictConfig,
+    output: Path, run: Path, metrics: dict[str, Any], loaded: LoadedModel, cfg: DictConfig
 ) -> str:
     """Return the card of a model in Markdown: what it is, its training, scores, limits, licence.
 
@@ -65,39 +79,38 @@ def model_card(
         run: that trained it.
         metrics: the `metrics.json` of the run.
         loaded: the model.
-        megabytes: of its weights' file.
         cfg: `licence`, `limits` and `half`, see conf/publish.yaml.
     """
-    info, name = loaded.info, output.name
+    name, segments = output.absolute().name, loaded.classes is not None
     known = recipe(run)
-    scored = "miou" in metrics
-    ece = (metrics.get("calibration") or {}).get("ece")
+    calibration = metrics.get("calibration") or {}
+    warnings = [without_folders(" ".join(one.split())) for one in metrics.get("warnings", ())]
     return rendered(
         TEMPLATE,
-        card_data=_card_data(name, metrics, known["data"], cfg.licence).to_yaml(),
+        card_data=_card_data(name, metrics, known["data"], cfg.licence, segments).to_yaml(),
         name=name,
-        model=name if output.absolute().parent == FOLDER else f"<{name}>",
-        encoder=info["encoder"]["name"],
-        segments=info["decoder"] is not None,
+        model=name if shipped_name(output) else str(Path("path/to") / name),
+        encoder=loaded.model.encoder.name,
         parameters=f"{count_parameters(loaded.model) / 1e6:.1f} M",
-        megabytes=f"{megabytes:.1f}",
         half=cfg.half,
-        classes=None if loaded.classes is None else loaded.classes.names,
+        classes=loaded.classes.names if loaded.classes is not None else None,
         size=loaded.size,
         recipe=known,
         split=metrics.get("split"),
         images=metrics.get("images"),
         epoch=metrics.get("epoch"),
-        scores=_score_rows(metrics) if scored else [],
+        scores=_score_rows(metrics) if "miou" in metrics else [],
         pixel_accuracy=_points(metrics.get("pixel_accuracy")),
-        ece=_points(ece),
+        ece=_points(calibration.get("ece")),
         targets={key: f"{value:.4g}" for key, value in _target_scores(metrics).items()},
-        limits=[*map(_one_line, metrics.get("warnings", ())), *cfg.limits],
+        limits=[*warnings, *(cfg.limits or [])],
         licence=cfg.licence or "Not stated by who trained it.",
     )
 
 
-def _card_data(name: str, metrics: dict[str, Any], data: str, licence: str | None) -> ModelCardData:
+def _card_data(
+    name: str, metrics: dict[str, Any], data: str, licence: str | None, segments: bool
+) -> ModelCardData:
     found: dict[str, Any] = {}
     if "miou" in metrics:
         one = EvalResult(
@@ -108,8 +121,8 @@ def _card_data(name: str, metrics: dict[str, Any], data: str, licence: str | Non
         found = {"model_name": name, "eval_results": [one], "metrics": ["mean_iou"]}
     return ModelCardData(
         library_name="cityseg",
-        pipeline_tag="image-segmentation",
-        tags=["semantic-segmentation", "unet"],
+        pipeline_tag="image-segmentation" if segments else None,
+        tags=["semantic-segmentation", "unet"] if segments else None,
         datasets=[data],
         license="other" if licence else None,
         **found,
@@ -141,7 +154,3 @@ def _target_scores(metrics: dict[str, Any]) -> dict[str, float]:
 
 def _points(fraction: float | None) -> str:
     return "–" if fraction is None else f"{100 * fraction:.1f}"
-
-
-def _one_line(text: str) -> str:
-    return " ".join(text.split())

@@ -2,59 +2,55 @@
 
 import re
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from segmentation.console import duration
 from segmentation.directories import read_metrics, read_settings
-from segmentation.redaction import redacted
+from segmentation.nested import value_at
+from segmentation.redaction import redacted, without_folders
 from segmentation.runs import read_environment
 
-ROOT = re.compile(r"data\.root=")
-OF_THE_MACHINE = re.compile(r"[+~]*(logger|hydra|launcher|sweep|wandb|data\.(cache|workers))\b.*")
+ROOT = "data.root="
+OF_THE_MACHINE = re.compile(
+    r"[+~]*(logger|hydra|launcher|sweep|wandb|resume|rerun|checkpoint_minutes|signals"
+    r"|data\.(cache|workers|pairs)|trainer\.(accelerator|devices|num_nodes|strategy))\b.*"
+)
 """Overrides that say where and how a run is carried out, not what it is."""
 
 
 def recipe(run: Path) -> dict[str, str]:
     """Return what a run was trained with, under the names that a reader looks for.
 
-    No folder of the machine is in it.
+    What an older run did not keep is left out, and so are folders of its machine.
 
     Args:
         run: a run directory that is finished.
     """
     kept, environment = read_settings(run), read_environment(run) or {}
-    data, loss, trainer = kept["data"], kept["loss"], kept["trainer"]
-    terms = " + ".join(
-        f"{term['weight']:g} {name.replace('_', ' ')}" for name, term in loss["terms"].items()
-    )
-    augment = [next(iter(one)) for one in kept["augment"]["transforms"]]
-    if scale := kept["augment"]["scale"]:
-        augment = [f"zoom {scale[0]:g} to {scale[1]:g}", *augment]
+    segments = value_at(kept, "task.segmentation") is not False
     found = {
-        "command": f"`{command(environment.get('overrides', []), data['name'])}`",
-        "data": data["name"],
-        "images": f"{_size(data['size'], 'their own size')}, crops {_size(data['crop'], 'none')}",
-        "encoder weights": str(environment.get("encoder_weights", "unknown")),
-        "loss": f"{terms}; class weights: {loss['class_weights']}",
-        "augmentation": ", ".join(augment) or "none",
-        "optimizer": f"{_last(kept['optimizer'])}, learning rate {kept['optimizer']['lr']:g}, "
-        f"{_last(kept['schedule'])}, batch {data['batch_size']}",
-        "epochs": str(trainer["max_epochs"]),
-        "weights": " + ".join(map(_last, kept["callbacks"].values())) or "as trained",
-        "seed": str(kept["seed"]),
-        "time": f"{duration((read_metrics(run) or {}).get('seconds', 0))} on "
-        f"{environment.get('device', 'an unknown device')}",
+        "command": f"`{command(environment.get('overrides', []), kept['data']['name'])}`",
+        "data": kept["data"]["name"],
+        "images": _images(kept["data"]),
+        "encoder's weights": without_folders(str(environment.get("encoder_weights", "unknown"))),
+        "loss": _loss(kept) if segments else "of image-level targets",
+        "augmentation": _augmentation(kept),
+        "optimizer": _optimizer(kept),
+        "epochs": _text(kept, "trainer.max_epochs"),
+        "average of the weights": _average(kept),
+        "precision": str(environment.get("precision", "")),
+        "seed": _text(kept, "seed"),
+        "time": _time(read_metrics(run) or {}, environment),
+        "code": str(value_at(environment, "git.commit") or "")[:12],
+        "versions": ", ".join(
+            f"{name} {version}"
+            for name, version in (environment.get("versions") or {}).items()
+            if name in ("cityseg", "torch", "timm", "albumentations")
+        ),
     }
-    if commit := (environment.get("git") or {}).get("commit"):
-        found["code"] = f"commit {commit[:12]}"
-    versions = environment.get("versions") or {}
-    found["versions"] = ", ".join(
-        f"{name} {versions[name]}"
-        for name in ("torch", "timm", "albumentations")
-        if name in versions
-    )
-    return found
+    return {key: value for key, value in found.items() if value}
 
 
 def command(overrides: Sequence[str], data: str) -> str:
@@ -65,16 +61,74 @@ def command(overrides: Sequence[str], data: str) -> str:
         data: the name of its data, which stands for the folder that they were in.
     """
     kept = [
-        f"data.root=<{data}>" if ROOT.match(one) else shlex.quote(redacted(one))
+        f"{ROOT}<{data}>" if one.startswith(ROOT) else shlex.quote(redacted(without_folders(one)))
         for one in overrides
         if not OF_THE_MACHINE.fullmatch(one)
     ]
     return " ".join(["python train.py", *kept])
 
 
-def _size(size: Sequence[int] | str | None, none: str) -> str:
-    return none if size is None else size if isinstance(size, str) else "x".join(map(str, size))
+def _images(data: Mapping[str, Any]) -> str:
+    size, crop = data.get("size"), data.get("crop")
+    said = ["of their own size" if size is None else f"resized to {_sides(size)}"]
+    if isinstance(crop, list):
+        said.append(f"in random crops of {_sides(crop)}")
+    return ", ".join(said)
 
 
-def _last(options: dict) -> str:
-    return str(options["_target_"]).rpartition(".")[2]
+def _loss(kept: Mapping[str, Any]) -> str:
+    terms = " + ".join(
+        f"{term['weight']:g} {name.replace('_', ' ')}"
+        for name, term in (value_at(kept, "loss.terms") or {}).items()
+    )
+    weights = value_at(kept, "loss.class_weights")
+    return f"{terms}, class weights {weights}" if terms else ""
+
+
+def _augmentation(kept: Mapping[str, Any]) -> str:
+    zoom = value_at(kept, "augment.scale")
+    said = [f"zoom {zoom[0]:g} to {zoom[1]:g}"] if zoom else []
+    said += [next(iter(one)) for one in value_at(kept, "augment.transforms") or []]
+    return ", ".join(said) or "none"
+
+
+def _optimizer(kept: Mapping[str, Any]) -> str:
+    said = [
+        _last(value_at(kept, "optimizer._target_")),
+        f"learning rate {_text(kept, 'optimizer.lr')}",
+        _last(value_at(kept, "schedule._target_")),
+        f"batch {_text(kept, 'data.batch_size')}",
+    ]
+    factor = value_at(kept, "encoder.lr_factor")
+    if factor not in (None, 1):
+        said.append(f"encoder's learning rate times {factor}")
+    return ", ".join(filter(None, said))
+
+
+def _average(kept: Mapping[str, Any]) -> str:
+    callbacks = kept.get("callbacks") or {}
+    if ema := callbacks.get("ema"):
+        return f"exponential, decay {ema['decay']}"
+    if mean := callbacks.get("mean_of_last"):
+        return f"mean of the last {mean['epochs']} epochs"
+    return "none"
+
+
+def _time(metrics: Mapping[str, Any], environment: Mapping[str, Any]) -> str:
+    seconds = metrics.get("seconds")
+    if seconds is None:
+        return ""
+    return f"{duration(seconds)} on {environment.get('device', 'an unknown device')}"
+
+
+def _sides(size: Sequence[int]) -> str:
+    return "x".join(map(str, size))
+
+
+def _text(kept: Mapping[str, Any], key: str) -> str:
+    value = value_at(kept, key)
+    return "" if value is None else str(value)
+
+
+def _last(target: Any) -> str:
+    return str(target or "").rpartition(".")[2]

@@ -12,7 +12,7 @@ from segmentation.directories import EVALUATION, METRICS, REPORT, read_metrics
 from segmentation.errors import ConfigError
 from segmentation.evaluation.slice_rows import FILE as SLICES
 from segmentation.inference.options import InferenceOptions
-from segmentation.models.shipped import FOLDER
+from segmentation.models.shipped import shipped_name
 
 LOCK = "scoring.lock"
 SETTINGS = (
@@ -45,8 +45,8 @@ def scoring_directory(
     parts = [data, source.stem if lone else None, facts["split"], *options.parts()]
     name = "_".join(filter(None, [*parts, "mapped" if mapped else None]))
     home = runs.run_directory(source) or (source.parent if source.is_file() else source)
-    if source.parent == FOLDER:  # it lies in the package, which is nobody's to write to
-        home = Path("runs") / source.name
+    if (known := shipped_name(source)) is not None:  # the package is nobody's to write to
+        home = Path("runs") / known
     return next(path for path in _numbered(home / EVALUATION / name) if _free(path, facts))
 
 

@@ -20,10 +20,7 @@ from segmentation.models.shipped import located, shipped
 from segmentation.models.unet import UNet
 
 CONFIG = "config.json"
-WANTED = (
-    "Give a run directory (such as runs/<name>), a .ckpt, a model directory, or a model that comes "
-    f"with the project, by name ({', '.join(shipped())})."
-)
+WANTED = "Give a run directory (such as runs/<name>), a .ckpt, or a model directory."
 
 
 @dataclass(frozen=True)
@@ -96,8 +93,8 @@ def save_model(
     Args:
         model, classes, size, extra: see `describe_model`.
         directory: it is made if it is not there.
-        half: round the weights to float16, for half the size; a model that is loaded from there
-            has them in float32 all the same.
+        half: round the kernels of convolutions and the like to float16, for half the size; a
+            model that is loaded from there has them in float32 all the same.
 
     Raises:
         ModelError: the files cannot be written, or a weight is too large for float16.
@@ -106,7 +103,9 @@ def save_model(
     description = json.dumps(describe_model(model, classes, size, extra), indent=2) + "\n"
     tensors = {key: value.detach().cpu().contiguous() for key, value in model.state_dict().items()}
     if half:
-        tensors = {key: _halved(key, value) for key, value in tensors.items()}
+        # kernels are nearly all there is; norms and the normalisation of images stay exact
+        kernels = {key for key, value in model.named_parameters() if value.ndim > 1}
+        tensors |= {key: _halved(key, tensors[key]) for key in kernels}
     parts = [directory / f"{name}.part" for name in (TENSORS, CONFIG)]
     try:
         directory.mkdir(parents=True, exist_ok=True)
@@ -123,8 +122,6 @@ def save_model(
 
 
 def _halved(name: str, value: Tensor) -> Tensor:
-    if not value.is_floating_point():
-        return value
     rounded = value.half()
     if not bool(rounded.isfinite().all()):
         raise ModelError(f"{name} holds numbers too large for float16: save it with half=false.")
@@ -151,7 +148,10 @@ def load_model(path: str | Path) -> LoadedModel:
             raise ModelError(f"{path} is no model. {WANTED}")
         return _from_checkpoint(path)
     if not path.is_dir():
-        raise ModelError(f"{path}: there is no such file or directory. {WANTED}")
+        raise ModelError(
+            f"{path}: there is no such file or directory. {WANTED} Models that come with the "
+            f"project go by name: {', '.join(shipped())}."
+        )
     if (path / TENSORS).is_file() or (path / CONFIG).is_file():
         return _from_directory(path)
     best = path / "checkpoints" / "best.ckpt"

@@ -9,6 +9,7 @@ that it holds, by their hashes, and no others.
 import base64
 import hashlib
 import io
+import re
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,14 @@ _templates = Environment(
     trim_blocks=True,
     lstrip_blocks=True,
 )
+
+
+def _markdown(text: object) -> str:
+    """Return a text on one line in which nothing is Markdown or HTML."""
+    return re.sub(r"([\\`*_|<>\[\]#])", r"\\\1", " ".join(str(text).split()))
+
+
+_templates.filters["markdown"] = _markdown
 
 
 def write_page(path: Path, template: str, **values: Any) -> None:

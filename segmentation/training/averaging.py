@@ -1,5 +1,6 @@
 """The mean of a run's last weights."""
 
+import logging
 from typing import Any
 
 import pytorch_lightning as pl
@@ -7,16 +8,19 @@ from pytorch_lightning.callbacks import WeightAveraging
 
 from segmentation.checks import check_count
 
+log = logging.getLogger(__name__)
+
 
 class MeanOfLast(WeightAveraging):
     """Scores and keeps the mean of the weights at the ends of the last epochs.
 
-    Until those begin it is the weights as they are at each epoch's end. Buffers (batch norm's
-    statistics) are averaged like weights. Izmailov et al. 2018, arXiv:1803.05407, average along a
-    constant or cyclic learning rate and count batch norm afresh; here the rate goes on falling as
-    the schedule says, so the weights that are averaged lie close together. The last epochs are
-    those before `trainer.max_epochs`: a run that ends before (by `max_time`, or early stopping) may
-    end without a mean.
+    Until those begin it is the weights as they are. Buffers (batch norm's statistics) are averaged
+    like weights. Izmailov et al. 2018, arXiv:1803.05407, average along a constant or cyclic
+    learning rate and count batch norm afresh; here the rate goes on falling as the schedule says,
+    so the weights that are averaged lie close together.
+
+    The last epochs are those before `trainer.max_epochs`: a run that ends before them (by
+    `max_time`, or early stopping) is warned of.
 
     Args:
         epochs: how many; of a shorter run all of them.
@@ -39,15 +43,49 @@ class MeanOfLast(WeightAveraging):
         if stage == "fit":
             check_count("trainer.max_epochs (for callbacks=mean_of_last)", trainer.max_epochs, 1)
 
+    @property
+    def _averaged(self) -> int:
+        """The epochs that are in the average."""
+        assert self._average_model is not None
+        return int(self._average_model.n_averaged)
+
+    def _follow(self, pl_module: pl.LightningModule) -> None:
+        """Let the average be the weights as they are, until the first of the last epochs ends."""
+        assert self._average_model is not None
+        if not self._averaged:
+            self._average_model.module.load_state_dict(pl_module.state_dict())
+
     def on_train_batch_end(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, *args: Any
     ) -> None:
-        """Take in the weights at an epoch's last step, which comes before its validation."""
-        if not trainer.is_last_batch or trainer.max_epochs is None or self._average_model is None:
-            return
-        if trainer.current_epoch <= trainer.max_epochs - self.epochs:
-            self._average_model.n_averaged.zero_()  # torch then copies in place of averaging
-        self._average_model.update_parameters(pl_module)
+        """Take in the weights at the last step of the last epochs; validation comes after it."""
+        assert self._average_model is not None
+        assert trainer.max_epochs is not None
+        if trainer.is_last_batch and trainer.current_epoch >= trainer.max_epochs - self.epochs:
+            self._average_model.update_parameters(pl_module)
 
-    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Do nothing: Lightning's own would update after validation."""
+    def on_validation_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Let validation see the average."""
+        if self._average_model is not None:
+            self._follow(pl_module)
+        super().on_validation_epoch_start(trainer, pl_module)
+
+    def on_save_checkpoint(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]
+    ) -> None:
+        """Keep both the average and the weights that go on being trained."""
+        if self._average_model is not None:
+            self._follow(pl_module)
+        super().on_save_checkpoint(trainer, pl_module, checkpoint)
+
+    def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Leave the average in the model."""
+        self._follow(pl_module)
+        super().on_train_end(trainer, pl_module)
+        assert trainer.max_epochs is not None
+        wanted = min(self.epochs, trainer.max_epochs)
+        if self._averaged < wanted:
+            log.warning(
+                "callbacks=mean_of_last: training ended early, so the last weights are the mean of "
+                "%d epochs, not of %d", self._averaged, wanted,
+            )  # fmt: skip

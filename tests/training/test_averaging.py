@@ -18,6 +18,7 @@ class Small(pl.LightningModule):
         torch.manual_seed(0)
         self.net = nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4), nn.Linear(4, 1))
         self.ends, self.validated = [], []
+        self.start, self.last = self.copied(), {}
 
     def copied(self):
         return {key: value.clone() for key, value in self.state_dict().items()}
@@ -36,9 +37,10 @@ class Small(pl.LightningModule):
 
 
 class Ends(pl.Callback):
-    """Keeps the trained weights at each epoch's last step."""
+    """Keeps the trained weights after each step, and at each epoch's last one."""
 
     def on_train_batch_end(self, trainer, module, *args):
+        module.last = module.copied()
         if trainer.is_last_batch:
             module.ends.append(module.copied())
 
@@ -95,6 +97,24 @@ def test_accumulated_batches_count_at_the_epochs_end():
 def test_a_number_that_cannot_be_is_refused(epochs):
     with pytest.raises(ConfigError, match=r"callbacks\.mean_of_last\.epochs"):
         MeanOfLast(epochs)
+
+
+def test_validation_within_an_epoch_sees_the_weights_of_that_step():
+    module = fit(MeanOfLast(1), epochs=2, val_check_interval=1)
+    assert len(module.validated) == 6  # three batches an epoch
+    first, *_, last = module.validated
+    assert not torch.equal(first["net.0.weight"], module.start["net.0.weight"])
+    close(last, mean(module.ends[-1:]))
+    assert len({state["net.0.weight"].sum().item() for state in module.validated[:3]}) == 3
+
+
+def test_a_run_that_ends_early_keeps_its_last_weights_and_is_warned_of(caplog):
+    module = fit(MeanOfLast(2), epochs=5, max_steps=4)
+    close(module.state_dict(), mean([module.last]))
+    assert "the mean of 0 epochs, not of 2" in caplog.text
+    caplog.clear()
+    fit(MeanOfLast(9), epochs=2)
+    assert "mean_of_last" not in caplog.text
 
 
 def test_a_run_without_a_last_epoch_is_refused():

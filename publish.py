@@ -1,4 +1,4 @@
-"""Make a trained model ready to give away: `python -m segmentation.models.publish run=<run>`."""
+"""Make a model ready to give away: `python publish.py run=<run directory> output=<folder>`."""
 
 from omegaconf import DictConfig
 
