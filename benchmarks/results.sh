@@ -3,7 +3,7 @@
 # left as it is, so it can be stopped and started again. Afterwards: make results
 #   bash benchmarks/results.sh <camvid> [part ...]
 set -euo pipefail
-parts="ablation camvid_128 camvid_cpu encoders original"
+parts="ablation camvid_128 camvid_cpu encoders pretrained streets original"
 [ $# -gt 0 ] && [ -d "$1" ] || { echo "usage: $0 <folder of CamVid> [part ...], of: $parts" >&2; exit 2; }
 camvid=$(realpath "$1")
 chosen=("${@:2}")
@@ -59,6 +59,20 @@ if wanted encoders; then # the comparison the project is for: equal footing, no 
     trainer.max_epochs=15,45 encoder=vgg16,resnet34,resnet50,efficientnet_lite0
   val encoders
   python compare.py sweep="$runs/encoders" split=val output="$runs/encoders/compared"
+fi
+if wanted pretrained; then # two encoders whose weights come by pip
+  [ -f "$runs/vgg16_of_hed.safetensors" ] ||
+    python benchmarks/vgg16_of_hed.py "$runs/vgg16_of_hed.safetensors"
+  sweep pretrained experiment=camvid_128 encoder=vgg16 \
+    encoder.weights="$runs/vgg16_of_hed.safetensors" seed=0
+  val pretrained
+fi
+if wanted streets; then # generated streets first, CamVid after
+  streets=$runs/streets_first/streets
+  [ -f "$streets/metrics.json" ] ||
+    python train.py experiment=camvid_128 data=streets logger=none hydra.run.dir="$streets"
+  sweep streets_first experiment=camvid_128 model.weights="$PWD/$streets" encoder.weights=auto seed=0
+  val streets_first
 fi
 if wanted original; then # the protocol that the project began from
   for encoder in vgg16 resnet50; do
