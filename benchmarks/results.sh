@@ -70,7 +70,8 @@ fi
 if wanted streets; then # generated streets first, CamVid after
   streets=$runs/streets_first/streets
   [ -f "$streets/metrics.json" ] ||
-    python train.py experiment=camvid_128 data=streets logger=none hydra.run.dir="$streets"
+    python train.py experiment=camvid_128 data=streets data.crop=auto logger=none \
+      hydra.run.dir="$streets"
   sweep streets_first experiment=camvid_128 model.weights="$PWD/$streets" encoder.weights=auto seed=0
   val streets_first
 fi

@@ -200,6 +200,12 @@ def _explain(error: Exception, config_name: str, composed: bool) -> str | None:
     if isinstance(error, InstantiationException):
         return str(error)
     if isinstance(error, OverrideParseException):
+        if "=" not in error.override:  # `python evaluate.py runs/one`
+            return (
+                f"{error.override!r}: every word is key=value, as in "
+                f"{_example(config_name)}={error.override}. `{_typed(config_name)} --cfg job` "
+                "lists all keys."
+            )
         return f"cannot read {error.override!r}: {error}"
     if isinstance(error, HydraException | OmegaConfBaseException) and not composed:
         return _hydra_message(error, config_name)
@@ -250,11 +256,23 @@ def _typed(config_name: str) -> str:
     return f"python -m {spec.name.removesuffix('.__main__')}"
 
 
-def _keys(config_name: str) -> list[str]:
-    """Return the dotted names of every key of the default configuration."""
+def _default(config_name: str) -> DictConfig:
+    """Return the configuration of a command of which nothing was typed."""
     GlobalHydra.instance().clear()
     with hydra.initialize_config_dir(str(CONF), version_base="1.3"):
-        cfg = hydra.compose(config_name)
+        return hydra.compose(config_name)
+
+
+def _example(config_name: str) -> str:
+    """Return a key of a command, one that has to be given if there is such."""
+    cfg = _default(config_name)
+    wanted = (key for key in cfg if OmegaConf.is_missing(cfg, key))
+    return str(next(wanted, next(iter(cfg))))
+
+
+def _keys(config_name: str) -> list[str]:
+    """Return the dotted names of every key of the default configuration."""
+    cfg = _default(config_name)
 
     def walk(node: DictConfig, prefix: str) -> list[str]:
         names = []

@@ -53,6 +53,10 @@ STREETS = ["data=camvid", "data.root=${oc.env:FAKE}", "encoder.weights=none"]
         (["data.bach_size=2"], "no option 'data.bach_size'. Did you mean 'data.batch_size'"),
         (["batch_size=2"], "no option 'batch_size'. Did you mean 'data.batch_size'"),
         (["optimizer.lr=[1"], "cannot read 'optimizer.lr=[1'"),
+        (
+            ["runs/one"],
+            "'runs/one': every word is key=value, as in data=runs/one. `python train.py",
+        ),
         (["data=camvid"], "data.root is not set. Type data.root=<value>."),
         (["encoder=timm"], "encoder.name is not set. Type encoder.name=<value>."),
         (["data=camvid", "data.root=nowhere"], "no folder nowhere. Say where the data are"),
