@@ -1,4 +1,4 @@
-"""Segment images: `python predict.py model=<run directory> input=<images> output=<folder>`."""
+"""Segment images: `python predict.py input=<images> output=<folder> [model=<run directory>]`."""
 
 from omegaconf import DictConfig
 

@@ -181,7 +181,8 @@ def recipes(experiments: Sequence[str]) -> str:
 
 def classes(experiments: Sequence[str]) -> str:
     """Return the IoU of each class, in points: a column for each recipe, the mean of its seeds."""
-    found = {name: one for name in experiments if not (one := rows(name)).empty}
+    groups = {name: dict(typed(one, name)) for name in experiments if not (one := rows(name)).empty}
+    found = {name: group[""] for name, group in groups.items() if "" in group}
     if not found:
         return NOT_RUN
     keys = [key for key in next(iter(found.values())) if key.startswith("iou ")]

@@ -65,6 +65,7 @@ def command(overrides: Sequence[str], data: str) -> str:
         for one in overrides
         if not OF_THE_MACHINE.fullmatch(one)
     ]
+    kept.sort(key=lambda one: not one.startswith("experiment="))  # what a reader looks for
     return " ".join(["python train.py", *kept])
 
 

@@ -1,0 +1,56 @@
+"""The models that come with the project: what `predict.py` takes by itself."""
+
+import json
+import re
+
+import numpy as np
+import pytest
+from commands import succeed
+from PIL import Image
+
+from segmentation.models import load_model
+from segmentation.models.shipped import FOLDER, shipped
+
+DEFAULT = "camvid_efficientnet_lite0"
+
+
+def test_the_default_is_there():
+    assert DEFAULT in shipped()
+
+
+@pytest.mark.parametrize("name", shipped())
+def test_each_is_small_and_has_a_card(name):
+    assert (FOLDER / name / "model.safetensors").stat().st_size < 20e6
+    card = (FOLDER / name / "README.md").read_text()
+    assert f"model={name} " in card
+    assert "esearch" in card.rpartition("## Licence")[2]
+    for path in ("README.md", "config.json"):
+        text = (FOLDER / name / path).read_text()
+        assert not any(word in text for word in ("/home", "/Users", "/tmp", "/root"))
+
+
+def test_predict_takes_the_default_when_no_model_is_named(tmp_path):
+    photo = np.zeros((90, 120, 3), dtype=np.uint8)
+    photo[:40] = (150, 180, 220)  # a sky over a road
+    photo[40:] = (90, 90, 95)
+    (tmp_path / "in").mkdir()
+    Image.fromarray(photo).save(tmp_path / "in" / "a.png")
+    result = succeed("predict.py", f"input={tmp_path}/in", f"output={tmp_path}/out")
+    assert DEFAULT in result.stdout
+    with Image.open(tmp_path / "out" / "a.png") as mask:
+        labels = np.asarray(mask)
+    names = load_model(DEFAULT).classes.names
+    assert labels.shape == (90, 120)
+    assert names[np.bincount(labels[:25].ravel()).argmax()] == "Sky"
+
+
+@pytest.mark.slow
+def test_it_scores_what_its_card_says(camvid_root, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    succeed("evaluate.py", f"run={DEFAULT}", "data=camvid", f"data.root={camvid_root}", "split=val",
+            "trainer=cpu")  # fmt: skip
+    found = next((tmp_path / "runs" / DEFAULT / "evaluation").glob("*/metrics.json"))
+    miou = 100 * json.loads(found.read_text())["miou"]
+    card = (FOLDER / DEFAULT / "README.md").read_text()
+    said = float(re.search(r"^\| mean \| ([\d.]+)", card, re.MULTILINE)[1])
+    assert abs(miou - said) < 0.3
