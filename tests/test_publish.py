@@ -214,7 +214,7 @@ def test_a_name_stands_wherever_a_model_is_given(made_shipped, trained, tmp_path
     assert abs(metrics["miou"] - own["miou"]) < 0.02
     Image.fromarray(np.zeros((40, 60, 3), dtype=np.uint8)).save(tmp_path / "a.png")
     done = succeed("predict.py", "model=streets_small", f"input={tmp_path}/a.png", "output=masks")
-    assert "1 masks of streets_small" in done.stdout
+    assert "1 masks written to masks by streets_small" in done.stdout
     for key in ("model.weights", "encoder.weights"):
         begun = tmp_path / key
         succeed(

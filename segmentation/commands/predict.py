@@ -83,7 +83,7 @@ def predict(cfg: DictConfig) -> dict[str, Any]:
         written.append(FILE)
         files.append(output / FILE)
     console.console.print(
-        f"{' and '.join(written)} of {cfg.model} written to {output}", soft_wrap=True, markup=False
+        f"{' and '.join(written)} written to {output} by {cfg.model}", soft_wrap=True, markup=False
     )
     done = {"output": output, "written": files, "unreadable": list(unreadable)}
     if unreadable:
