@@ -3,18 +3,23 @@
 # left as it is, so it can be stopped and started again. Afterwards: make results
 #   bash benchmarks/results.sh <camvid> [part ...]
 set -euo pipefail
-parts="ablation camvid_128 camvid_cpu encoders pretrained streets original ship"
-[ $# -gt 0 ] && [ -d "$1" ] || { echo "usage: $0 <folder of CamVid> [part ...], of: $parts" >&2; exit 2; }
-camvid=$(realpath "$1")
-chosen=("${@:2}")
-for part in "${chosen[@]}"; do
-  [[ " $parts " == *" $part "* ]] || { echo "no part $part; there are: $parts" >&2; exit 2; }
+parts="ablation camvid_128 camvid_cpu encoders pretrained streets original"
+asked="camvid ship" # only when they are named: for a GPU; and the model that comes with the project
+[ $# -gt 0 ] && [ -d "$1" ] || {
+  echo "usage: $0 <folder of CamVid> [part ...], of: $parts $asked" >&2
+  exit 2
+}
+camvid=$(cd "$1" && pwd)
+chosen=${*:2}
+for part in $chosen; do
+  [[ " $parts $asked " == *" $part "* ]] || { echo "no part $part in: $parts $asked" >&2; exit 2; }
 done
+chosen=${chosen:-$parts}
 cd "$(dirname "$0")/.."
 PATH=$PWD/.venv/bin:$PATH
 runs=runs/results
 
-wanted() { [ ${#chosen[@]} -eq 0 ] || [[ " ${chosen[*]} " == *" $1 "* ]]; }
+wanted() { [[ " $chosen " == *" $1 "* ]]; }
 sweep() { python train.py -m hydra.sweep.dir="$runs/$1" logger=none "data.root='$camvid'" "${@:2}"; }
 score() { # a part and how: every run of it on val, if that was not done yet
   local run name=$2
@@ -60,7 +65,11 @@ if wanted encoders; then # the comparison the project is for: equal footing, no 
   val encoders
   python compare.py sweep="$runs/encoders" split=val output="$runs/encoders/compared"
 fi
-if wanted pretrained; then # two encoders whose weights come by pip
+if wanted camvid; then
+  sweep camvid experiment=camvid seed=0
+  val camvid
+fi
+if wanted pretrained; then # a VGG16 that comes by pip, in the recipe of camvid_128
   [ -f "$runs/vgg16_of_hed.safetensors" ] ||
     python benchmarks/vgg16_of_hed.py "$runs/vgg16_of_hed.safetensors"
   sweep pretrained experiment=camvid_128 encoder=vgg16 \
@@ -81,7 +90,7 @@ if wanted original; then # the protocol that the project began from
   done
   val original
 fi
-if [[ " ${chosen[*]} " == *" ship "* ]]; then # only when asked: the model that comes with the project
+if wanted ship; then
   python publish.py run="$(dirname "$runs"/camvid_cpu/*/metrics.json)" \
     output=segmentation/models/shipped/camvid_efficientnet_lite0 \
     "licence='For research: trained on CamVid, whose images and labels are for research use, from ImageNet weights. The code of this project is MIT.'" \

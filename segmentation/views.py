@@ -24,9 +24,7 @@ MOST = 1000
 """A split with more images has views of so many, evenly spaced."""
 MOST_BYTES = 2**22
 """A single file in an archive larger than this is not read."""
-DAMAGED = (
-    OSError, ValueError, RuntimeError, EOFError, zipfile.BadZipFile, zlib.error
-)  # fmt: skip
+DAMAGED = (OSError, ValueError, RuntimeError, EOFError, zipfile.BadZipFile, zlib.error)
 """What reading an archive raises that is not there, or is none."""
 PARTS = {"image": "jpg", "truth": "png", "prediction": "png"}
 

@@ -57,14 +57,18 @@ def publish(cfg: DictConfig) -> dict[str, Any]:
 
 
 def _check_output(output: Path, run: Path) -> None:
-    inside = output.resolve().is_relative_to(run.resolve())
     others = sorted(path.name for path in output.glob("*") if path.name not in FILES)
-    if inside or others or output.is_file():
-        what = "lies in the run itself" if inside else "is a file"
-        raise ConfigError(
-            f"output={output} {f'holds {others[0]} already' if others and not inside else what}. "
-            "Give a folder of its own, which is made if it is not there."
-        )
+    if output.resolve().is_relative_to(run.resolve()):
+        why = "lies in the run itself"
+    elif output.is_file():
+        why = "is a file"
+    elif others:
+        why = f"holds {others[0]} already"
+    else:
+        return
+    raise ConfigError(
+        f"output={output} {why}. Give a folder of its own, which is made if it is not there."
+    )
 
 
 def model_card(

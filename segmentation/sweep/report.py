@@ -1,7 +1,7 @@
 """`report.html` of a sweep: from the files of its jobs, and from its study if it searches."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -51,11 +51,11 @@ def write_report(sweep: Path, rows: Sequence[Row] | None = None) -> Path:
     return page
 
 
-def read_rows(sweep: Path) -> list[Row]:
-    """Return the jobs that have begun below a sweep's directory."""
+def read_rows(sweep: Path, leave_out: Container[str] = ()) -> list[Row]:
+    """Return the jobs that have begun below a sweep's directory, but for some names."""
     rows = []
     for directory in sorted(path for path in sweep.iterdir() if path.is_dir()):
-        if (job := read_job(directory)) is not None:
+        if directory.name not in leave_out and (job := read_job(directory)) is not None:
             abandoned = job.state == "running" and not working(directory)
             rows.append(Row(directory.name, job.overrides, job, abandoned))
     return rows

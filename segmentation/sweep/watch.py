@@ -47,7 +47,6 @@ class Watch:
             name: Row(name, overrides) for name, overrides in (planned or {}).items()
         }
         self._open = None if planned is None else dict.fromkeys(planned)  # in order
-        self._others: list[Row] = []  # jobs of other commands in the same directory
         self._seen: dict[str, tuple[int, int]] = {}
         self._console = Console()
         if not self._console.is_terminal:  # a log, where nobody minds a long line
@@ -74,7 +73,6 @@ class Watch:
         if threading.current_thread() is threading.main_thread():
             for number in (signal.SIGINT, signal.SIGTERM):
                 self._handlers[number] = signal.signal(number, self._on_signal)
-        self._others = [row for row in read_rows(self.sweep) if row.name not in self.rows]
         self.look()  # what an earlier start has left is no news
         if not any(word.startswith("sweep.storage=") for word in sys.argv):  # it has a password
             self._print(f"sweep: {self.sweep}\nafter whatever stops it:\n  {self.command()}")
@@ -207,8 +205,8 @@ class Watch:
         self._dirty = False
 
     def _all(self) -> list[Row]:
-        """Return the jobs of this command, and those that other ones left beside them."""
-        return [*self.rows.values(), *(row for row in self._others if row.name not in self.rows)]
+        """Return the jobs of this command, and those of others in the same directory."""
+        return [*self.rows.values(), *read_rows(self.sweep, leave_out=self.rows)]
 
     def _summary(self, rows: Sequence[Row]) -> None:
         self._console.print(table.job_table(rows))
