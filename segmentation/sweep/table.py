@@ -18,6 +18,8 @@ REPEATS = ("seed", "data.fold")
 """Jobs that differ only in these are one group."""
 ROWS = 20
 """The most that are printed; the CSV has all."""
+BASELINE = "none of these"
+"""A group beside others that has nothing of its own: what an ablation starts from."""
 ORDER = ("running", "failed", "interrupted", "finished", "pruned", "waiting")
 
 
@@ -84,7 +86,7 @@ def groups(rows: Sequence[Row]) -> list[Group]:
     words = _varying(list(scores))
     found = [
         Group(
-            " ".join(shared) or "all",
+            " ".join(shared) or ("all" if len(words) == 1 else BASELINE),
             len(one),
             statistics.fmean(one),
             statistics.stdev(one) if len(one) > 1 else None,

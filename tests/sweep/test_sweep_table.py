@@ -44,6 +44,13 @@ def test_jobs_that_all_differ_in_something_else_make_no_groups():
     assert groups([]) == []
 
 
+def test_the_baseline_of_an_ablation_is_not_called_all():
+    rows = [row(["seed=0"], 0.1), row(["seed=1"], 0.3), row(["loss=dice"], 0.5)]
+    assert [one.overrides for one in groups(rows)] == ["loss=dice", "none of these"]
+    (only,) = groups(rows[:2])
+    assert only.overrides == "all"
+
+
 def test_a_label_is_what_the_others_have_not():
     rows = [row(["logger=none", "encoder=a"]), row(["logger=none", "encoder=b"])]
     assert list(labels(rows).values()) == ["encoder=a", "encoder=b"]
