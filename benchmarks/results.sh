@@ -3,7 +3,7 @@
 # left as it is, so it can be stopped and started again. Afterwards: make results
 #   bash benchmarks/results.sh <camvid> [part ...]
 set -euo pipefail
-parts="ablation camvid_128 camvid_cpu encoders pretrained streets original"
+parts="ablation camvid_128 camvid_cpu camvid_pretrained encoders pretrained streets original"
 asked="camvid ship" # only when they are named: for a GPU; and the model that comes with the project
 [ $# -gt 0 ] && [ -d "$1" ] || {
   echo "usage: $0 <folder of CamVid> [part ...], of: $parts $asked" >&2
@@ -38,11 +38,11 @@ if wanted ablation; then # one change at a time, on the original study's budget;
   change loss=cross_entropy_dice,cross_entropy_lovasz,ohem,focal
   change loss.class_weights=median_frequency
   change augment=strong
-  change callbacks=ema
+  change callbacks=ema,mean_of_last
   change optimizer=sgd schedule=poly
   change data.batch_size=4
   change encoder.lr_factor=0.1
-  change decoder=unet_scse
+  change decoder=unet_scse,unet_small
   change 'data.size=[112,144]' # as many pixels, in the images' own proportions
   change loss=cross_entropy_lovasz data.batch_size=4 callbacks=ema seed=0
   change loss=cross_entropy_dice data.batch_size=4 seed=0,1,2
@@ -59,9 +59,16 @@ if wanted camvid_cpu; then # an hour on two cores
   score camvid_cpu val_scales0.75-1-1.25 'scales=[0.75,1,1.25]'
   score camvid_cpu val_flip_scales0.75-1-1.25 flip=true 'scales=[0.75,1,1.25]'
 fi
+if wanted camvid_pretrained; then # three quarters of an hour more
+  sweep camvid_pretrained experiment=camvid_pretrained seed=0 \
+    model.weights="$(dirname "$PWD/$runs"/camvid_cpu/*/metrics.json)"
+  val camvid_pretrained
+fi
 if wanted encoders; then # the comparison the project is for: equal footing, no pretraining
-  sweep encoders experiment=ablation callbacks=ema encoder.weights=none seed=0,1 \
-    trainer.max_epochs=15,45 encoder=vgg16,resnet34,resnet50,efficientnet_lite0
+  four=vgg16,resnet34,resnet50,efficientnet_lite0
+  fair() { sweep encoders experiment=ablation callbacks=ema encoder.weights=none "$@"; }
+  fair seed=0,1 encoder=$four
+  fair seed=0 trainer.max_epochs=30 encoder=$four
   val encoders
   python compare.py sweep="$runs/encoders" split=val output="$runs/encoders/compared"
 fi

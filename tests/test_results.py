@@ -156,6 +156,18 @@ def test_recipes_without_a_run_say_so(tmp_path, table):
     assert second[:2] == ["`experiment=large`", "not run"]
 
 
+def test_classes_are_told_for_each_recipe_as_plainly_as_it_was_typed(tmp_path, table):
+    made(tmp_path / "runs", "small/one", "experiment=small", miou=0.5)
+    made(tmp_path / "runs", "small/two", "experiment=small", "loss=focal", miou=0.9)
+    going_on = ("experiment=on", "model.weights=/home/me/runs/one")
+    change(made(tmp_path / "runs", "on/one", *going_on), iou={"Sky": 0.7})
+    change(tmp_path / "runs" / "small" / "one", iou={"Sky": 0.4})
+    results.update(results.collect(tmp_path / "runs"))
+    head, *lines = cells(results.classes(["small", "on", "not_run"]))
+    assert head == ["class", "`small`", "`on`"]
+    assert ["Sky", "40.0", "70.0"] in lines
+
+
 def test_the_comparison_is_that_of_compare(tmp_path, monkeypatch):
     row = {
         "name": "resnet34", "seeds": 2, "miou": 0.5, "low": 0.4, "high": 0.6, "sd": 0.01,
