@@ -17,7 +17,7 @@ from typing import Any
 
 import pandas as pd
 
-from segmentation.commands.recipe import command
+from segmentation.commands.recipe import code, command, weights_source
 from segmentation.console import duration
 from segmentation.directories import EVALUATION, owner, read_metrics, read_settings
 from segmentation.runs import read_environment
@@ -60,7 +60,7 @@ def _row(folder: Path, run: Path, scoring: Path, metrics: Mapping[str, Any]) -> 
         "run": run.relative_to(folder).as_posix(),
         "command": command(typed, kept["data"]["name"]),
         "encoder": kept["encoder"]["name"],
-        "encoder_weights": environment.get("encoder_weights"),
+        "encoder_weights": weights_source(environment.get("encoder_weights") or ""),
         "epochs": kept["trainer"]["max_epochs"],
         "seed": kept["seed"],
         "split": metrics["split"],
@@ -72,7 +72,7 @@ def _row(folder: Path, run: Path, scoring: Path, metrics: Mapping[str, Any]) -> 
         "parameters": own.get("parameters"),
         "seconds": own.get("seconds"),
         "device": environment.get("device"),
-        "commit": (environment.get("git") or {}).get("commit"),
+        "commit": code(environment),
     }
 
 
@@ -93,7 +93,7 @@ def update(found: pd.DataFrame) -> None:
     if TABLE.is_file():
         kept = pd.read_csv(TABLE)
         again = kept["scoring"].map(_experiment).isin(set(found["scoring"].map(_experiment)))
-        found = pd.concat([kept[~again], found])[found.columns]
+        found = pd.concat([found, kept[~again]])  # its columns first; others have other classes
     whole = found.astype(dict.fromkeys(("parameters", "epochs", "seed"), "Int64"))
     whole.sort_values("scoring").to_csv(TABLE, index=False, float_format="%.6g")
 
@@ -139,17 +139,25 @@ def typed(found: pd.DataFrame, experiment: str = "") -> Iterator[tuple[str, pd.D
 
 
 def ablation(experiment: str) -> str:
-    """Return the table of an ablation: each change, its seeds together, against the baseline."""
+    """Return the table of an ablation: each change, its seeds together, against the baseline.
+
+    The gain is to the baseline's runs of the same seeds; a dash where one of them was not run.
+    """
     found = dict(typed(rows(experiment), experiment)) if not rows(experiment).empty else {}
     if "" not in found:
         return NOT_RUN
-    base = found[""]["miou"].mean()
+    base = found[""].set_index("seed")["miou"]
+
+    def gain(one: pd.DataFrame) -> str:
+        paired = (one.set_index("seed")["miou"] - base).dropna()
+        return signed(paired.mean()) if len(paired) == len(one) else "–"
+
     return markdown(
         {
             "change": f"`{change}`" if change else "(baseline)",
             "mIoU": spread(one["miou"]),
             "seeds": len(one),
-            "to the baseline": f"{100 * (one['miou'].mean() - base):+.1f}" if change else "",
+            "same seeds' gain": gain(one) if change else "",
             **{name: points(one[f"iou {name}"].mean()) for name in RARE},
         }
         for change, one in sorted(found.items(), key=lambda item: -item[1]["miou"].mean())
@@ -167,6 +175,7 @@ def recipes(experiments: Sequence[str]) -> str:
         lines += [
             {
                 "recipe": f"`{words}`",
+                "encoder's weights": ", ".join(sorted(set(one["encoder_weights"]))),
                 "val mIoU": spread(one["miou"]),
                 "seeds": len(one),
                 "95% interval": ends(one.iloc[0]) if len(one) == 1 else "",
@@ -230,17 +239,22 @@ def original() -> str:
 
 
 def test_time(experiment: str) -> str:
-    """Return what flips and scales give, and how many times the pixels they cost."""
+    """Return what flips and scales give, and how many times the pixels they cost.
+
+    The gain is that of the runs that were scored in this way to what they score with one view.
+    """
     found = rows(experiment, views=None)
     if found.empty:
         return NOT_RUN
-    plain = found.loc[found["views"] == "once", "miou"].mean()
+    plain = found[found["views"] == "once"].set_index("run")["miou"]
     return markdown(
         {
             "each image is seen": views,
             "pixels": f"{cost(str(views)):.1f}x",
             "mIoU": spread(one["miou"]),
-            "gain": "" if views == "once" else f"{100 * (one['miou'].mean() - plain):+.1f}",
+            "gain": ""
+            if views == "once"
+            else signed((one.set_index("run")["miou"] - plain).dropna().mean()),
         }
         for views, one in sorted(found.groupby("views"), key=lambda item: cost(str(item[0])))
     )
@@ -260,6 +274,11 @@ def cost(views: str) -> float:
 def points(fraction: float) -> str:
     """Return a fraction in points; a dash for none."""
     return "–" if pd.isna(fraction) else f"{100 * fraction:.1f}"
+
+
+def signed(difference: float) -> str:
+    """Return a difference of fractions in points, such as ``+1.2``; a dash for none."""
+    return "–" if pd.isna(difference) else f"{100 * difference:+.1f}"
 
 
 def spread(values: pd.Series) -> str:

@@ -28,6 +28,14 @@ score() { # a part and how: every run of it on val, if that was not done yet
       python evaluate.py run="$run" split=val "data.root='$camvid'" "${@:3}"
   done
 }
+run_of() { # a part: where its only run is
+  local found=("$PWD/$runs/$1"/*/metrics.json)
+  [ ${#found[@]} = 1 ] && [ -f "${found[0]}" ] || {
+    echo "error: $runs/$1 has to hold one finished run. Train it first: $0 <camvid> $1" >&2
+    exit 1
+  }
+  dirname "${found[0]}"
+}
 val() { # CamVid with its test split: a training ends with that, and its val score is made here
   [ ! -d "$camvid/test" ] || score "$1" val
 }
@@ -59,9 +67,9 @@ if wanted camvid_cpu; then # an hour on two cores
   score camvid_cpu val_scales0.75-1-1.25 'scales=[0.75,1,1.25]'
   score camvid_cpu val_flip_scales0.75-1-1.25 flip=true 'scales=[0.75,1,1.25]'
 fi
-if wanted camvid_pretrained; then # three quarters of an hour more
-  sweep camvid_pretrained experiment=camvid_pretrained seed=0 \
-    model.weights="$(dirname "$PWD/$runs"/camvid_cpu/*/metrics.json)"
+if wanted camvid_pretrained; then # an hour more
+  first=$(run_of camvid_cpu)
+  sweep camvid_pretrained experiment=camvid_pretrained seed=0 "model.weights='$first'"
   val camvid_pretrained
 fi
 if wanted encoders; then # the comparison the project is for: equal footing, no pretraining
@@ -98,7 +106,8 @@ if wanted original; then # the protocol that the project began from
   val original
 fi
 if wanted ship; then
-  python publish.py run="$(dirname "$runs"/camvid_cpu/*/metrics.json)" \
+  best=$(run_of camvid_cpu)
+  python publish.py run="'$best'" \
     output=segmentation/models/shipped/camvid_efficientnet_lite0 \
     "licence='For research: trained on CamVid, whose images and labels are for research use, from ImageNet weights. The code of this project is MIT.'" \
     "limits=['Trained on 367 frames of three drives around Cambridge, one of them at dusk, from one camera behind a windscreen, 360x480. Other cameras, countries, weather and night are unseen.', 'Thin and small things are its weakness: poles, signs, pedestrians far away.', 'Not for deciding anything on a road.']"

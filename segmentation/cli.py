@@ -18,6 +18,7 @@ from hydra.errors import HydraException, InstantiationException, OverrideParseEx
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
+from yaml import MarkedYAMLError
 
 from segmentation.command_line import asks_hydra, readable
 from segmentation.directories import run_directory
@@ -201,12 +202,18 @@ def _explain(error: Exception, config_name: str, composed: bool) -> str | None:
         return str(error)
     if isinstance(error, OverrideParseException):
         if "=" not in error.override:  # `python evaluate.py runs/one`
+            key = _first_to_give(config_name)
             return (
-                f"{error.override!r}: every word is key=value, as in "
-                f"{_example(config_name)}={error.override}. `{_typed(config_name)} --cfg job` "
-                "lists all keys."
+                f"{error.override!r}: every word is key=value"
+                f"{f', as in {key}={error.override}' if key else ''}. "
+                f"`{_typed(config_name)} --cfg job` lists all keys."
             )
         return f"cannot read {error.override!r}: {error}"
+    if isinstance(error, MarkedYAMLError) and error.problem_mark and not composed:
+        mark = error.problem_mark
+        return (
+            f"{mark.name}, line {mark.line + 1}: {error.problem}. This is no YAML: mend the file."
+        )
     if isinstance(error, HydraException | OmegaConfBaseException) and not composed:
         return _hydra_message(error, config_name)
     return None
@@ -263,11 +270,10 @@ def _default(config_name: str) -> DictConfig:
         return hydra.compose(config_name)
 
 
-def _example(config_name: str) -> str:
-    """Return a key of a command, one that has to be given if there is such."""
+def _first_to_give(config_name: str) -> str | None:
+    """Return the first key that a command cannot do without; None: it has a default for each."""
     cfg = _default(config_name)
-    wanted = (key for key in cfg if OmegaConf.is_missing(cfg, key))
-    return str(next(wanted, next(iter(cfg))))
+    return next((str(key) for key in cfg if OmegaConf.is_missing(cfg, key)), None)
 
 
 def _keys(config_name: str) -> list[str]:

@@ -7,8 +7,6 @@ PASSWORD = re.compile(r"(?<=://)(?:[^\s/@:]*:(?!\d+/)\S*|[^\s/]*)@")
 """From `://` to the last @ of the word, or without a password to the last before a slash. Digits
 and a slash behind the colon are a port and a path, in which an @ is none of ours."""
 PARAMETER = re.compile(r"(?i)([?&](?:password|passwd|pwd|token|api_?key|secret)=)[^&\s#]+")
-
-
 FOLDERS = re.compile(
     r"(?<![\w.:/\\])(?:~|\.{1,2}|[A-Za-z]:)?[/\\]{1,2}"
     r"(?:[^\s/\\:,;'\"]+[/\\])*([^\s/\\:,;'\"]+)"
@@ -19,10 +17,16 @@ FOLDERS = re.compile(
 def without_folders(text: str) -> str:
     """Return a text in which each path is its last part alone, such as a file's name.
 
-    For what leaves the machine: folders tell of people and projects. Paths are known by their
-    beginning: ``/``, ``~``, ``./``, ``../`` or a drive's letter.
+    For what leaves the machine: folders tell of people and projects. In a text of any words paths
+    are known by their beginning: ``/``, ``~``, ``./``, ``../`` or a drive's letter. Where a text is
+    known to be a path, `last_part` leaves nothing to guess.
     """
     return FOLDERS.sub(r"\1", text)
+
+
+def last_part(path: str) -> str:
+    """Return what a path ends with, whatever folders lead there: of any kind, and relative too."""
+    return re.split(r"[/\\]", path.rstrip("/\\"))[-1]
 
 
 def redacted(text: str) -> str:

@@ -55,7 +55,7 @@ STREETS = ["data=camvid", "data.root=${oc.env:FAKE}", "encoder.weights=none"]
         (["optimizer.lr=[1"], "cannot read 'optimizer.lr=[1'"),
         (
             ["runs/one"],
-            "'runs/one': every word is key=value, as in data=runs/one. `python train.py",
+            "'runs/one': every word is key=value. `python train.py --cfg job` lists all keys.",
         ),
         (["data=camvid"], "data.root is not set. Type data.root=<value>."),
         (["encoder=timm"], "encoder.name is not set. Type encoder.name=<value>."),
@@ -100,6 +100,21 @@ def test_the_stack_trace_is_there_on_request(tmp_path):
     assert result.returncode == 1
     assert "Traceback" in result.stderr
     assert "DataError" in result.stderr
+
+
+def test_a_word_without_a_key_is_shown_with_the_key_that_a_command_needs():
+    result = run("evaluate.py", "runs/one")
+    assert result.returncode == 1
+    assert "every word is key=value, as in run=runs/one. `" in result.stderr
+
+
+def test_a_file_of_conf_that_is_no_yaml_is_named_with_its_line(tmp_path):
+    (tmp_path / "experiment").mkdir()
+    (tmp_path / "experiment" / "mine.yaml").write_text("seed: 1\nmodel: {weights: ???}\n")
+    result = run("train.py", "--config-dir", str(tmp_path), "experiment=mine")
+    assert result.returncode == 1
+    assert "mine.yaml, line 2: " in result.stderr
+    assert "Traceback" not in result.stderr
 
 
 @pytest.mark.parametrize("value", ["^(.*?)_", "/my data", "/mä", "a:b c", "it's (1)", "x=y"])

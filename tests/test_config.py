@@ -51,7 +51,7 @@ def test_every_option_composes(group, option):
     assert OmegaConf.to_container(cfg, resolve=True, throw_on_missing=True)
 
 
-@pytest.mark.parametrize("script", ["train", "evaluate", "predict", "compare"])
+@pytest.mark.parametrize("script", ["train", "evaluate", "predict", "compare", "publish"])
 def test_every_script_composes(script):
     assert compose(script=script)
 
@@ -75,6 +75,16 @@ def test_models(option):
     with torch.device("meta"):
         model = build.build_model(cfg, 11)
     assert sum(parameter.numel() for parameter in model.parameters()) > 1e6
+
+
+@pytest.mark.parametrize("option", options("experiment"))
+def test_the_model_of_an_experiment_can_be_built(option):
+    cfg = compose(f"experiment={option}", "data.root=given")
+    if OmegaConf.is_missing(cfg.model, "weights"):  # it goes on from a run
+        cfg.model.weights = "camvid_efficientnet_lite0"
+    elif cfg.encoder.weights == "imagenet":
+        cfg.encoder.weights = "none"
+    assert build.build_model(cfg, 11, classes=CLASSES)
 
 
 @pytest.mark.parametrize("option", options("decoder"))

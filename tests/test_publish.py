@@ -1,6 +1,9 @@
 """A run's model made ready to give away, and the models that come with the project."""
 
+import ast
+import csv
 import json
+import shlex
 import shutil
 import stat
 
@@ -10,6 +13,7 @@ import torch
 import yaml
 from commands import run, succeed
 from fakes import fake_camvid
+from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import OmegaConf
 from PIL import Image
 
@@ -114,6 +118,22 @@ def test_no_folder_of_this_machine_is_given_away(trained, published):
     assert "file encoder.pt" in card
 
 
+def test_what_the_card_says_to_type_can_be_typed(trained, tmp_path):
+    name = 'it\'s my "model"=1'
+    metrics = json.loads((trained / "metrics.json").read_text())
+    cfg = OmegaConf.create({"licence": None, "limits": None, "half": True})
+    card = model_card(tmp_path / name, trained, metrics, load_model(trained), cfg)
+    (typed,) = [line for line in card.splitlines() if line.startswith("python predict.py")]
+    _, _, given, *_ = shlex.split(typed)
+    overrides = OverridesParser.create().parse_overrides([given])
+    assert overrides[0].value() == f"path/to/{name}"
+    (code,) = [line for line in card.splitlines() if line.startswith("found = ")]
+    (literal,) = [
+        node.value for node in ast.walk(ast.parse(code)) if isinstance(node, ast.Constant)
+    ]
+    assert literal == f"path/to/{name}"
+
+
 def test_names_from_strangers_stay_text_in_the_card(trained, tmp_path):
     metrics = json.loads((trained / "metrics.json").read_text())
     metrics["iou"] = {"<b>a|b</b>": 0.5}
@@ -151,17 +171,24 @@ def test_what_is_no_finished_run_is_refused(trained, published, tmp_path):
 
 def test_nothing_else_is_overwritten(trained, published, tmp_path):
     (tmp_path / "notes.txt").touch()
+    other = shutil.copytree(trained, tmp_path / "other")
+    stranger = shutil.copytree(trained / "model", tmp_path / "stranger")
+    (stranger / "README.md").write_text("# Mine\n")
     kept = (trained / "model" / "model.safetensors").read_bytes()
     for output, why in (
-        (trained, "in the run itself"),
-        (trained / "model", "in the run itself"),
+        (trained, f"lies in the run {trained}"),
+        (trained / "model", f"lies in the run {trained}"),
+        (other / "model", f"lies in the run {other}"),
+        (stranger, "holds a model that no card of ours describes"),
         (tmp_path, "holds notes.txt already"),
         (tmp_path / "notes.txt", "is a file"),
     ):
         result = run("publish.py", f"run={trained}", f"output={output}")
         assert result.returncode == 1
         assert why in result.stderr
-    assert (trained / "model" / "model.safetensors").read_bytes() == kept
+        assert "Traceback" not in result.stderr
+    for folder in (trained / "model", other / "model", stranger):
+        assert (folder / "model.safetensors").read_bytes() == kept
     succeed("publish.py", f"run={trained}", f"output={published}")  # its own earlier files
 
 
@@ -191,9 +218,8 @@ def test_a_name_is_a_shipped_model_unless_another_model_lies_there(made_shipped,
     assert shipped_name(made_shipped / "model.safetensors") == "streets_small"
     assert shipped_name(published) is None
     here = made_shipped.parent.parent / "here" / "streets_small"
+    assert str(located("./streets_small")) == "streets_small"  # said to be here, where it is not
     here.mkdir()
-    assert located("streets_small") == made_shipped  # an empty folder is no model
-    (here / "model.safetensors").touch()
     assert str(located("streets_small")) == "streets_small"
     assert str(located("../streets_small")) == "../streets_small"
     assert str(located("neither")) == "neither"
@@ -212,6 +238,12 @@ def test_a_name_stands_wherever_a_model_is_given(made_shipped, trained, tmp_path
     assert metrics["model"] == "streets_small"
     own = json.loads((trained / "metrics.json").read_text())
     assert abs(metrics["miou"] - own["miou"]) < 0.02
+    compared = f"runs=[runs/streets_small/evaluation/camvid_val,{trained}]"
+    succeed("compare.py", compared, "split=val", "output=compared", "size=[32,48]", "speed=false")
+    with (tmp_path / "here" / "compared" / "comparison.csv").open() as file:
+        costs = {(row["parameters"], row["flops"]) for row in csv.DictReader(file)}
+    assert len(costs) == 1  # the same architecture
+    assert all(costs.pop())
     Image.fromarray(np.zeros((40, 60, 3), dtype=np.uint8)).save(tmp_path / "a.png")
     done = succeed("predict.py", "model=streets_small", f"input={tmp_path}/a.png", "output=masks")
     assert "1 masks written to masks by streets_small" in done.stdout

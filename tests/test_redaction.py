@@ -2,7 +2,7 @@
 
 import pytest
 
-from segmentation.redaction import redacted, without_folders
+from segmentation.redaction import last_part, redacted, without_folders
 
 KEY = "0123456789" * 4
 
@@ -43,3 +43,20 @@ def test_secrets_are_left_out(text: str, shown: str, monkeypatch: pytest.MonkeyP
 )
 def test_of_a_path_its_last_part_is_left(text: str, shown: str) -> None:
     assert without_folders(text) == shown
+
+
+@pytest.mark.parametrize(
+    ("path", "last"),
+    [
+        ("runs/alice/mine.pth", "mine.pth"),
+        ("~alice/x/y.pt", "y.pt"),
+        ("/home/me/My Project/secret client/m.pth", "m.pth"),
+        ("/home/o'brien/x", "x"),
+        ("/mnt/a,b/client/x.pt", "x.pt"),
+        ("file:///home/alice/x.pt", "x.pt"),
+        ("C:\\Users\\me\\runs\\first\\", "first"),
+        ("first", "first"),
+    ],
+)
+def test_what_is_known_to_be_a_path_keeps_nothing_but_its_end(path: str, last: str) -> None:
+    assert last_part(path) == last

@@ -50,16 +50,18 @@ def test_the_ablation_puts_seeds_together_and_compares_with_the_baseline(
     runs = tmp_path / "runs"
     for seed, miou in enumerate((0.50, 0.52, 0.54)):
         made(runs, f"abl/base{seed}", "experiment=abl", seed=seed, miou=miou)
-    made(runs, "abl/dice", "experiment=abl", "loss=dice", miou=0.55)
+    made(runs, "abl/dice", "experiment=abl", "loss=dice", miou=0.55, seed=1)
     made(runs, "abl/ohem", "experiment=abl", "loss=ohem", miou=0.5)
+    made(runs, "abl/ema", "experiment=abl", "callbacks=ema", miou=0.49, seed=7)
     monkeypatch.setattr(results, "RARE", ("Sign_50%",))
     results.update(results.collect(runs))
     head, *lines = cells(results.ablation("abl"))
-    assert head[:4] == ["change", "mIoU", "seeds", "to the baseline"]
+    assert head[:4] == ["change", "mIoU", "seeds", "same seeds' gain"]
     assert [line[:4] for line in lines] == [
         ["`loss=dice`", "55.0", "1", "+3.0"],
         ["(baseline)", "52.0 ± 2.0", "3", ""],
-        ["`loss=ohem`", "50.0", "1", "-2.0"],
+        ["`loss=ohem`", "50.0", "1", "+0.0"],
+        ["`callbacks=ema`", "49.0", "1", "–"],  # the baseline was not run with its seed
     ]
 
 
@@ -75,6 +77,26 @@ def test_an_experiment_that_is_there_replaces_its_rows_and_others_stay(tmp_path,
     before = table.read_bytes()
     results.update(results.collect(tmp_path / "nowhere"))
     assert table.read_bytes() == before
+
+
+def test_rows_that_stay_keep_the_columns_that_others_do_not_have(tmp_path, table):
+    run = made(tmp_path / "runs", "a/one", "x=1", miou=0.5)
+    change(run, iou={"Sky": 0.25})
+    results.update(results.collect(tmp_path / "runs"))
+    change(made(tmp_path / "others", "b/one", "x=1", miou=0.6), iou={"cat": 0.5})
+    results.update(results.collect(tmp_path / "others"))
+    kept = pd.read_csv(table).set_index("scoring")
+    assert kept.loc["a/one", "iou Sky"] == 0.25
+    assert kept.loc["b/one", "iou cat"] == 0.5
+
+
+def test_no_folder_of_the_machine_is_kept(tmp_path, table):
+    run = made(tmp_path / "runs", "a/one", "encoder.weights=/home/me/vgg.pth", miou=0.5)
+    environment = json.loads((run / "environment.json").read_text())
+    environment["encoder_weights"] = "file /home/me/vgg.pth"
+    (run / "environment.json").write_text(json.dumps(environment))
+    results.update(results.collect(tmp_path / "runs"))
+    assert "/home" not in table.read_text()
 
 
 def test_scorings_that_are_not_the_recipes_own_do_not_count(tmp_path, table):
@@ -137,23 +159,25 @@ def test_what_more_views_give_and_cost(tmp_path, table):
     ):
         scoring = write_scoring(run / "evaluation" / name, _matrices(run), inference=options)
         change(scoring, miou=miou)
+    made(tmp_path / "runs", "best/two", "x=1", miou=0.60, seed=1)  # seen once alone
     results.update(results.collect(tmp_path / "runs"))
     _, *lines = cells(results.test_time("best"))
     assert lines == [
-        ["once", "1.0x", "70.0", ""],
+        ["once", "1.0x", "65.0 ± 7.1", ""],
         ["flip", "2.0x", "71.0", "+1.0"],
         ["flip, scales 0.5 1", "2.5x", "72.0", "+2.0"],
     ]
-    assert len(results.rows("best")) == 1  # recipes are told by plain views alone
+    assert len(results.rows("best")) == 2  # recipes are told by plain views alone
 
 
 def test_recipes_without_a_run_say_so(tmp_path, table):
     made(tmp_path / "runs", "small/one", "experiment=small", miou=0.5, seconds=3600)
     results.update(results.collect(tmp_path / "runs"))
     _, first, second = cells(results.recipes(["small", "large"]))
-    assert first[:3] == ["`python train.py experiment=small data.root=<camvid>`", "50.0", "1"]
+    command = "`python train.py experiment=small data.root=<camvid>`"
+    assert first[:4] == [command, "random", "50.0", "1"]
     assert "1:00:00" in first
-    assert second[:2] == ["`experiment=large`", "not run"]
+    assert second[:3] == ["`experiment=large`", "", "not run"]
 
 
 def test_classes_are_told_for_each_recipe_as_plainly_as_it_was_typed(tmp_path, table):

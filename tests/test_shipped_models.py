@@ -10,6 +10,7 @@ from PIL import Image
 
 from segmentation.models import load_model
 from segmentation.models.shipped import FOLDER, shipped
+from segmentation.redaction import without_folders
 
 DEFAULT = "camvid_efficientnet_lite0"
 
@@ -25,8 +26,8 @@ def test_each_is_small_and_has_a_card(name):
     assert f"model={name} " in card
     assert "esearch" in card.rpartition("## Licence")[2]
     for path in ("README.md", "config.json"):
-        text = (FOLDER / name / path).read_text()
-        assert not any(word in text for word in ("/home", "/Users", "/tmp", "/root"))
+        text = (FOLDER / name / path).read_text().replace("\\", "")  # Markdown's own
+        assert without_folders(text) == text
 
 
 def test_predict_takes_the_default_when_no_model_is_named(tmp_path):

@@ -7,7 +7,7 @@ from huggingface_hub import EvalResult, ModelCardData
 from omegaconf import DictConfig
 
 from segmentation import console
-from segmentation.commands.recipe import recipe
+from segmentation.commands.recipe import recipe, weights_source
 from segmentation.console import argument
 from segmentation.directories import owner, read_metrics
 from segmentation.errors import ConfigError, ModelError
@@ -23,6 +23,7 @@ from segmentation.whole_files import write_whole
 CARD = "README.md"
 FILES = (CONFIG, TENSORS, CARD)
 TEMPLATE = "model_card.md"
+LIBRARY = "cityseg"
 
 
 def publish(cfg: DictConfig) -> dict[str, Any]:
@@ -42,9 +43,9 @@ def publish(cfg: DictConfig) -> dict[str, Any]:
             f"run={run}: there is no finished run. A model's card tells its scores and how it was "
             "trained: give a run directory (such as runs/<name>) that holds metrics.json."
         )
-    _check_output(output, run)
+    _check_output(output)
     loaded = load_model(run)
-    loaded.model.encoder.source = without_folders(loaded.model.encoder.source)
+    loaded.model.encoder.source = weights_source(loaded.model.encoder.source)
     card = model_card(output, run, metrics, loaded, cfg)
     save_model(loaded.model, output, loaded.classes, loaded.size, half=cfg.half)
     write_whole(output / CARD, card)
@@ -56,12 +57,14 @@ def publish(cfg: DictConfig) -> dict[str, Any]:
     return {"output": output, "written": [output / name for name in FILES]}
 
 
-def _check_output(output: Path, run: Path) -> None:
+def _check_output(output: Path) -> None:
     others = sorted(path.name for path in output.glob("*") if path.name not in FILES)
-    if output.resolve().is_relative_to(run.resolve()):
-        why = "lies in the run itself"
+    if run := next(filter(None, map(owner, (output.resolve(), *output.resolve().parents))), None):
+        why = f"lies in the run {run}"
     elif output.is_file():
         why = "is a file"
+    elif (output / TENSORS).exists() and not _published(output):
+        why = "holds a model that no card of ours describes"
     elif others:
         why = f"holds {others[0]} already"
     else:
@@ -69,6 +72,12 @@ def _check_output(output: Path, run: Path) -> None:
     raise ConfigError(
         f"output={output} {why}. Give a folder of its own, which is made if it is not there."
     )
+
+
+def _published(output: Path) -> bool:
+    """Return whether an earlier call wrote the files there."""
+    card = output / CARD
+    return card.is_file() and f"library_name: {LIBRARY}\n" in card.read_text(errors="replace")
 
 
 def model_card(
@@ -91,9 +100,10 @@ def model_card(
     warnings = [without_folders(" ".join(one.split())) for one in metrics.get("warnings", ())]
     return rendered(
         TEMPLATE,
+        argument=argument,
         card_data=_card_data(name, metrics, known["data"], cfg.licence, segments).to_yaml(),
         name=name,
-        model=name if shipped_name(output) else str(Path("path/to") / name),
+        model=name if shipped_name(output) else f"path/to/{name}",
         encoder=loaded.model.encoder.name,
         parameters=f"{count_parameters(loaded.model) / 1e6:.1f} M",
         half=cfg.half,
@@ -124,7 +134,7 @@ def _card_data(
         )  # fmt: skip
         found = {"model_name": name, "eval_results": [one], "metrics": ["mean_iou"]}
     return ModelCardData(
-        library_name="cityseg",
+        library_name=LIBRARY,
         pipeline_tag="image-segmentation" if segments else None,
         tags=["semantic-segmentation", "unet"] if segments else None,
         datasets=[data],

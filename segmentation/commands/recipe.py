@@ -9,10 +9,16 @@ from typing import Any
 from segmentation.console import duration
 from segmentation.directories import read_metrics, read_settings
 from segmentation.nested import value_at
-from segmentation.redaction import redacted, without_folders
+from segmentation.redaction import last_part, redacted
 from segmentation.runs import read_environment
 
-ROOT = "data.root="
+DATA = "data.root"
+RUNS = ("model.weights", "encoder.weights")
+"""They may be a run's directory."""
+NO_PATHS = ("encoder.name", "data.group")
+"""They may hold a slash all the same."""
+SOURCES = ("file", "model", "SMP")
+"""What goes before a path where it is said where an encoder's weights came from."""
 OF_THE_MACHINE = re.compile(
     r"[+~]*(logger|hydra|launcher|sweep|wandb|resume|rerun|checkpoint_minutes|signals"
     r"|data\.(cache|workers|pairs)|trainer\.(accelerator|devices|num_nodes|strategy))\b.*"
@@ -29,21 +35,22 @@ def recipe(run: Path) -> dict[str, str]:
         run: a run directory that is finished.
     """
     kept, environment = read_settings(run), read_environment(run) or {}
+    metrics = read_metrics(run) or {}
     segments = value_at(kept, "task.segmentation") is not False
     found = {
-        "command": f"`{command(environment.get('overrides', []), kept['data']['name'])}`",
+        "command": command(environment.get("overrides", []), kept["data"]["name"]),
         "data": kept["data"]["name"],
         "images": _images(kept["data"]),
-        "encoder's weights": without_folders(str(environment.get("encoder_weights", "unknown"))),
+        "encoder's weights": weights_source(environment.get("encoder_weights") or "unknown"),
         "loss": _loss(kept) if segments else "of image-level targets",
         "augmentation": _augmentation(kept),
         "optimizer": _optimizer(kept),
-        "epochs": _text(kept, "trainer.max_epochs"),
-        "average of the weights": _average(kept),
+        "epochs": _epochs(kept, metrics),
+        "average of the weights": _average(kept, metrics),
         "precision": str(environment.get("precision", "")),
         "seed": _text(kept, "seed"),
-        "time": _time(read_metrics(run) or {}, environment),
-        "code": str(value_at(environment, "git.commit") or "")[:12],
+        "time": _time(metrics, environment),
+        "code": code(environment, 12),
         "versions": ", ".join(
             f"{name} {version}"
             for name, version in (environment.get("versions") or {}).items()
@@ -60,13 +67,42 @@ def command(overrides: Sequence[str], data: str) -> str:
         overrides: of the run.
         data: the name of its data, which stands for the folder that they were in.
     """
-    kept = [
-        f"{ROOT}<{data}>" if one.startswith(ROOT) else shlex.quote(redacted(without_folders(one)))
-        for one in overrides
-        if not OF_THE_MACHINE.fullmatch(one)
-    ]
+    kept = [_for_others(one, data) for one in overrides if not OF_THE_MACHINE.fullmatch(one)]
     kept.sort(key=lambda one: not one.startswith("experiment="))  # what a reader looks for
     return " ".join(["python train.py", *kept])
+
+
+def weights_source(text: str) -> str:
+    """Return where an encoder's weights came from, without folders of the machine."""
+    kind, _, path = text.partition(" ")
+    return f"{kind} {last_part(path)}" if kind in SOURCES else text
+
+
+def code(environment: Mapping[str, Any], digits: int | None = None) -> str:
+    """Return the commit that a run was trained with; empty where that is not known.
+
+    Args:
+        environment: of the run.
+        digits: of the commit; None: all.
+    """
+    git = environment.get("git") or {}
+    changed = ", with changes" if git.get("changed") else ""
+    return f"{git['commit'][:digits]}{changed}" if git.get("commit") else ""
+
+
+def _for_others(override: str, data: str) -> str:
+    """Return an override without folders of this machine."""
+    key, equals, value = override.partition("=")
+    name = key.lstrip("+~")
+    if name == DATA:
+        return f"{key}=<{data}>"
+    if name in RUNS and re.search(r"[/\\]", value) and not Path(value).suffix:
+        return f"{key}=<run>"
+    if value[:1] in ("[", "{"):
+        value = re.sub(r"[^,:\[\]{}]*[/\\]", "", value)
+    elif name not in NO_PATHS:
+        value = last_part(value)
+    return shlex.quote(redacted(f"{key}{equals}{value}"))
 
 
 def _images(data: Mapping[str, Any]) -> str:
@@ -106,12 +142,26 @@ def _optimizer(kept: Mapping[str, Any]) -> str:
     return ", ".join(filter(None, said))
 
 
-def _average(kept: Mapping[str, Any]) -> str:
+def _epochs(kept: Mapping[str, Any], metrics: Mapping[str, Any]) -> str:
+    """Return how many there were to be at most, where something may end a training before."""
+    said = _text(kept, "trainer.max_epochs")
+    early = (kept.get("callbacks") or {}).get("early_stopping") or metrics.get("pruned")
+    return f"{said} at most" if early or value_at(kept, "trainer.max_time") else said
+
+
+def _average(kept: Mapping[str, Any], metrics: Mapping[str, Any]) -> str:
+    """Return what was averaged to the weights of the best epoch."""
     callbacks = kept.get("callbacks") or {}
     if ema := callbacks.get("ema"):
         return f"exponential, decay {ema['decay']}"
     if mean := callbacks.get("mean_of_last"):
-        return f"mean of the last {mean['epochs']} epochs"
+        best, first = (
+            metrics.get("epoch"),
+            value_at(kept, "trainer.max_epochs") + 1 - mean["epochs"],
+        )
+        if best is not None and best < first:
+            return f"none, as the best epoch came before the last {mean['epochs']}"
+        return f"mean of epochs {max(1, first)} to {best or 'the last'}"
     return "none"
 
 

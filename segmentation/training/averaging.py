@@ -20,7 +20,8 @@ class MeanOfLast(WeightAveraging):
     so the weights that are averaged lie close together.
 
     The last epochs are those before `trainer.max_epochs`: a run that ends before them (by
-    `max_time`, or early stopping) is warned of.
+    `max_time`, or early stopping) is warned of. One that goes on for longer than it was to last
+    begins its average anew.
 
     Args:
         epochs: how many; of a shorter run all of them.
@@ -43,6 +44,12 @@ class MeanOfLast(WeightAveraging):
         if stage == "fit":
             check_count("trainer.max_epochs (for callbacks=mean_of_last)", trainer.max_epochs, 1)
 
+    def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Forget an average that a shorter training, now resumed as a longer one, had begun."""
+        assert self._average_model is not None
+        if not self._among_the_last(trainer):
+            self._average_model.n_averaged.zero_()
+
     @property
     def _averaged(self) -> int:
         """The epochs that are in the average."""
@@ -60,9 +67,12 @@ class MeanOfLast(WeightAveraging):
     ) -> None:
         """Take in the weights at the last step of the last epochs; validation comes after it."""
         assert self._average_model is not None
-        assert trainer.max_epochs is not None
-        if trainer.is_last_batch and trainer.current_epoch >= trainer.max_epochs - self.epochs:
+        if trainer.is_last_batch and self._among_the_last(trainer):
             self._average_model.update_parameters(pl_module)
+
+    def _among_the_last(self, trainer: pl.Trainer) -> bool:
+        assert trainer.max_epochs is not None
+        return trainer.current_epoch >= trainer.max_epochs - self.epochs
 
     def on_validation_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Let validation see the average."""
@@ -85,7 +95,8 @@ class MeanOfLast(WeightAveraging):
         assert trainer.max_epochs is not None
         wanted = min(self.epochs, trainer.max_epochs)
         if self._averaged < wanted:
+            last = f"the mean of {self._averaged} epochs" if self._averaged else "no mean"
             log.warning(
-                "callbacks=mean_of_last: training ended early, so the last weights are the mean of "
-                "%d epochs, not of %d", self._averaged, wanted,
+                "callbacks=mean_of_last: training ended early, so the last weights are %s, not the "
+                "mean of %d epochs.", last, wanted,
             )  # fmt: skip

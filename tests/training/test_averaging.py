@@ -45,17 +45,17 @@ class Ends(pl.Callback):
             module.ends.append(module.copied())
 
 
-def fit(callback, epochs=5, **options):
+def fit(callback, epochs=5, saver=None, ckpt_path=None, **options):
     module = Small()
     loader = DataLoader(
         TensorDataset(torch.randn(10, 3, generator=torch.Generator().manual_seed(1))), 4
     )
     trainer = pl.Trainer(
-        max_epochs=epochs, callbacks=[Ends(), callback], accelerator="cpu", logger=False,
-        enable_checkpointing=False, enable_progress_bar=False, enable_model_summary=False,
-        num_sanity_val_steps=0, **options,
+        max_epochs=epochs, callbacks=[Ends(), callback, *([saver] if saver else [])],
+        accelerator="cpu", logger=False, enable_checkpointing=saver is not None,
+        enable_progress_bar=False, enable_model_summary=False, num_sanity_val_steps=0, **options,
     )  # fmt: skip
-    trainer.fit(module, loader, loader)
+    trainer.fit(module, loader, loader, ckpt_path=ckpt_path, weights_only=False)
     return module
 
 
@@ -111,10 +111,21 @@ def test_validation_within_an_epoch_sees_the_weights_of_that_step():
 def test_a_run_that_ends_early_keeps_its_last_weights_and_is_warned_of(caplog):
     module = fit(MeanOfLast(2), epochs=5, max_steps=4)
     close(module.state_dict(), mean([module.last]))
-    assert "the mean of 0 epochs, not of 2" in caplog.text
+    assert "the last weights are no mean, not the mean of 2 epochs" in caplog.text
     caplog.clear()
     fit(MeanOfLast(9), epochs=2)
     assert "mean_of_last" not in caplog.text
+
+
+def test_a_run_that_goes_on_for_longer_begins_its_mean_anew(tmp_path):
+    saver = pl.callbacks.ModelCheckpoint(dirpath=tmp_path, save_top_k=-1, filename="{epoch}")
+    fit(MeanOfLast(2), epochs=4, saver=saver)
+    module = fit(MeanOfLast(2), epochs=8, saver=None, ckpt_path=tmp_path / "epoch=2.ckpt")
+    assert len(module.ends) == 5  # epochs 4 to 8
+    assert len(module.validated) == 5
+    for validated, end in zip(module.validated[:3], module.ends[:3], strict=True):
+        close(validated, {key: end[key] for key in mean([end])})
+    close(module.state_dict(), mean(module.ends[-2:]))
 
 
 def test_a_run_without_a_last_epoch_is_refused():

@@ -2,8 +2,6 @@
 
 from pathlib import Path
 
-from segmentation.models.files import weights_file
-
 FOLDER = Path(__file__).parent
 
 
@@ -16,11 +14,11 @@ def located(model: str | Path) -> Path:
     """Return where a model lies: a path as it is, unless it is a name of `shipped`.
 
     Args:
-        model: a path, perhaps beginning with ``~``, or a name. A path of that name goes before it
-            if a model lies there.
+        model: a path, perhaps beginning with ``~``, or a name. What lies here under that name goes
+            before it; with ``./`` it is a path in any case.
     """
     path = Path(model).expanduser()
-    return path if str(path) not in shipped() or weights_file(path) else FOLDER / path
+    return path if str(model) not in shipped() or path.exists() else FOLDER / path
 
 
 def shipped_name(model: Path) -> str | None:
