@@ -68,8 +68,7 @@ if wanted camvid_cpu; then # an hour on two cores
   score camvid_cpu val_flip_scales0.75-1-1.25 flip=true 'scales=[0.75,1,1.25]'
 fi
 if wanted camvid_pretrained; then # three quarters of an hour more
-  first=$(run_of camvid_cpu)
-  sweep camvid_pretrained experiment=camvid_pretrained seed=0 "model.weights='$first'"
+  sweep camvid_pretrained experiment=camvid_pretrained seed=0
   val camvid_pretrained
 fi
 if wanted encoders; then # the comparison the project is for: equal footing, no pretraining

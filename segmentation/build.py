@@ -124,10 +124,10 @@ def build_model(
         classes: what the segmentation predicts, for `model.weights`.
     """
     earlier = OmegaConf.select(cfg, "model.weights")  # a run to go on with may be older than it
-    if earlier and cfg.encoder.weights not in ("auto", "none"):
+    if earlier and cfg.encoder.weights not in ("auto", "imagenet", "none"):
         raise ConfigError(
-            "model.weights brings the encoder's weights along: leave encoder.weights out, or give "
-            "it alone."
+            f"model.weights={earlier} brings the encoder's weights along, so "
+            f"encoder.weights={cfg.encoder.weights} would not be used: type one of the two."
         )
     encoder = {"name": cfg.encoder.name, "weights": "none" if earlier else cfg.encoder.weights}
     dropout = cfg.task.targets.dropout

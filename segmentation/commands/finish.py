@@ -22,6 +22,7 @@ from segmentation.errors import TrainingError
 from segmentation.models import save_model
 from segmentation.models.cost import count_parameters, latency_ms
 from segmentation.models.fingerprint import weights_fingerprint
+from segmentation.models.saving import LEARNT_SIZE
 from segmentation.training.checkpoints import LAST, damage
 from segmentation.training.module import TrainingModule
 from segmentation.training.skipped import SkippedFiles
@@ -63,7 +64,8 @@ def finish(
         return val_score
     epoch = int(best["epoch"]) + 1
     score = None if isnan(val_score) else val_score
-    save_model(module.model, directory / "model", module.classes, data.size)
+    extra = {LEARNT_SIZE: list(source.typical_size())}
+    save_model(module.model, directory / "model", module.classes, data.size, extra)
     results = report(
         directory,
         f"best weights (epoch {epoch}) on {split}",

@@ -14,7 +14,7 @@ from segmentation.errors import ConfigError, ModelError
 from segmentation.models import LoadedModel, load_model, save_model
 from segmentation.models.cost import count_parameters
 from segmentation.models.files import TENSORS
-from segmentation.models.saving import CONFIG
+from segmentation.models.saving import CONFIG, LEARNT_SIZE
 from segmentation.models.shipped import shipped_name
 from segmentation.pages import rendered
 from segmentation.redaction import without_folders
@@ -47,7 +47,8 @@ def publish(cfg: DictConfig) -> dict[str, Any]:
     loaded = load_model(run)
     loaded.model.encoder.source = weights_source(loaded.model.encoder.source)
     card = model_card(output, run, metrics, loaded, cfg)
-    save_model(loaded.model, output, loaded.classes, loaded.size, half=cfg.half)
+    extra = {LEARNT_SIZE: list(loaded.learnt_size)} if loaded.learnt_size else None
+    save_model(loaded.model, output, loaded.classes, loaded.size, extra, half=cfg.half)
     write_whole(output / CARD, card)
     megabytes = (output / TENSORS).stat().st_size / 1e6
     console.show_next(

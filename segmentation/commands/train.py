@@ -36,6 +36,7 @@ from segmentation.environment import differences, write_environment
 from segmentation.errors import ConfigError, DataError
 from segmentation.hardware import device_name
 from segmentation.models import describe_model
+from segmentation.models.saving import LEARNT_SIZE
 from segmentation.quiet import quiet_libraries
 from segmentation.ranks import rank
 from segmentation.targets import TargetColumns
@@ -91,9 +92,12 @@ def _run(cfg: DictConfig, directory: Path, parts: int, warnings: list[str]) -> f
     data, source, columns = _data(cfg, directory, parts)
     classes = source.labels.classes if cfg.task.segmentation else None
     model = build.build_model(cfg, len(source.labels.classes), columns, classes)
+    extra = {LEARNT_SIZE: list(source.typical_size())}
     module = build.build_module(
         cfg, model, classes, source.scans["train"].pixels,
-        checkpoint_extra={"model": describe_model(model, classes, data.size), "config": kept},
+        checkpoint_extra={
+            "model": describe_model(model, classes, data.size, extra), "config": kept,
+        },
     )  # fmt: skip
     loggers = build_trainer.build_loggers(cfg.logger, directory)
     skipped, elapsed = SkippedFiles(), Elapsed()

@@ -52,6 +52,11 @@ class Source:
         scans = {split: self.scans[split].select(rows) for split, rows in chosen.items()}
         return replace(self, splits=replace(self.splits, samples=samples), scans=scans)
 
+    def typical_size(self) -> tuple[int, int]:
+        """Return the median height and width of the training images, as they are on disk."""
+        height, width = np.median(self.scans["train"].sizes, axis=0)
+        return int(height), int(width)
+
     def fingerprints(self) -> dict[str, str]:
         """Return a hash of each split's names and contents."""
         return {

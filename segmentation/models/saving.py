@@ -20,6 +20,8 @@ from segmentation.models.shipped import located, shipped
 from segmentation.models.unet import UNet
 
 CONFIG = "config.json"
+LEARNT_SIZE = "learnt_size"
+"""In a model's `extra`: H,W of the images that it learnt from, their median."""
 WANTED = "Give a run directory (such as runs/<name>), a .ckpt, or a model directory."
 
 
@@ -38,6 +40,15 @@ class LoadedModel:
     classes: ClassTable | None
     size: tuple[int, int] | None
     info: dict[str, Any]
+
+    @property
+    def learnt_size(self) -> tuple[int, int] | None:
+        """H,W of the images that the model learnt from, the median; None where that is not kept."""
+        size = self.info["extra"].get(LEARNT_SIZE)
+        sound = (
+            isinstance(size, list) and len(size) == 2 and all(type(side) is int for side in size)
+        )
+        return (size[0], size[1]) if sound and min(size) > 0 else None
 
 
 def describe_model(

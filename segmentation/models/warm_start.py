@@ -1,15 +1,21 @@
 """Starting a model from an earlier one of this project, also with other classes."""
 
+import json
 import logging
+import shlex
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from segmentation.classes import ClassTable
+from segmentation.console import argument
 from segmentation.errors import ModelError, listed
 from segmentation.models.description import Model
 from segmentation.models.saving import LoadedModel, load_model
+from segmentation.models.unet import UNet
 from segmentation.targets import TargetColumns
 
 log = logging.getLogger(__name__)
@@ -20,9 +26,9 @@ HEADS = ("head.", "target_head.")
 def warm_start(model: Model, path: str | Path, classes: ClassTable | None) -> None:
     """Give a model the weights of an earlier one, and the normalisation that belongs to them.
 
-    Encoder and decoder have to be those of the earlier model. The head keeps the rows of the
-    classes that both know by name and starts afresh in the others; a head for image-level targets
-    is kept where it predicts the same ones. What was kept is logged.
+    Encoder and decoder have to be those of the earlier model, but for dropout. The head keeps the
+    rows of the classes that both know by name and starts afresh in the others; a head for
+    image-level targets is kept where it predicts the same ones. What was kept is logged.
 
     Args:
         model: as it was built; it is changed.
@@ -33,26 +39,39 @@ def warm_start(model: Model, path: str | Path, classes: ClassTable | None) -> No
         ModelError: `path` is none of these, or its model is another one.
     """
     earlier = load_model(path)
-    own, theirs = model.state_dict(), earlier.model.state_dict()
-    body = [key for key in own if not key.startswith(HEADS)]
-    differing = [key for key in body if key not in theirs or theirs[key].shape != own[key].shape]
-    if differing or model.encoder.name != earlier.model.encoder.name:
+    if wanted := _differing(model, earlier.model):
         raise ModelError(
-            f"model.weights={path}: that model has another encoder or decoder "
-            f"({earlier.model.encoder.name} there, {model.encoder.name} here"
-            + (
-                f"; {len(differing)} tensors do not fit, such as {differing[0]}"
-                if differing
-                else ""
-            )
-            + "). Choose the same encoder and decoder, or take the encoder alone: "
+            f"model.weights={path}: that model has another encoder or decoder. Type "
+            f"{' '.join(wanted)} to have the same here, or take its encoder alone: "
             f"encoder.weights={path}"
         )
-    kept = {key: theirs[key] for key in body} | _head(own, theirs, classes, earlier)
+    own, theirs = model.state_dict(), earlier.model.state_dict()
+    kept = {key: value for key, value in theirs.items() if not key.startswith(HEADS)}
+    kept |= _head(own, theirs, classes, earlier)
     kept |= _target_head(model, theirs, earlier)
     model.load_state_dict(kept, strict=False)
     model.encoder.mean, model.encoder.std = earlier.model.encoder.mean, earlier.model.encoder.std
     model.encoder.source, model.encoder.pretrained = f"model {path}", True
+
+
+def _differing(model: Model, earlier: Model) -> list[str]:
+    """Return what is to be typed for a model like an earlier one; nothing if it is like it."""
+    names: dict[str, tuple[Any, Any]] = {"encoder.name": (model.encoder.name, earlier.encoder.name)}
+    if isinstance(model, UNet) and isinstance(earlier, UNet):
+        here, there = asdict(model.options), asdict(earlier.options)
+        names |= {f"decoder.{key}": (here[key], there[key]) for key in here if key != "dropout"}
+    elif type(model) is not type(earlier):
+        names["task.segmentation"] = (isinstance(model, UNet), isinstance(earlier, UNet))
+    return [
+        argument(key, there) if isinstance(there, str) else shlex.quote(f"{key}={_plain(there)}")
+        for key, (here, there) in names.items()
+        if here != there
+    ]
+
+
+def _plain(value: object) -> str:
+    """Return a number, a boolean or a list of numbers as Hydra reads it."""
+    return json.dumps(value, separators=(",", ":"))
 
 
 def _head(

@@ -72,12 +72,22 @@ def test_other_targets_start_afresh(earlier, caplog):
     assert "image-level targets starts afresh" in caplog.text
 
 
-@pytest.mark.parametrize("change", [{"attention": "scse"}, {"name": "resnet18"}])
-def test_another_model_is_refused_and_the_way_out_is_named(earlier, change):
-    _, path = earlier
-    model = unet(CLASSES, 1, **change)
+@pytest.mark.parametrize(
+    ("there", "here", "typed"),
+    [
+        ({}, {"attention": "scse"}, "decoder.attention=none"),
+        ({"attention": "scse"}, {}, "decoder.attention=scse"),  # theirs has more
+        ({}, {"name": "resnet18"}, "encoder.name=test_resnet"),
+        ({"activation": "silu"}, {}, "decoder.activation=silu"),  # all tensors would fit
+        ({"center": True}, {"center": False}, "decoder.center=true"),
+    ],
+)
+def test_another_model_is_refused_and_the_way_out_is_named(tmp_path, there, here, typed):
+    path = tmp_path
+    save_model(unet(CLASSES, 0, **there), path, CLASSES, None)
+    model = unet(CLASSES, 1, **here)
     state = {key: value.clone() for key, value in model.state_dict().items()}
-    with pytest.raises(ModelError, match=r"another encoder or decoder .*encoder.weights="):
+    with pytest.raises(ModelError, match=rf"Type {typed} to .*encoder.weights="):
         warm_start(model, path, CLASSES)
     assert all(torch.equal(value, state[key]) for key, value in model.state_dict().items())
 
@@ -85,8 +95,22 @@ def test_another_model_is_refused_and_the_way_out_is_named(earlier, change):
 def test_a_model_of_targets_alone_serves_no_segmentation(tmp_path):
     encoder = {"name": "test_resnet", "weights": "none"}
     save_model(build_target_model(encoder, COLUMNS), tmp_path, None, None)
-    with pytest.raises(ModelError, match="do not fit"):
+    with pytest.raises(ModelError, match=r"task\.segmentation=false"):
         warm_start(unet(CLASSES, 0), tmp_path, CLASSES)
+
+
+def test_dropout_may_be_another(earlier):
+    before, path = earlier
+    model = unet(CLASSES, 1, dropout=0.3)
+    warm_start(model, path, CLASSES)
+    assert torch.equal(model.head.weight, before.head.weight)
+
+
+def test_widths_are_named_as_hydra_reads_them(earlier):
+    _, path = earlier
+    model = UNet(Encoder("test_resnet", weights="none"), 3, channels=(8, 8, 8, 8, 8))
+    with pytest.raises(ModelError, match=r"'decoder\.channels=\[16,16,8,8,8\]'"):
+        warm_start(model, path, CLASSES)
 
 
 @pytest.mark.parametrize("place", ["model.safetensors", "model", "checkpoints/best.ckpt"])
