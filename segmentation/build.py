@@ -10,7 +10,6 @@ from typing import Any, cast
 import numpy as np
 from hydra.utils import instantiate
 from omegaconf import DictConfig, ListConfig, OmegaConf
-from torch import nn
 from torch.optim import Optimizer
 
 from segmentation import models
@@ -28,7 +27,6 @@ from segmentation.data.targets import TargetTable
 from segmentation.errors import ConfigError, DataError
 from segmentation.targets import TargetColumns
 from segmentation.training.class_weights import class_weights
-from segmentation.training.distillation import Distilled
 from segmentation.training.learning_rate import lr_factor
 from segmentation.training.losses import WeightedSum
 from segmentation.training.module import TrainingModule
@@ -172,14 +170,10 @@ def build_module(
     check_arguments("schedule", schedule)
     columns = model.target_head.columns if model.target_head is not None else None
     segmentation = None if classes is None else build_loss(cfg.loss, pixels)
-    loss: nn.Module = build_task_loss(cfg.task, columns, segmentation)
-    if cfg.distil.teachers:
-        teachers = [models.load_model(one).model for one in cfg.distil.teachers]
-        loss = Distilled(loss, teachers, cfg.distil.weight, cfg.distil.temperature)
     return TrainingModule(
         model,
         classes,
-        loss=loss,
+        loss=build_task_loss(cfg.task, columns, segmentation),
         optimizer=optimizer,
         schedule=schedule,
         encoder_lr_factor=cfg.encoder.lr_factor,
