@@ -45,6 +45,17 @@ def test_predict_takes_the_default_when_no_model_is_named(tmp_path):
     assert names[np.bincount(labels[:25].ravel()).argmax()] == "Sky"
 
 
+def test_a_photo_of_a_camera_is_seen_as_large_as_camvids_images(tmp_path):
+    photo = np.full((1440, 1920, 3), 128, dtype=np.uint8)
+    Image.fromarray(photo).save(tmp_path / "a.png")
+    words = ["predict.py", f"input={tmp_path}/a.png", f"output={tmp_path}/out"]
+    said = "1 of 1 images were shown to the model with a shorter side of 360 pixels"
+    assert said in succeed(*words).stdout
+    with Image.open(tmp_path / "out" / "a.png") as mask:
+        assert mask.size == (1920, 1440)
+    assert said not in succeed(*words, "short_side=720").stdout
+
+
 @pytest.mark.slow
 def test_it_scores_what_its_card_says(camvid_root, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)

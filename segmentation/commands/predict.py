@@ -48,7 +48,7 @@ def predict(cfg: DictConfig) -> dict[str, Any]:
     if clash:
         raise ConfigError(f"output={output} would overwrite input images, such as {clash.pop()}.")
     device = pick_accelerator(cfg.device, "device")
-    predictor = Predictor(cfg.model, device, options, cfg.precision)
+    predictor = Predictor(cfg.model, device, options, cfg.precision, cfg.short_side)
     if cfg.overlay and predictor.classes is None:
         raise ConfigError(
             f"overlay=true lays masks over images, and {cfg.model} predicts none: its task is "
@@ -58,6 +58,7 @@ def predict(cfg: DictConfig) -> dict[str, Any]:
     predictions: dict[str, Prediction] = {}
     unreadable: dict[Path, str] = {}
     files: list[Path] = []
+    resized = 0
     for path in track(images, "predicting", console=console.console, disable=len(images) < 2):
         try:
             image = read_image(path)
@@ -65,6 +66,9 @@ def predict(cfg: DictConfig) -> dict[str, Any]:
             unreadable[path] = str(error)
             continue
         prediction = predictor.predict(image)
+        resized += (
+            predictor.size is None and predictor.seen_size(*image.shape[:2]) != image.shape[:2]
+        )
         predictions[names[path] + path.suffix] = replace(
             prediction, labels=None
         )  # the masks go to disk one by one
@@ -85,6 +89,13 @@ def predict(cfg: DictConfig) -> dict[str, Any]:
     console.console.print(
         f"{' and '.join(written)} written to {output} by {cfg.model}", soft_wrap=True, markup=False
     )
+    if resized and cfg.short_side == "auto":
+        console.console.print(
+            f"{resized} of {len(images)} images were shown to the model with a shorter side of "
+            f"{predictor.learnt} pixels, as those it learnt from have. Otherwise: "
+            "short_side=<pixels>, or short_side=null for their own size.",
+            soft_wrap=True, markup=False, highlight=False,
+        )  # fmt: skip
     done = {"output": output, "written": files, "unreadable": list(unreadable)}
     if unreadable:
         failed = DataError(

@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from segmentation.data.window import resize_image
+from segmentation.checks import check_count
+from segmentation.data.window import Size, resize_image
 from segmentation.errors import ConfigError, ModelError
 from segmentation.hardware import fastest_precision
 from segmentation.inference.averaged import averaged
@@ -44,6 +45,10 @@ class Predictor:
         device: ``"cpu"``, ``"cuda"`` or ``"mps"``.
         options: test-time augmentation and windows; none by default.
         precision: a key of `PRECISIONS`, or ``"auto"``: bfloat16 where the hardware has it.
+        short_side: pixels that an image's shorter side is resized to for the model, its labels
+            back; ``"auto"``: that of the images it learnt from, where an image is more than twice
+            or less than half as large; None: images are seen as they are. A model that was trained
+            with images resized to one size always sees that size.
 
     Attributes:
         classes: what labels mean; None of a model that does not segment.
@@ -51,7 +56,7 @@ class Predictor:
 
     Raises:
         ModelError: `model` is none of these.
-        ConfigError: another precision, or windows for a model that does not segment.
+        ConfigError: another precision, no such side, or windows for a model that does not segment.
     """
 
     def __init__(
@@ -60,13 +65,23 @@ class Predictor:
         device: str = "cpu",
         options: InferenceOptions = PLAIN,
         precision: str = "auto",
+        short_side: int | str | None = "auto",
     ) -> None:
         chosen = fastest_precision(device) if precision == "auto" else precision
         if chosen not in PRECISIONS:
             raise ConfigError(f"precision={chosen!r}: use auto, {', '.join(PRECISIONS)}.")
+        if short_side not in ("auto", None):
+            check_count("short_side", short_side, 1)
         loaded = load_model(model)
+        if loaded.size is not None and short_side not in ("auto", None):
+            raise ConfigError(
+                f"short_side={short_side}: this model was trained with images resized to "
+                f"{loaded.size[0]}x{loaded.size[1]}, and sees no others. Leave short_side out."
+            )
         self.classes = loaded.classes
         self.size = loaded.size
+        self.short_side = short_side
+        self.learnt = None if loaded.learnt_size is None else min(loaded.learnt_size)
         self.device = torch.device(device)
         self.dtype = PRECISIONS[chosen]
         self.model = averaged(loaded.model, options).to(self.device)
@@ -84,6 +99,18 @@ class Predictor:
             raise ModelError("this model predicts image-level targets and no labels of pixels.")
         return labels
 
+    def seen_size(self, height: int, width: int) -> Size:
+        """Return the height and width at which the model sees an image of this size."""
+        if self.size is not None:
+            return self.size
+        wanted = self.learnt if self.short_side == "auto" else self.short_side
+        if not isinstance(wanted, int):
+            return height, width
+        zoom = wanted / min(height, width)
+        if self.short_side == "auto" and 0.5 <= zoom <= 2:
+            return height, width
+        return max(1, round(height * zoom)), max(1, round(width * zoom))
+
     @torch.inference_mode()
     def predict(self, image: np.ndarray) -> Prediction:
         """Return all that the model says of an image.
@@ -91,7 +118,7 @@ class Predictor:
         Args:
             image: `uint8` (H, W, 3), RGB.
         """
-        resized = np.ascontiguousarray(resize_image(image, self.size))
+        resized = np.ascontiguousarray(resize_image(image, self.seen_size(*image.shape[:2])))
         batch = torch.from_numpy(resized).permute(2, 0, 1)[None].to(self.device)
         with torch.autocast(self.device.type, self.dtype, enabled=self.dtype is not None):
             logits, targets = outputs(self.model, batch)

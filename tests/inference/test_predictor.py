@@ -1,5 +1,6 @@
 """The predictor takes the options of test time, and says which precisions there are."""
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -8,7 +9,8 @@ from segmentation.classes import ClassTable
 from segmentation.errors import ConfigError
 from segmentation.inference.options import InferenceOptions
 from segmentation.inference.predictor import Predictor
-from segmentation.models import build_model, build_target_model, save_model
+from segmentation.models import build_model, build_target_model, load_model, save_model
+from segmentation.models.saving import LEARNT_SIZE
 from segmentation.targets import TargetColumns
 
 CLASSES = ClassTable(("a", "b", "c"), ((0, 0, 0), (1, 0, 0), (2, 0, 0)))
@@ -62,3 +64,44 @@ def test_windows_are_not_for_targets_alone(tmp_path, image):
     found = Predictor(tmp_path, options=InferenceOptions(flip=True)).predict(image)
     assert found.labels is None
     assert found.probabilities.sum() == pytest.approx(1)
+
+
+@pytest.fixture(scope="module")
+def learnt(model, tmp_path_factory):
+    """Return the model, as one that learnt from images of 40x56."""
+    directory = tmp_path_factory.mktemp("learnt")
+    loaded = load_model(model)
+    save_model(loaded.model, directory, CLASSES, None, {LEARNT_SIZE: [40, 56]})
+    return directory
+
+
+def test_an_image_far_larger_or_smaller_is_seen_as_large_as_those_it_learnt_from(learnt, image):
+    predictor, plain = Predictor(learnt), Predictor(learnt, short_side=None)
+    assert predictor.seen_size(480, 640) == (40, 53)
+    assert predictor.seen_size(30, 10) == (120, 40)
+    assert predictor.seen_size(80, 112) == (80, 112)  # twice is near enough
+    assert plain.seen_size(480, 640) == (480, 640)
+    large = cv2.resize(image, None, fx=6, fy=6, interpolation=cv2.INTER_NEAREST)
+    labels = predictor(large)
+    assert labels.shape == (240, 336)
+    centres = labels[3::6, 3::6]
+    assert (centres == plain(image)).mean() > 0.95
+    assert (plain(large)[3::6, 3::6] == plain(image)).mean() < 0.95
+
+
+def test_any_side_can_be_asked_for_but_of_a_model_with_a_size_of_its_own(learnt, model, tmp_path):
+    assert Predictor(learnt, short_side=20).seen_size(40, 60) == (20, 30)
+    assert Predictor(model).seen_size(4000, 6000) == (4000, 6000)  # an older one does not know
+    for side in (0, 1.5, "large"):
+        with pytest.raises(ConfigError, match="short_side"):
+            Predictor(learnt, short_side=side)
+    save_model(load_model(model).model, tmp_path, CLASSES, (32, 48), {LEARNT_SIZE: [40, 56]})
+    assert Predictor(tmp_path).seen_size(4000, 6000) == (32, 48)
+    with pytest.raises(ConfigError, match=r"short_side=20: .* resized to 32x48"):
+        Predictor(tmp_path, short_side=20)
+
+
+@pytest.mark.parametrize("size", [[40], ["a", 1], [0, 40], {"a": 1}, None, [1.5, 2]])
+def test_a_size_that_is_none_is_not_used(model, tmp_path, size):
+    save_model(load_model(model).model, tmp_path, CLASSES, None, {LEARNT_SIZE: size})
+    assert Predictor(tmp_path).seen_size(4000, 6000) == (4000, 6000)
