@@ -5,10 +5,11 @@
 set -euo pipefail
 parts="ablation camvid_128 camvid_cpu camvid_pretrained encoders pretrained streets original"
 asked="camvid ship" # only when they are named: for a GPU; and the model that comes with the project
-[ $# -gt 0 ] && [ -d "$1" ] || {
+[ $# -gt 0 ] || {
   echo "usage: $0 <folder of CamVid> [part ...], of: $parts $asked" >&2
   exit 2
 }
+[ -d "$1" ] || { echo "error: no folder $1" >&2; exit 2; }
 camvid=$(cd "$1" && pwd)
 chosen=${*:2}
 for part in $chosen; do

@@ -164,7 +164,7 @@ def test_what_is_no_finished_run_is_refused(trained, published, tmp_path):
     for path in (tmp_path, published, trained / "checkpoints" / "best.ckpt", trained / "model"):
         result = run("publish.py", f"run={path}", f"output={tmp_path}/out")
         assert result.returncode == 1
-        assert "there is no finished run" in result.stderr
+        assert "there is no finished run there" in result.stderr
         assert "Traceback" not in result.stderr
         assert not (tmp_path / "out").exists()
 
@@ -189,7 +189,16 @@ def test_nothing_else_is_overwritten(trained, published, tmp_path):
         assert "Traceback" not in result.stderr
     for folder in (trained / "model", other / "model", stranger):
         assert (folder / "model.safetensors").read_bytes() == kept
-    succeed("publish.py", f"run={trained}", f"output={published}")  # its own earlier files
+    done = succeed(
+        "publish.py", f"run={trained}", f"output={published}", "licence=Research use only"
+    )
+    assert "in place of an earlier one" in done.stdout  # its own earlier files
+
+
+def test_who_states_no_licence_is_told_so(trained, tmp_path):
+    done = succeed("publish.py", f"run={trained}", f"output={tmp_path}")
+    assert "The card states no licence" in done.stdout + done.stderr
+    assert (tmp_path / "README.md").read_text().endswith("who trained it.\n")
 
 
 def test_a_weight_that_half_precision_cannot_hold_is_refused(trained, tmp_path):
@@ -261,4 +270,4 @@ def test_who_names_no_model_is_told_the_names(made_shipped, tmp_path):
     Image.fromarray(np.zeros((40, 60, 3), dtype=np.uint8)).save(tmp_path / "a.png")
     result = run("predict.py", "model=neither", f"input={tmp_path}/a.png", "output=masks")
     assert result.returncode == 1
-    assert "go by name: streets_small." in result.stderr
+    assert "go by name alone: streets_small." in result.stderr

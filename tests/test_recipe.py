@@ -69,6 +69,12 @@ def test_the_average_is_that_of_the_best_epoch(tmp_path, best, said):
     assert recipe(run)["epochs"] == "45"
 
 
+def test_the_model_that_went_on_learning_is_named_without_its_folders(tmp_path):
+    run = write_run(tmp_path / "run", settings(model={"weights": "/home/me/client/first"}))
+    assert recipe(run)["starts from"] == "all of first"
+    assert "starts from" not in recipe(write_run(tmp_path / "other", settings()))
+
+
 def test_epochs_that_need_not_have_been_trained_are_at_most(tmp_path):
     run = write_run(tmp_path / "run", settings(trainer__max_epochs=45))
     assert recipe(run)["epochs"] == "45"

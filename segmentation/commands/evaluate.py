@@ -108,7 +108,7 @@ def _evaluate(cfg: DictConfig, warnings: list[str]) -> runs.Results | None:
         again = " in place of an earlier scoring" if (directory / METRICS).is_file() else ""
         earlier = earlier_slices(directory)
         results = report(
-            directory, f"{source} on {split}", module, data.datasets[split],
+            directory, f"{cfg.run} on {split}", module, data.datasets[split],
             found.scans[split].pixels.sum(axis=0), skipped.scored,
             **facts, model=shipped_name(source) or str(source), data=str(data_cfg.root),
             warnings=_warnings(run, warnings),

@@ -1,5 +1,6 @@
 """A run's model as a folder to give away: description, weights, and a card that says what it is."""
 
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,8 @@ from segmentation.models.shipped import shipped_name
 from segmentation.pages import rendered
 from segmentation.redaction import without_folders
 from segmentation.whole_files import write_whole
+
+log = logging.getLogger(__name__)
 
 CARD = "README.md"
 FILES = (CONFIG, TENSORS, CARD)
@@ -40,8 +43,8 @@ def publish(cfg: DictConfig) -> dict[str, Any]:
     metrics = read_metrics(run) if owner(run) == run else None
     if metrics is None:
         raise ModelError(
-            f"run={run}: there is no finished run. A model's card tells its scores and how it was "
-            "trained: give a run directory (such as runs/<name>) that holds metrics.json."
+            f"run={run}: there is no finished run there. A model's card tells its scores and how "
+            "it was trained: give a run directory (such as runs/<name>) that holds metrics.json."
         )
     _check_output(output)
     loaded = load_model(run)
@@ -49,10 +52,16 @@ def publish(cfg: DictConfig) -> dict[str, Any]:
     card = model_card(output, run, metrics, loaded, cfg)
     extra = {LEARNT_SIZE: list(loaded.learnt_size)} if loaded.learnt_size else None
     save_model(loaded.model, output, loaded.classes, loaded.size, extra, half=cfg.half)
-    write_whole(output / CARD, card)
+    again = " in place of an earlier one" if (output / CARD).exists() else ""
+    write_whole(output / CARD, f"{card.rstrip()}\n")
+    if not cfg.licence:
+        log.warning(
+            "The card states no licence: whoever gets the model cannot know what they may do with "
+            "it. Say it: licence='<what the data and the weights it started from allow>'"
+        )
     megabytes = (output / TENSORS).stat().st_size / 1e6
     console.show_next(
-        f"written to {output}: {TENSORS} has {megabytes:.1f} MB, {CARD} says what it is",
+        f"written to {output}{again}: {TENSORS} has {megabytes:.1f} MB, {CARD} says what it is",
         f"python predict.py {argument('model', output)} input=<images> output=<folder>",
     )
     return {"output": output, "written": [output / name for name in FILES]}

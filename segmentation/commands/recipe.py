@@ -41,6 +41,7 @@ def recipe(run: Path) -> dict[str, str]:
         "command": command(environment.get("overrides", []), kept["data"]["name"]),
         "data": kept["data"]["name"],
         "images": _images(kept["data"]),
+        "starts from": _earlier(kept),
         "encoder's weights": weights_source(environment.get("encoder_weights") or "unknown"),
         "loss": _loss(kept) if segments else "of image-level targets",
         "augmentation": _augmentation(kept),
@@ -103,6 +104,12 @@ def _for_others(override: str, data: str) -> str:
     elif name not in NO_PATHS:
         value = last_part(value)
     return shlex.quote(redacted(f"{key}{equals}{value}"))
+
+
+def _earlier(kept: Mapping[str, Any]) -> str:
+    """Return the model that went on learning, if one did."""
+    earlier = value_at(kept, "model.weights")
+    return f"all of {last_part(str(earlier))}" if earlier else ""
 
 
 def _images(data: Mapping[str, Any]) -> str:

@@ -151,7 +151,7 @@ def load_model(path: str | Path) -> LoadedModel:
         ModelError: none of these, a file that cannot be read safely, or one that does not hold a
             model of this project.
     """
-    path = located(path)
+    typed, path = path, located(path)
     if path.is_file():
         if path.suffix == ".safetensors":
             return _from_directory(path.parent)
@@ -160,8 +160,8 @@ def load_model(path: str | Path) -> LoadedModel:
         return _from_checkpoint(path)
     if not path.is_dir():
         raise ModelError(
-            f"{path}: there is no such file or directory. {WANTED} Models that come with the "
-            f"project go by name: {', '.join(shipped())}."
+            f"{typed}: there is no such file or directory. {WANTED} Models that come with the "
+            f"project go by name alone: {', '.join(shipped())}."
         )
     if (path / TENSORS).is_file() or (path / CONFIG).is_file():
         return _from_directory(path)

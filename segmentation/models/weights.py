@@ -14,7 +14,7 @@ from torch import Tensor
 from segmentation.errors import ModelError, did_you_mean
 from segmentation.models import hub
 from segmentation.models.files import read_state_dict, weights_file
-from segmentation.models.shipped import located
+from segmentation.models.shipped import located, shipped
 
 log = logging.getLogger(__name__)
 
@@ -105,16 +105,18 @@ def _normalisation(cfg: PretrainedCfg) -> tuple[tuple[float, ...], tuple[float, 
 
 
 def _from_path(name: str, weights: str) -> Weights:
-    path = weights_file(located(str(weights)))
+    place = located(str(weights))
+    path = weights_file(place)
     if path is None:
-        near = did_you_mean(str(weights), KINDS)
+        known = [*KINDS, *shipped()]
         raise ModelError(
             f"encoder.weights={weights} is no file, no run or model directory, nor one of "
-            f"{', '.join(KINDS)}.{near}"
+            f"{', '.join(known)}.{did_you_mean(str(weights), known)}"
         )
+    kind = "model" if place.is_dir() else "file"
     # a file with timm's names was made for timm's normalisation of that model
     mean, std = _normalisation(timm.get_pretrained_cfg(name) or PretrainedCfg())
-    return Weights(f"file {weights}", True, mean, std, state=read_state_dict(path))
+    return Weights(f"{kind} {weights}", True, mean, std, state=read_state_dict(path))
 
 
 def _from_package(name: str) -> Weights | None:
