@@ -30,6 +30,7 @@ RARE = ("Pole", "SignSymbol", "Fence", "Pedestrian", "Bicyclist")
 """The classes that the original protocol never learns."""
 OF_THE_RUN = re.compile(r"(test|val)(_flip)?(_scales[\d.-]+)?(_window[\d.x-]+)?")
 """Names of scorings of a run's best weights on its own data, see `scoring_directory`."""
+LONG_LIST = re.compile(r"\[[^\]]{60,}\]")
 NOT_RUN = "\nNot run.\n"
 
 
@@ -174,7 +175,7 @@ def recipes(experiments: Sequence[str]) -> str:
             continue
         lines += [
             {
-                "recipe": f"`{words}`",
+                "recipe": f"`{LONG_LIST.sub('[…]', words)}`",
                 "encoder's weights": ", ".join(sorted(set(one["encoder_weights"]))),
                 "val mIoU": spread(one["miou"]),
                 "seeds": len(one),
