@@ -47,6 +47,24 @@ OmegaConf.register_new_resolver(
 OmegaConf.register_new_resolver("job_name", job_name, replace=True)
 
 
+def options_in_words(config_name: str) -> str:
+    """Return what a file of conf/ says of a command and its options, for `--help`.
+
+    Hydra's own help lists the groups of options, which are train.py's.
+    """
+    text = (CONF / f"{config_name}.yaml").read_text(encoding="utf-8")
+    usage, defaults, options = re.split(r"(^defaults:\n(?:  .*\n)+)", text, flags=re.M)
+    groups = [name for name in re.findall(r"^  - (\w+): ", defaults, re.M) if name != "hydra"]
+    besides = (
+        f"\nAnd {'=, '.join(groups)}= with their options, as for train.py.\n" if groups else ""
+    )
+    words = f"{usage.removeprefix('# ')}{options}\n??? has to be given.{besides}"
+    return words.replace("$", "$$")  # Hydra reads a template
+
+
+OmegaConf.register_new_resolver("options_in_words", options_in_words, replace=True)
+
+
 def _allotted(key: str, _root_: DictConfig) -> object:
     from segmentation.sweep.launchers import allotted  # only sweeps need it
 

@@ -1,14 +1,18 @@
 """The commands as people type them."""
 
 import os
+import re
 import subprocess
 import sys
 
+import hydra
 import pytest
 import torch
 from commands import run, run_child
 from conftest import ROOT
 from fakes import fake_camvid
+
+from segmentation import cli
 
 
 @pytest.mark.parametrize("script", ["train.py", "evaluate.py", "predict.py"])
@@ -31,6 +35,19 @@ def test_questions_are_answered_without_torch(script, question):
     )
     assert result.returncode == 0, result.stderr
     assert result.stdout.strip()
+
+
+@pytest.mark.parametrize("script", ["predict", "evaluate", "compare", "publish"])
+def test_help_tells_the_commands_own_options_alone(script):
+    result = run(f"{script}.py", "--help")
+    assert result.returncode == 0
+    usage, *lines = result.stdout.splitlines()
+    assert usage.startswith(f"python {script}.py ")
+    told = {line.partition(":")[0] for line in lines if re.match(r"\w+: ", line)}
+    with hydra.initialize_config_dir(str(cli.CONF), version_base="1.3"):
+        assert told == {str(key) for key in hydra.compose(script)} - {"data", "trainer"}
+    assert "encoder=" not in result.stdout
+    assert ("And data=, trainer= with their options" in result.stdout) == (script == "evaluate")
 
 
 @pytest.fixture(scope="module", autouse=True)
