@@ -147,10 +147,10 @@ def ablation(experiment: str) -> str:
     found = dict(typed(rows(experiment), experiment)) if not rows(experiment).empty else {}
     if "" not in found:
         return NOT_RUN
-    base = found[""].set_index("seed")["miou"]
+    base = found[""].groupby("seed")["miou"].mean()
 
     def gain(one: pd.DataFrame) -> str:
-        paired = (one.set_index("seed")["miou"] - base).dropna()
+        paired = (one["miou"] - one["seed"].map(base)).dropna()
         return signed(paired.mean()) if len(paired) == len(one) else "–"
 
     return markdown(
@@ -176,7 +176,7 @@ def recipes(experiments: Sequence[str]) -> str:
         lines += [
             {
                 "recipe": f"`{LONG_LIST.sub('[…]', words)}`",
-                "encoder's weights": ", ".join(sorted(set(one["encoder_weights"]))),
+                "encoder's weights": ", ".join(sorted(set(one["encoder_weights"].dropna()))),
                 "val mIoU": spread(one["miou"]),
                 "seeds": len(one),
                 "95% interval": ends(one.iloc[0]) if len(one) == 1 else "",

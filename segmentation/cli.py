@@ -58,7 +58,9 @@ def options_in_words(config_name: str) -> str:
     besides = (
         f"\nAnd {'=, '.join(groups)}= with their options, as for train.py.\n" if groups else ""
     )
-    words = f"{usage.removeprefix('# ')}{options}\n??? has to be given.{besides}"
+    needed = "\n??? has to be given.\n" if "???" in options else ""
+    options = re.sub(r"\$\{hydra:[^}]*\}", "null", options)  # how Hydra hands it over
+    words = f"{usage.removeprefix('# ')}{options}{needed}{besides}"
     return words.replace("$", "$$")  # Hydra reads a template
 
 

@@ -174,12 +174,16 @@ def test_nothing_else_is_overwritten(trained, published, tmp_path):
     other = shutil.copytree(trained, tmp_path / "other")
     stranger = shutil.copytree(trained / "model", tmp_path / "stranger")
     (stranger / "README.md").write_text("# Mine\n")
+    notes = tmp_path / "with_notes"
+    notes.mkdir()
+    (notes / "README.md").write_text("# Mine\n")
     kept = (trained / "model" / "model.safetensors").read_bytes()
     for output, why in (
         (trained, f"lies in the run {trained}"),
         (trained / "model", f"lies in the run {trained}"),
         (other / "model", f"lies in the run {other}"),
-        (stranger, "holds a model that no card of ours describes"),
+        (stranger, "holds a model or a README.md that is not publish.py's"),
+        (notes, "holds a model or a README.md that is not publish.py's"),
         (tmp_path, "holds notes.txt already"),
         (tmp_path / "notes.txt", "is a file"),
     ):

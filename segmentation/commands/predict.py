@@ -90,10 +90,11 @@ def predict(cfg: DictConfig) -> dict[str, Any]:
         f"{' and '.join(written)} written to {output} by {cfg.model}", soft_wrap=True, markup=False
     )
     if resized and cfg.short_side == "auto":
+        height, width = predictor.learnt_size or (0, 0)
         console.console.print(
-            f"{resized} of {len(images)} images were shown to the model with a shorter side of "
-            f"{predictor.learnt} pixels, as those it learnt from have. Otherwise: "
-            "short_side=<pixels>, or short_side=null for their own size.",
+            f"{resized} of {len(images)} images were resized for the model, which learnt from "
+            f"{height}x{width}. Otherwise: short_side=<pixels>, or short_side=null for their own "
+            "size.",
             soft_wrap=True, markup=False, highlight=False,
         )  # fmt: skip
     done = {"output": output, "written": files, "unreadable": list(unreadable)}

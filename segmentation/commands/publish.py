@@ -73,8 +73,8 @@ def _check_output(output: Path) -> None:
         why = f"lies in the run {run}"
     elif output.is_file():
         why = "is a file"
-    elif (output / TENSORS).exists() and not _published(output):
-        why = "holds a model that no card of ours describes"
+    elif any((output / name).exists() for name in FILES) and not _published(output):
+        why = "holds a model or a README.md that is not publish.py's"
     elif others:
         why = f"holds {others[0]} already"
     else:

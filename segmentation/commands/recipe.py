@@ -1,12 +1,17 @@
 """How a run was trained, in words: for a model's card and the tables of results."""
 
+import json
 import re
 import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from segmentation.console import duration
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.errors import HydraException
+
+from segmentation.command_line import readable
+from segmentation.console import duration, quoted
 from segmentation.directories import read_metrics, read_settings
 from segmentation.nested import value_at
 from segmentation.redaction import last_part, redacted
@@ -15,6 +20,7 @@ from segmentation.runs import read_environment
 DATA = "data.root"
 RUNS = ("model.weights", "encoder.weights")
 """They may be a run's directory."""
+RUN = "<run>"
 NO_PATHS = ("encoder.name", "data.group")
 """They may hold a slash all the same."""
 SOURCES = ("file", "model", "SMP")
@@ -93,17 +99,40 @@ def code(environment: Mapping[str, Any], digits: int | None = None) -> str:
 
 def _for_others(override: str, data: str) -> str:
     """Return an override without folders of this machine."""
-    key, equals, value = override.partition("=")
+    key = override.partition("=")[0]
     name = key.lstrip("+~")
     if name == DATA:
         return f"{key}=<{data}>"
+    try:
+        value = OverridesParser.create().parse_override(readable(override)).value()
+    except HydraException:  # of an older version, which kept the words as they were typed
+        value = override.partition("=")[2]
+    told = _without_folders(name, value)
+    if told == value:
+        return shlex.quote(redacted(override))
+    return f"{key}={told}" if told == RUN else shlex.quote(redacted(f"{key}={_in_hydra(told)}"))
+
+
+def _without_folders(name: str, value: Any) -> Any:
+    """Return a value in which each path is its last part; a run's directory is `RUN`."""
+    if isinstance(value, dict):
+        return {key: _without_folders(f"{name}.{key}", one) for key, one in value.items()}
+    if isinstance(value, list):
+        return [_without_folders(name, one) for one in value]
+    if not isinstance(value, str) or name in NO_PATHS or "." not in name:  # a group's option
+        return value
     if name in RUNS and re.search(r"[/\\]", value) and not Path(value).suffix:
-        return f"{key}=<run>"
-    if value[:1] in ("[", "{"):
-        value = re.sub(r"[^,:\[\]{}]*[/\\]", "", value)
-    elif name not in NO_PATHS:
-        value = last_part(value)
-    return shlex.quote(redacted(f"{key}{equals}{value}"))
+        return RUN
+    return last_part(value)
+
+
+def _in_hydra(value: Any) -> str:
+    """Return a value as it is typed for Hydra."""
+    if isinstance(value, dict):
+        return f"{{{','.join(f'{key}:{_in_hydra(one)}' for key, one in value.items())}}}"
+    if isinstance(value, list):
+        return f"[{','.join(map(_in_hydra, value))}]"
+    return quoted(value) if isinstance(value, str) else json.dumps(value)
 
 
 def _earlier(kept: Mapping[str, Any]) -> str:

@@ -1,6 +1,7 @@
 """Images in, label masks and image-level targets out, with a trained model."""
 
 from dataclasses import dataclass
+from math import prod, sqrt
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,8 @@ from segmentation.scores import label_map
 PRECISIONS = {"32-true": None, "bf16-mixed": torch.bfloat16, "16-mixed": torch.float16}
 """By their names in Lightning: the type that autocast computes in; None for float32 throughout."""
 PLAIN = InferenceOptions()
+MOST_ENLARGED = 4
+"""An image is seen with so many times the pixels of those that were learnt from, at most."""
 
 
 @dataclass(frozen=True)
@@ -47,10 +50,12 @@ class Predictor:
         precision: a key of `PRECISIONS`, or ``"auto"``: bfloat16 where the hardware has it.
         short_side: pixels that an image's shorter side is resized to for the model, its labels
             back; ``"auto"``: that of the images it learnt from, where an image is more than twice
-            or less than half as large; None: images are seen as they are. A model that was trained
-            with images resized to one size always sees that size.
+            or less than half as large and not seen in windows; None: images are seen as they are.
+            A model that was trained with images resized to one size always sees that size.
 
     Attributes:
+        size: (height, width) that the model was trained with and sees; None: images' own.
+        learnt_size: the median (height, width) of the images it learnt from; None: not known.
         classes: what labels mean; None of a model that does not segment.
         columns: the image-level targets; None of a model without.
 
@@ -70,7 +75,9 @@ class Predictor:
         chosen = fastest_precision(device) if precision == "auto" else precision
         if chosen not in PRECISIONS:
             raise ConfigError(f"precision={chosen!r}: use auto, {', '.join(PRECISIONS)}.")
-        if short_side not in ("auto", None):
+        if isinstance(short_side, str) and short_side != "auto":
+            raise ConfigError(f"short_side={short_side!r}: give a number of pixels, auto or null.")
+        if not isinstance(short_side, str | None):
             check_count("short_side", short_side, 1)
         loaded = load_model(model)
         if loaded.size is not None and short_side not in ("auto", None):
@@ -80,8 +87,8 @@ class Predictor:
             )
         self.classes = loaded.classes
         self.size = loaded.size
-        self.short_side = short_side
-        self.learnt = None if loaded.learnt_size is None else min(loaded.learnt_size)
+        self.learnt_size = loaded.learnt_size
+        self._short_side = None if short_side == "auto" and options.window else short_side
         self.device = torch.device(device)
         self.dtype = PRECISIONS[chosen]
         self.model = averaged(loaded.model, options).to(self.device)
@@ -100,15 +107,22 @@ class Predictor:
         return labels
 
     def seen_size(self, height: int, width: int) -> Size:
-        """Return the height and width at which the model sees an image of this size."""
+        """Return the height and width at which the model sees an image.
+
+        Args:
+            height, width: of the image, in pixels.
+        """
         if self.size is not None:
             return self.size
-        wanted = self.learnt if self.short_side == "auto" else self.short_side
-        if not isinstance(wanted, int):
-            return height, width
-        zoom = wanted / min(height, width)
-        if self.short_side == "auto" and 0.5 <= zoom <= 2:
-            return height, width
+        zoom = 1.0
+        if isinstance(self._short_side, int):
+            zoom = self._short_side / min(height, width)
+        elif self._short_side == "auto" and self.learnt_size is not None:
+            zoom = min(self.learnt_size) / min(height, width)
+            if 0.5 <= zoom <= 2:
+                zoom = 1.0
+            # a long strip would become huge
+            zoom = min(zoom, sqrt(MOST_ENLARGED * prod(self.learnt_size) / (height * width)))
         return max(1, round(height * zoom)), max(1, round(width * zoom))
 
     @torch.inference_mode()

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from segmentation.classes import ClassTable
 from segmentation.errors import ModelError
-from segmentation.models.checked import FORMAT
+from segmentation.models.checked import FORMAT, MAX_SIDE
 from segmentation.models.description import Model, restore
 from segmentation.models.files import TENSORS, read_checkpoint, read_state_dict
 from segmentation.models.shipped import located, shipped
@@ -48,7 +48,7 @@ class LoadedModel:
         sound = (
             isinstance(size, list) and len(size) == 2 and all(type(side) is int for side in size)
         )
-        return (size[0], size[1]) if sound and min(size) > 0 else None
+        return (size[0], size[1]) if sound and 0 < min(size) <= max(size) <= MAX_SIDE else None
 
 
 def describe_model(

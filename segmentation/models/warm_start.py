@@ -39,6 +39,12 @@ def warm_start(model: Model, path: str | Path, classes: ClassTable | None) -> No
         ModelError: `path` is none of these, or its model is another one.
     """
     earlier = load_model(path)
+    channels = earlier.model.encoder.in_channels, model.encoder.in_channels
+    if channels[0] != channels[1]:
+        raise ModelError(
+            f"model.weights={path}: that model takes images of {channels[0]} channels, and these "
+            f"have {channels[1]}. Take its encoder alone: encoder.weights={path}"
+        )
     if wanted := _differing(model, earlier.model):
         raise ModelError(
             f"model.weights={path}: that model has another encoder or decoder. Type "

@@ -21,7 +21,7 @@ class MeanOfLast(WeightAveraging):
 
     The last epochs are those before `trainer.max_epochs`: a run that ends before them (by
     `max_time`, or early stopping) is warned of. One that goes on for longer than it was to last
-    begins its average anew.
+    begins its average anew, and is warned of if that leaves fewer epochs.
 
     Args:
         epochs: how many; of a shorter run all of them.
@@ -47,7 +47,7 @@ class MeanOfLast(WeightAveraging):
     def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Forget an average that a shorter training, now resumed as a longer one, had begun."""
         assert self._average_model is not None
-        if not self._among_the_last(trainer):
+        if self._averaged > max(0, trainer.current_epoch - self._first(trainer)):
             self._average_model.n_averaged.zero_()
 
     @property
@@ -67,12 +67,13 @@ class MeanOfLast(WeightAveraging):
     ) -> None:
         """Take in the weights at the last step of the last epochs; validation comes after it."""
         assert self._average_model is not None
-        if trainer.is_last_batch and self._among_the_last(trainer):
+        if trainer.is_last_batch and trainer.current_epoch >= self._first(trainer):
             self._average_model.update_parameters(pl_module)
 
-    def _among_the_last(self, trainer: pl.Trainer) -> bool:
+    def _first(self, trainer: pl.Trainer) -> int:
+        """Return the first epoch that counts, the run's first one being 0."""
         assert trainer.max_epochs is not None
-        return trainer.current_epoch >= trainer.max_epochs - self.epochs
+        return max(0, trainer.max_epochs - self.epochs)
 
     def on_validation_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Let validation see the average."""
@@ -97,6 +98,6 @@ class MeanOfLast(WeightAveraging):
         if self._averaged < wanted:
             last = f"the mean of {self._averaged} epochs" if self._averaged else "no mean"
             log.warning(
-                "callbacks=mean_of_last: training ended early, so the last weights are %s, not the "
-                "mean of %d epochs.", last, wanted,
+                "callbacks=mean_of_last: the last weights are %s, not the mean of %d epochs: "
+                "training ended early, or was resumed to go on for longer.", last, wanted,
             )  # fmt: skip

@@ -81,6 +81,10 @@ def test_an_image_far_larger_or_smaller_is_seen_as_large_as_those_it_learnt_from
     assert predictor.seen_size(30, 10) == (120, 40)
     assert predictor.seen_size(80, 112) == (80, 112)  # twice is near enough
     assert plain.seen_size(480, 640) == (480, 640)
+    height, width = predictor.seen_size(5, 2000)  # a strip
+    assert 3 * 40 * 56 < height * width < 5 * 40 * 56
+    windows = Predictor(learnt, options=InferenceOptions(window=[24, 24]))
+    assert windows.seen_size(480, 640) == (480, 640)  # they are for what is large
     large = cv2.resize(image, None, fx=6, fy=6, interpolation=cv2.INTER_NEAREST)
     labels = predictor(large)
     assert labels.shape == (240, 336)
@@ -101,7 +105,7 @@ def test_any_side_can_be_asked_for_but_of_a_model_with_a_size_of_its_own(learnt,
         Predictor(tmp_path, short_side=20)
 
 
-@pytest.mark.parametrize("size", [[40], ["a", 1], [0, 40], {"a": 1}, None, [1.5, 2]])
+@pytest.mark.parametrize("size", [[40], ["a", 1], [0, 40], {"a": 1}, None, [1.5, 2], [10**9, 9]])
 def test_a_size_that_is_none_is_not_used(model, tmp_path, size):
     save_model(load_model(model).model, tmp_path, CLASSES, None, {LEARNT_SIZE: size})
     assert Predictor(tmp_path).seen_size(4000, 6000) == (4000, 6000)

@@ -99,6 +99,13 @@ def test_a_model_of_targets_alone_serves_no_segmentation(tmp_path):
         warm_start(unet(CLASSES, 0), tmp_path, CLASSES)
 
 
+def test_a_model_for_other_channels_is_refused(tmp_path):
+    grey = UNet(Encoder("test_resnet", 1, weights="none"), 3, channels=(16, 16, 8, 8, 8))
+    save_model(grey, tmp_path, CLASSES, None)
+    with pytest.raises(ModelError, match="images of 1 channels, and these have 3"):
+        warm_start(unet(CLASSES, 0), tmp_path, CLASSES)
+
+
 def test_dropout_may_be_another(earlier):
     before, path = earlier
     model = unet(CLASSES, 1, dropout=0.3)

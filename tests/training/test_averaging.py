@@ -128,6 +128,17 @@ def test_a_run_that_goes_on_for_longer_begins_its_mean_anew(tmp_path):
     close(module.state_dict(), mean(module.ends[-2:]))
 
 
+def test_a_mean_that_had_begun_is_not_mixed_with_that_of_a_slightly_longer_run(tmp_path, caplog):
+    saver = pl.callbacks.ModelCheckpoint(dirpath=tmp_path, save_top_k=-1, filename="{epoch}")
+    fit(MeanOfLast(2), epochs=4, saver=saver)
+    module = fit(MeanOfLast(2), epochs=5, ckpt_path=tmp_path / "epoch=3.ckpt")
+    close(module.state_dict(), mean(module.ends[-1:]))
+    assert "the mean of 1 epochs, not the mean of 2" in caplog.text
+    caplog.clear()
+    module = fit(MeanOfLast(2), epochs=4, ckpt_path=tmp_path / "epoch=2.ckpt")  # as it was to be
+    assert "mean_of_last" not in caplog.text
+
+
 def test_a_run_without_a_last_epoch_is_refused():
     with pytest.raises(ConfigError, match=r"trainer\.max_epochs"):
         fit(MeanOfLast(2), epochs=-1, max_steps=4)
