@@ -4,7 +4,7 @@
 #   bash benchmarks/results.sh <camvid> [part ...]
 set -euo pipefail
 parts="ablation camvid_128 camvid_cpu camvid_pretrained encoders pretrained streets original"
-asked="camvid ship" # only when they are named: for a GPU; and the model that comes with the project
+asked="camvid ship" # only when they are named: for a GPU; and the models that come with the project
 [ $# -gt 0 ] || {
   echo "usage: $0 <folder of CamVid> [part ...], of: $parts $asked" >&2
   exit 2
@@ -37,6 +37,18 @@ run_of() { # a part: where its only run is
   }
   dirname "${found[0]}"
 }
+views() { # a part: its runs on val with more views of each image
+  score "$1" val_flip flip=true
+  score "$1" val_scales0.75-1-1.25 'scales=[0.75,1,1.25]'
+  score "$1" val_flip_scales0.75-1-1.25 flip=true 'scales=[0.75,1,1.25]'
+}
+ship() { # a part and a name: the model of its run, to come with the project
+  local run
+  run=$(run_of "$1")
+  python publish.py run="'$run'" output="segmentation/models/shipped/$2" \
+    "licence='For research: trained on CamVid, whose images and labels are for research use, from ImageNet weights. The code of this project is MIT.'" \
+    "limits=['Trained on 367 frames of three drives around Cambridge, one of them at dusk, from one camera behind a windscreen, 360x480. Other cameras, countries, weather and night are unseen.', 'Thin and small things are its weakness: poles, signs, pedestrians far away.', 'Not for deciding anything on a road.']"
+}
 val() { # CamVid with its test split: a training ends with that, and its val score is made here
   [ ! -d "$camvid/test" ] || score "$1" val
 }
@@ -64,13 +76,12 @@ fi
 if wanted camvid_cpu; then # an hour on two cores
   sweep camvid_cpu experiment=camvid_cpu seed=0
   val camvid_cpu
-  score camvid_cpu val_flip flip=true
-  score camvid_cpu val_scales0.75-1-1.25 'scales=[0.75,1,1.25]'
-  score camvid_cpu val_flip_scales0.75-1-1.25 flip=true 'scales=[0.75,1,1.25]'
+  views camvid_cpu
 fi
 if wanted camvid_pretrained; then # three quarters of an hour more
   sweep camvid_pretrained experiment=camvid_pretrained seed=0
   val camvid_pretrained
+  views camvid_pretrained
 fi
 if wanted encoders; then # the comparison the project is for: equal footing, no pretraining
   four=vgg16,resnet34,resnet50,efficientnet_lite0
@@ -106,9 +117,6 @@ if wanted original; then # the protocol that the project began from
   val original
 fi
 if wanted ship; then
-  best=$(run_of camvid_cpu)
-  python publish.py run="'$best'" \
-    output=segmentation/models/shipped/camvid_efficientnet_lite0 \
-    "licence='For research: trained on CamVid, whose images and labels are for research use, from ImageNet weights. The code of this project is MIT.'" \
-    "limits=['Trained on 367 frames of three drives around Cambridge, one of them at dusk, from one camera behind a windscreen, 360x480. Other cameras, countries, weather and night are unseen.', 'Thin and small things are its weakness: poles, signs, pedestrians far away.', 'Not for deciding anything on a road.']"
+  ship camvid_cpu camvid_efficientnet_lite0
+  ship camvid_pretrained camvid_efficientnet_lite0_long
 fi

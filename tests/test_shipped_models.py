@@ -12,7 +12,7 @@ from segmentation.models import load_model
 from segmentation.models.shipped import FOLDER, shipped
 from segmentation.redaction import without_folders
 
-DEFAULT = "camvid_efficientnet_lite0"
+DEFAULT = "camvid_efficientnet_lite0_long"
 
 
 def test_the_default_is_there():
@@ -57,12 +57,13 @@ def test_a_photo_of_a_camera_is_seen_as_large_as_camvids_images(tmp_path):
 
 
 @pytest.mark.slow
-def test_it_scores_what_its_card_says(camvid_root, tmp_path, monkeypatch):
+@pytest.mark.parametrize("name", shipped())
+def test_it_scores_what_its_card_says(name, camvid_root, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    succeed("evaluate.py", f"run={DEFAULT}", "data=camvid", f"data.root={camvid_root}", "split=val",
+    succeed("evaluate.py", f"run={name}", "data=camvid", f"data.root={camvid_root}", "split=val",
             "trainer=cpu")  # fmt: skip
-    found = next((tmp_path / "runs" / DEFAULT / "evaluation").glob("*/metrics.json"))
+    found = next((tmp_path / "runs" / name / "evaluation").glob("*/metrics.json"))
     miou = 100 * json.loads(found.read_text())["miou"]
-    card = (FOLDER / DEFAULT / "README.md").read_text()
+    card = (FOLDER / name / "README.md").read_text()
     said = float(re.search(r"^\| mean \| ([\d.]+)", card, re.MULTILINE)[1])
     assert abs(miou - said) < 0.3
