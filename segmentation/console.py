@@ -73,14 +73,23 @@ def argument(key: str, value: object) -> str:
 
     Args:
         key: the option.
-        value: text, or a list of texts.
+        value: see `quoted`.
     """
-    text = f"[{','.join(map(quoted, value))}]" if isinstance(value, list) else quoted(value)
-    return shlex.quote(f"{key}={text}")
+    return shlex.quote(f"{key}={quoted(value)}")
 
 
 def quoted(value: object) -> str:
-    """Return a value as Hydra reads it, in quotation marks where it needs some."""
+    """Return a value as Hydra reads it, texts in quotation marks where they need some.
+
+    Args:
+        value: a text or path, a number, a boolean, None, or a list, tuple or dictionary of these.
+    """
+    if isinstance(value, dict):
+        return f"{{{','.join(f'{key}:{quoted(one)}' for key, one in value.items())}}}"
+    if isinstance(value, list | tuple):
+        return f"[{','.join(map(quoted, value))}]"
+    if value is None or isinstance(value, int | float):
+        return "null" if value is None else str(value).lower()
     text = str(value)
     if PLAIN.fullmatch(text) and text.lower() not in WORDS:
         return text

@@ -12,7 +12,11 @@ from segmentation.console import argument
 TEXT = st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Cs"]), min_size=1)
 
 
-@given(value=TEXT | st.lists(TEXT, min_size=1, max_size=3))
+PLAIN = TEXT | st.booleans() | st.none() | st.integers() | st.floats(allow_nan=False)
+
+
+@given(value=PLAIN | st.lists(PLAIN, max_size=3))
+@example({"name": "hf-hub:a/b", "size": [1, 2.5], "on": True})
 @example("true")
 @example("NaN")
 @example("1e3")
@@ -34,6 +38,7 @@ def test_there_and_back(value):
         (["arousal", "valence"], "'values=[arousal,valence]'"),
         ("/data/camvid_2", "values=/data/camvid_2"),
         ("../runs/2026-01-01", "values=../runs/2026-01-01"),
+        ((16, 8), "'values=[16,8]'"),
         ("a b", """'values='"'"'a b'"'"''"""),
     ],
 )

@@ -1,6 +1,5 @@
 """How a run was trained, in words: for a model's card and the tables of results."""
 
-import json
 import re
 import shlex
 from collections.abc import Mapping, Sequence
@@ -110,7 +109,7 @@ def _for_others(override: str, data: str) -> str:
     told = _without_folders(name, value)
     if told == value:
         return shlex.quote(redacted(override))
-    return f"{key}={told}" if told == RUN else shlex.quote(redacted(f"{key}={_in_hydra(told)}"))
+    return f"{key}={told}" if told == RUN else shlex.quote(redacted(f"{key}={quoted(told)}"))
 
 
 def _without_folders(name: str, value: Any) -> Any:
@@ -124,15 +123,6 @@ def _without_folders(name: str, value: Any) -> Any:
     if name in RUNS and re.search(r"[/\\]", value) and not Path(value).suffix:
         return RUN
     return last_part(value)
-
-
-def _in_hydra(value: Any) -> str:
-    """Return a value as it is typed for Hydra."""
-    if isinstance(value, dict):
-        return f"{{{','.join(f'{key}:{_in_hydra(one)}' for key, one in value.items())}}}"
-    if isinstance(value, list):
-        return f"[{','.join(map(_in_hydra, value))}]"
-    return quoted(value) if isinstance(value, str) else json.dumps(value)
 
 
 def _earlier(kept: Mapping[str, Any]) -> str:

@@ -1,8 +1,6 @@
 """Starting a model from an earlier one of this project, also with other classes."""
 
-import json
 import logging
-import shlex
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -68,16 +66,7 @@ def _differing(model: Model, earlier: Model) -> list[str]:
         names |= {f"decoder.{key}": (here[key], there[key]) for key in here if key != "dropout"}
     elif type(model) is not type(earlier):
         names["task.segmentation"] = (isinstance(model, UNet), isinstance(earlier, UNet))
-    return [
-        argument(key, there) if isinstance(there, str) else shlex.quote(f"{key}={_plain(there)}")
-        for key, (here, there) in names.items()
-        if here != there
-    ]
-
-
-def _plain(value: object) -> str:
-    """Return a number, a boolean or a list of numbers as Hydra reads it."""
-    return json.dumps(value, separators=(",", ":"))
+    return [argument(key, there) for key, (here, there) in names.items() if here != there]
 
 
 def _head(
