@@ -2,13 +2,13 @@
 
 from omegaconf import DictConfig
 
-from segmentation.cli import command
+from segmentation.cli.command import command
 
 
 @command("compare")
 def main(cfg: DictConfig) -> object:
     """Run the command; heavy imports wait until the configuration stands."""
-    from segmentation.commands.compare import compare_runs
+    from segmentation.commands.compare.compare import compare_runs
 
     return compare_runs(cfg)
 

@@ -2,13 +2,13 @@
 
 from omegaconf import DictConfig
 
-from segmentation.cli import command
+from segmentation.cli.command import command
 
 
 @command("evaluate")
 def main(cfg: DictConfig) -> object:
     """Run the command; heavy imports wait until the configuration stands."""
-    from segmentation.commands.evaluate import evaluate
+    from segmentation.commands.evaluate.evaluate import evaluate
 
     return evaluate(cfg)
 

@@ -2,7 +2,7 @@
 
 from omegaconf import DictConfig
 
-from segmentation.cli import command
+from segmentation.cli.command import command
 
 
 @command("predict")

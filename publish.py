@@ -2,13 +2,13 @@
 
 from omegaconf import DictConfig
 
-from segmentation.cli import command
+from segmentation.cli.command import command
 
 
 @command("publish")
 def main(cfg: DictConfig) -> object:
     """Run the command; heavy imports wait until the configuration stands."""
-    from segmentation.commands.publish import publish
+    from segmentation.commands.publish.publish import publish
 
     return publish(cfg)
 

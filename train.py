@@ -3,14 +3,14 @@
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
-from segmentation.cli import command
-from segmentation.directories import recorded
+from segmentation.cli.command import command
+from segmentation.runs.directory import recorded
 
 
 @command("train")
 def main(cfg: DictConfig) -> object:
     """Run the command; heavy imports wait until the configuration stands."""
-    from segmentation.commands.train import train
+    from segmentation.commands.train.train import train
 
     train(cfg)
     return recorded(HydraConfig.get().runtime.output_dir)

@@ -37,13 +37,13 @@ from rich.console import Console
 from rich.table import Table
 from torch.utils.data import Dataset
 
-from segmentation import build
-from segmentation.cli import CONF
-from segmentation.data.cached_pairs import CachedPairs
+from segmentation.build.data import build_data, find_source
+from segmentation.config import CONF, plain
+from segmentation.data.augment.transform import A
+from segmentation.data.cache.mapped_pairs import CachedPairs
 from segmentation.data.datamodule import SegmentationData
-from segmentation.data.layouts import Sample
-from segmentation.data.source import usable
-from segmentation.data.transforms import A
+from segmentation.data.discovery.layouts import Sample
+from segmentation.data.discovery.source import usable
 
 LARGE = {"train": 12, "val": 2}
 PLAIN, NORMALIZED = "plain albumentations Dataset", "the same, with Normalize"
@@ -103,8 +103,8 @@ def configure(overrides: Sequence[str], **data: Any) -> DictConfig:
 
 def load(cfg: DictConfig) -> SegmentationData:
     """Return the data as train.py has them."""
-    source = usable(build.find_source(cfg.data), cfg.data.on_error)
-    return build.build_data(cfg.data, source, cfg.augment, cfg.seed)
+    source = usable(find_source(cfg.data), cfg.data.on_error)
+    return build_data(cfg.data, source, cfg.augment, cfg.seed)
 
 
 def speed(overrides: Sequence[str], rounds: int, images: int) -> Table:
@@ -112,10 +112,10 @@ def speed(overrides: Sequence[str], rounds: int, images: int) -> Table:
     cached, decoding = (load(configure(overrides, cache=mode)) for mode in ("disk", "off"))
     samples = cached.train_set.pairs.samples
     crop = tuple(cached.train_set[0, 0]["mask"].shape)
-    augment = build.plain(configure(overrides).augment)
-    plain, normalized = (PlainDataset(samples, augment, crop, flag) for flag in (False, True))
+    augment = plain(configure(overrides).augment)
+    bare, normalized = (PlainDataset(samples, augment, crop, flag) for flag in (False, True))
     ways: dict[str, Callable[[int, int], object]] = {
-        PLAIN: lambda _, index: plain[index],
+        PLAIN: lambda _, index: bare[index],
         NORMALIZED: lambda _, index: normalized[index],
         DECODING: lambda epoch, index: decoding.train_set[epoch, index],
         CACHED: lambda epoch, index: cached.train_set[epoch, index],

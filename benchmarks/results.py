@@ -17,10 +17,15 @@ from typing import Any
 
 import pandas as pd
 
-from segmentation.commands.recipe import code, command, weights_source
+from segmentation.commands.publish.recipe import code, command, weights_source
 from segmentation.console import duration
-from segmentation.directories import EVALUATION, owner, read_metrics, read_settings
-from segmentation.runs import read_environment
+from segmentation.runs.directory import (
+    EVALUATION,
+    read_environment,
+    read_metrics,
+    read_settings,
+    run_of,
+)
 
 ROOT = Path(__file__).resolve().parent.parent
 TABLE = ROOT / "docs" / "results.csv"
@@ -40,7 +45,7 @@ def collect(folder: Path) -> pd.DataFrame:
         [
             _row(folder, run, scoring, metrics)
             for run in sorted(path.parent for path in folder.glob("**/environment.json"))
-            if owner(run) == run and read_metrics(run)
+            if run_of(run) == run and read_metrics(run)
             for scoring in [run, *sorted((run / EVALUATION).glob("*"))]
             if scoring == run or OF_THE_RUN.fullmatch(scoring.name)
             if (metrics := read_metrics(scoring)) and "miou" in metrics

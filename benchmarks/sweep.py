@@ -17,7 +17,7 @@ import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-STUB = ROOT / "tests" / "sweep" / "stub_train.py"
+STUB = ROOT / "tests" / "helpers" / "stub_train.py"
 
 
 def resident(pid: int) -> float:

@@ -16,8 +16,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from segmentation.hardware import available_cores
 from segmentation.models import build_model
+from segmentation.system.hardware import available_cores
 
 BATCH, HEIGHT, WIDTH, CLASSES = 4, 352, 480, 11
 

@@ -1,1 +1,1 @@
-"""cityseg: UNets over timm encoders for street scenes, trained, scored and compared."""
+"""cityseg: UNets over timm encoders for semantic segmentation, trained, scored and compared."""

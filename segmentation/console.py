@@ -7,17 +7,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
 
 if TYPE_CHECKING:  # torch takes seconds to import, and not every command needs it
-    from segmentation.target_scores import TargetScores
-    from segmentation.targets import TargetColumns
+    pass
 
 console = Console()
-BAR = 20
+
 PLAIN = re.compile(r"(\.{0,2}/|~/|[a-z_])[\w/.+~-]*", re.ASCII | re.IGNORECASE)
 """Values that Hydra reads as text without quotation marks, but for some words."""
+
 WORDS = ("true", "false", "null", "nan", "inf")
 
 
@@ -26,34 +24,6 @@ def show_summary(rows: Mapping[str, str]) -> None:
     width = max(map(len, rows))
     for name, value in rows.items():
         console.print(f"{name:{width}}  {value}", soft_wrap=True, highlight=False, markup=False)
-
-
-def show_target_scores(title: str, result: "TargetScores", columns: "TargetColumns") -> None:
-    """Print the scores of image-level targets: a table each for categories and for values."""
-    if result.category is not None:
-        table = Table(title=escape(f"{title}: {columns.category}"), title_justify="left")
-        table.add_column("category")
-        table.add_column("F1", justify="right")
-        table.add_column("")
-        for name, f1 in result.category.f1.items():
-            bar = "" if np.isnan(f1) else "█" * round(f1 * BAR)
-            table.add_row(escape(name), percent(f1), f"{bar:{BAR}}")
-        table.add_section()
-        table.add_row("mean", percent(result.category.macro_f1), "", style="bold")
-        console.print(table)
-        console.print(
-            f"macro F1 {percent(result.category.macro_f1)} · accuracy "
-            f"{percent(result.category.accuracy)} of {result.category.images} images",
-            highlight=False,
-        )
-    if result.values:
-        table = Table(title=escape(f"{title}: values"), title_justify="left")
-        for heading in ("column", "images", "RMSE", "Pearson", "CCC"):
-            table.add_column(heading, justify="left" if heading == "column" else "right")
-        for column, one in result.values.items():
-            scores = map(number, (one.rmse, one.pearson, one.ccc))
-            table.add_row(escape(column), str(one.images), *scores)
-        console.print(table)
 
 
 def show_warnings(messages: Sequence[str]) -> None:

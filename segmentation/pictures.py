@@ -15,7 +15,7 @@ from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor, nn
 
 from segmentation.classes import VOID, ClassTable
-from segmentation.scores import label_map
+from segmentation.metrics.counting import label_map
 
 Color = tuple[int, int, int]
 

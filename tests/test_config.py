@@ -8,9 +8,18 @@ from conftest import ROOT
 from fakes import CLASSES, LABELS, fake_camvid, samples_of
 from omegaconf import OmegaConf
 
-from segmentation import build, build_trainer, cli
-from segmentation.data.scan import scan
-from segmentation.data.source import usable
+from segmentation.build.data import build_data, find_source
+from segmentation.build.model import build_model
+from segmentation.build.module import build_loss, build_module
+from segmentation.build.trainer import (
+    build_callbacks,
+    build_loggers,
+    build_trainer,
+    trainer_options,
+)
+from segmentation.config import CONF
+from segmentation.data.discovery.scan import scan
+from segmentation.data.discovery.source import usable
 from segmentation.errors import ConfigError
 from segmentation.training.losses import WeightedSum
 
@@ -22,7 +31,7 @@ GROUPS = {
 
 
 def compose(*overrides, script="train"):
-    with hydra.initialize_config_dir(str(cli.CONF), version_base="1.3"):
+    with hydra.initialize_config_dir(str(CONF), version_base="1.3"):
         return hydra.compose(script, [*overrides])
 
 
@@ -59,11 +68,11 @@ def test_every_script_composes(script):
 @pytest.mark.parametrize("option", options("data", ["as_trained"]))
 def test_data(option, tmp_path, monkeypatch):
     root = fake_camvid(tmp_path)
-    monkeypatch.setattr(build, "write_streets", lambda *_: None)
+    monkeypatch.setattr("segmentation.build.data.write_streets", lambda *_: None)
     cfg = compose(f"data={option}", f"data.root={root}", "data.workers=0", "data.batch_size=2")
-    source = usable(build.find_source(cfg.data), cfg.data.on_error)
+    source = usable(find_source(cfg.data), cfg.data.on_error)
     assert set(source.samples) == {"train", "val", "test"}
-    data = build.build_data(cfg.data, source, None, seed=0)
+    data = build_data(cfg.data, source, None, seed=0)
     assert next(iter(data.train_dataloader()))["image"].shape[0] == 2
 
 
@@ -73,7 +82,7 @@ def test_models(option):
     if OmegaConf.is_missing(cfg.encoder, "name"):
         cfg.encoder.name = "resnet18"
     with torch.device("meta"):
-        model = build.build_model(cfg, 11)
+        model = build_model(cfg, 11)
     assert sum(parameter.numel() for parameter in model.parameters()) > 1e6
 
 
@@ -82,13 +91,13 @@ def test_the_model_of_an_experiment_can_be_built(option):
     cfg = compose(f"experiment={option}", "data.root=given")
     if not cfg.model.weights and cfg.encoder.weights == "imagenet":  # which not all machines have
         cfg.encoder.weights = "none"
-    assert build.build_model(cfg, 11, classes=CLASSES)
+    assert build_model(cfg, 11, classes=CLASSES)
 
 
 @pytest.mark.parametrize("option", options("decoder"))
 def test_decoders(option):
     cfg = compose(f"decoder={option}", "encoder=resnet18", "encoder.weights=none")
-    logits = build.build_model(cfg, 3)(torch.zeros(1, 3, 33, 41, dtype=torch.uint8))
+    logits = build_model(cfg, 3)(torch.zeros(1, 3, 33, 41, dtype=torch.uint8))
     assert logits.shape == (1, 3, 33, 41)
 
 
@@ -97,7 +106,7 @@ def test_decoders(option):
 def test_losses(option, weights, tmp_path):
     root = fake_camvid(tmp_path)
     cfg = compose(f"loss={option}", f"loss.class_weights={weights}")
-    loss = build.build_loss(cfg.loss, scan(samples_of(root), LABELS).pixels)
+    loss = build_loss(cfg.loss, scan(samples_of(root), LABELS).pixels)
     assert isinstance(loss, WeightedSum)
     total, parts = loss(torch.randn(1, 11, 8, 8), torch.randint(0, 11, (1, 8, 8)))
     assert torch.isfinite(total)
@@ -121,10 +130,10 @@ def test_optimizers_and_schedules_train(optimizer, schedule, tmp_path):
     )  # fmt: skip
     root = fake_camvid(tmp_path, {"train": 4, "val": 1})
     options = ("data=camvid", f"data.root={root}", "data.batch_size=2", "data.workers=0")
-    source = build.find_source(compose(*options).data)
-    data = build.build_data(compose(*options).data, source, None, seed=0)
+    source = find_source(compose(*options).data)
+    data = build_data(compose(*options).data, source, None, seed=0)
     pixels = source.scans["train"].pixels
-    module = build.build_module(cfg, build.build_model(cfg, 11), CLASSES, pixels, {})
+    module = build_module(cfg, build_model(cfg, 11), CLASSES, pixels, {})
     before = [parameter.detach().clone() for parameter in module.parameters()]
     trainer = pl.Trainer(
         accelerator="cpu", max_steps=2, logger=False, enable_checkpointing=False,
@@ -144,10 +153,10 @@ def test_trainers(option):
                "mps": torch.backends.mps.is_available()}  # fmt: skip
     cfg = compose(f"trainer={option}")
     if not missing.get(option, True):
-        with pytest.raises(build.ConfigError, match="trainer=auto or trainer=cpu"):
-            build_trainer.trainer_options(cfg.trainer)
+        with pytest.raises(ConfigError, match="trainer=auto or trainer=cpu"):
+            trainer_options(cfg.trainer)
         return
-    trainer = build_trainer.build_trainer(build_trainer.trainer_options(cfg.trainer), logger=False)
+    trainer = build_trainer(trainer_options(cfg.trainer), logger=False)
     assert trainer.max_epochs == cfg.trainer.max_epochs
     assert trainer.precision in ("bf16-mixed", "32-true")
 
@@ -155,9 +164,7 @@ def test_trainers(option):
 @pytest.mark.parametrize("option", options("callbacks"))
 def test_callbacks(option, tmp_path):
     cfg = compose(f"callbacks={option}")
-    names = [
-        type(one).__name__ for one in build_trainer.build_callbacks(cfg.callbacks, tmp_path, [])
-    ]
+    names = [type(one).__name__ for one in build_callbacks(cfg.callbacks, tmp_path, [])]
     assert names[-2:] == ["BestCheckpoint", "LastCheckpoint"]  # after all that changes a state
     assert len(names) == len(set(names)) == 9 + len(cfg.callbacks)
 
@@ -165,7 +172,7 @@ def test_callbacks(option, tmp_path):
 @pytest.mark.parametrize("option", [*options("logger"), "[wandb,tensorboard]"])
 def test_loggers(option, tmp_path):
     cfg = compose(f"logger={option}")
-    loggers = build_trainer.build_loggers(cfg.logger, tmp_path)
+    loggers = build_loggers(cfg.logger, tmp_path)
     assert type(loggers[0]).__name__ == "Curves"
     assert len(loggers) == 1 + {"none": 0, "[wandb,tensorboard]": 2}.get(option, 1)
 
@@ -180,4 +187,4 @@ def test_what_is_chosen_together():
 def test_two_averages_of_the_weights_are_refused(tmp_path):
     cfg = compose("callbacks=[ema,mean_of_last]")
     with pytest.raises(ConfigError, match="EMAWeightAveraging and MeanOfLast both"):
-        build_trainer.build_callbacks(cfg.callbacks, tmp_path, [])
+        build_callbacks(cfg.callbacks, tmp_path, [])

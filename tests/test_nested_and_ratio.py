@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from omegaconf import OmegaConf
 
-from segmentation.nested import flat, value_at
-from segmentation.ratio import ratio
+from segmentation.config import flat, value_at
+from segmentation.metrics.scores import ratio
 
 
 def test_nothing_is_divided_by_nothing():

@@ -19,8 +19,8 @@ from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 from segmentation.errors import ConfigError
 
 if TYPE_CHECKING:
-    from segmentation.sweep.space import Space
-    from segmentation.sweep.study import Search
+    from segmentation.sweep.search.space import Space
+    from segmentation.sweep.search.study import Search
 
 SECRET = "sweep.storage="
 FROM_ENVIRONMENT = "sweep.storage=${oc.env:CITYSEG_STORAGE}"
@@ -65,8 +65,8 @@ class SearchSweeper(Sweeper):
         Raises:
             ConfigError: an option that cannot work; no job has been started then.
         """
-        from segmentation.sweep.allotment import allotment
-        from segmentation.sweep.stop import stop_asked
+        from segmentation.sweep.jobs.allotment import allotment
+        from segmentation.sweep.jobs.stop import stop_asked
 
         assert self.config is not None
         assert self.launcher is not None
@@ -90,7 +90,7 @@ class SearchSweeper(Sweeper):
 
     def _space(self, arguments: Sequence[str]) -> "Space":
         """Return what is searched, after composing every choice that there is."""
-        from segmentation.sweep.space import Space
+        from segmentation.sweep.search.space import Space
 
         assert self.hydra_context is not None
         ranges = [f"{key}={value}" for key, value in self._params.items()]
@@ -115,8 +115,8 @@ class SearchSweeper(Sweeper):
         return Path(cfg.hydra.sweep.dir) / cfg.hydra.sweep.subdir
 
     def _search(self, space: "Space", directory: Path) -> "Search":
-        from segmentation.sweep.study import Search
-        from segmentation.trials import storage_url
+        from segmentation.sweep.search.study import Search
+        from segmentation.sweep.search.trials import storage_url
 
         assert self.config is not None
         options = cast(dict[str, Any], OmegaConf.to_container(self.config.sweep, resolve=True))

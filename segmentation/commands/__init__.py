@@ -1,1 +1,4 @@
-"""What each script at the top does with its configuration."""
+"""One function for each command that people type: build, call, report.
+
+No computation of its own.
+"""

@@ -7,13 +7,14 @@ from typing import Any
 
 from omegaconf import DictConfig
 
-from segmentation import build, runs
+from segmentation.build.data import find_source
 from segmentation.console import console
 from segmentation.data.check import findings
-from segmentation.data.check.facts import counts_text, facts
-from segmentation.data.check.page import write_check
-from segmentation.data.check.terminal import show_check
 from segmentation.errors import ConfigError
+from segmentation.report.check.facts import counts_text, facts
+from segmentation.report.check.page import write_check
+from segmentation.report.check.terminal import show_check
+from segmentation.system.logs import collected_warnings
 
 
 @dataclass(frozen=True)
@@ -49,8 +50,8 @@ def check(cfg: DictConfig) -> Checked:
         raise ConfigError("data=as_trained is for evaluate.py: give data=folder or another.")
     output = Path(cfg.output).expanduser()
     output.mkdir(parents=True, exist_ok=True)  # where a class table goes if the data are read-only
-    with runs.collected_warnings() as said:
-        source = build.find_source(cfg.data, directory=output)
+    with collected_warnings() as said:
+        source = find_source(cfg.data, directory=output)
     found = findings(source, cfg.data.on_error == "skip", said)
     root = Path(cfg.data.root).expanduser()
     known = facts(source, found, cfg.data.name, root)

@@ -12,15 +12,16 @@ from PIL import Image
 from rich.progress import track
 
 from segmentation import console
-from segmentation.data.files import read_image
-from segmentation.data.layouts import IMAGE_SUFFIXES, image_files_below
-from segmentation.data.targets import empty_table
+from segmentation.data.discovery.files import read_image
+from segmentation.data.discovery.layouts import IMAGE_SUFFIXES, image_files_below
+from segmentation.data.targets.table import empty_table
 from segmentation.errors import ConfigError, DataError
-from segmentation.hardware import pick_accelerator
 from segmentation.inference.options import InferenceOptions
 from segmentation.inference.predictor import Prediction, Predictor
+from segmentation.metrics.targets import TargetPredictions
 from segmentation.pictures import overlay
-from segmentation.predictions import FILE, TargetPredictions, write_predictions
+from segmentation.runs.target_predictions import FILE, write_predictions
+from segmentation.system.hardware import pick_accelerator
 from segmentation.targets import TargetColumns
 
 

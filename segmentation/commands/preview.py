@@ -9,11 +9,11 @@ import numpy as np
 from omegaconf import DictConfig
 from PIL import Image
 
-from segmentation import build, console
-from segmentation.checks import check_count
+from segmentation import console
+from segmentation.build.data import build_data, find_source
 from segmentation.classes import VOID, ClassTable
-from segmentation.data.source import usable
-from segmentation.errors import ConfigError
+from segmentation.data.discovery.source import usable
+from segmentation.errors import ConfigError, check_count
 from segmentation.pictures import (
     CAPTION_TEXT,
     FAINT,
@@ -59,8 +59,8 @@ def preview(cfg: DictConfig) -> Path:
     epochs = check_count("draws", cfg.draws, 1)
     if not cfg.data.name:
         raise ConfigError("data=as_trained is for evaluate.py: give data=folder or another.")
-    source = usable(build.find_source(cfg.data, only=["train"]), cfg.data.on_error)
-    data = build.build_data(cfg.data, source, cfg.augment, cfg.seed, build_cache=False)
+    source = usable(find_source(cfg.data, only=["train"]), cfg.data.on_error)
+    data = build_data(cfg.data, source, cfg.augment, cfg.seed, build_cache=False)
     data.check_sizes(source.scans["train"].sizes)
     dataset = data.train_set
     rows = []

@@ -7,17 +7,15 @@ from typing import Any
 
 import numpy as np
 
-from segmentation import console, runs
-from segmentation.commands.scoring_directory import start_scoring
 from segmentation.data.dataset import SegmentationDataset
-from segmentation.directories import read_metrics
-from segmentation.evaluation.intervals import interval_facts
-from segmentation.evaluation.stored import ScoredImages
+from segmentation.evaluation.slices.scores import SLICES_FILE
+from segmentation.evaluation.statistics.intervals import interval_facts
 from segmentation.pictures import evenly_spaced, save_pictures
-from segmentation.score_table import show_scores
-from segmentation.scored import Scored
-from segmentation.training.scoring import ScoringModule
-from segmentation.views import (
+from segmentation.report.terminal.scores import show_scores, show_target_scores
+from segmentation.runs.directory import METRICS, REPORT, read_metrics
+from segmentation.runs.results import Results, write_results
+from segmentation.runs.scored_images import Scored, ScoredImages
+from segmentation.runs.views import (
     MOST,
     View,
     encode_labels,
@@ -26,6 +24,7 @@ from segmentation.views import (
     small,
     write_views,
 )
+from segmentation.training.scoring import ScoringModule
 
 
 def report(
@@ -36,7 +35,7 @@ def report(
     pixels: np.ndarray,
     left_out: Collection[str],
     **facts: Any,
-) -> runs.Results:
+) -> Results:
     """Write scores, what was predicted of every image, and pictures; print the tables.
 
     An earlier scoring in the directory ends at once: `metrics.json` comes back last.
@@ -63,11 +62,11 @@ def report(
     if predictions is not None:
         predictions = predictions.select(np.array(kept))
     names = list(compress(dataset.names, kept))
-    results = runs.write_results(directory, scored, names, predictions, **facts)
+    results = write_results(directory, scored, names, predictions, **facts)
     if results.segmentation is not None:
         show_scores(title, read_metrics(directory) or {}, pixels)
     if results.targets is not None and module.predictions is not None:
-        console.show_target_scores(title, results.targets, module.predictions.columns)
+        show_target_scores(title, results.targets, module.predictions.columns)
     return results
 
 
@@ -103,3 +102,9 @@ def _views(scored: Scored, dataset: SegmentationDataset) -> Iterator[tuple[str, 
                     recoloured(predicted[index], scored.classes),
                 ),
             )
+
+
+def start_scoring(directory: Path) -> None:
+    """Remove what says that a scoring is there, so that files of two are never taken for one."""
+    for name in (METRICS, REPORT, SLICES_FILE):
+        (directory / name).unlink(missing_ok=True)

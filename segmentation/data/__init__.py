@@ -1,1 +1,1 @@
-"""Layouts on disk, one dataset, joint transforms, the datamodule, and the generated streets."""
+"""From files on disk to batches of `uint8` images and labels; nothing here knows of models."""

@@ -13,15 +13,14 @@ import pytorch_lightning as pl
 import torch
 from torch.utils.data import DataLoader
 
-from segmentation.checks import check_count
-from segmentation.data.augmentation import Augmentation
+from segmentation.data.augment.options import Augmentation
+from segmentation.data.augment.window import Size
 from segmentation.data.dataset import SegmentationDataset, TrainDataset, collate
-from segmentation.data.pairs import Pairs
+from segmentation.data.discovery.pairs import Pairs
 from segmentation.data.sampler import EpochSampler, RankSampler
-from segmentation.data.targets import TargetTable
-from segmentation.data.window import Size
-from segmentation.errors import ConfigError
-from segmentation.hardware import available_cores
+from segmentation.data.targets.table import TargetTable
+from segmentation.errors import ConfigError, check_count
+from segmentation.system.hardware import available_cores
 
 STOP_SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1", "SIGUSR2")
 """What people and clusters end a job with."""

@@ -9,11 +9,11 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from segmentation.classes import VOID
-from segmentation.data.mixing import Mixing
-from segmentation.data.pairs import Pair, Pairs
-from segmentation.data.targets import TargetTable
-from segmentation.data.transforms import TrainTransform
-from segmentation.data.window import Size, resize_image
+from segmentation.data.augment.mixing import Mixing
+from segmentation.data.augment.transform import TrainTransform
+from segmentation.data.augment.window import Size, resize_image
+from segmentation.data.discovery.pairs import Pair, Pairs
+from segmentation.data.targets.table import TargetTable
 from segmentation.errors import DataError
 
 Item = dict[str, Any]

@@ -1,17 +1,6 @@
-"""Show what an augmentation does: `python -m segmentation.data.preview augment=street`."""
-
-from omegaconf import DictConfig
-
-from segmentation.cli import command
-
-
-@command("preview")
-def main(cfg: DictConfig) -> object:
-    """Run the command; heavy imports wait until the configuration stands."""
-    from segmentation.commands.preview import preview
-
-    return {"output": preview(cfg)}
-
+"""The former place of `python preview.py`, told of for one version."""
 
 if __name__ == "__main__":
-    main()
+    raise SystemExit(
+        "python -m segmentation.data.preview is now: python preview.py, or cityseg preview"
+    )

@@ -1,1 +1,4 @@
-"""Stored confusion matrices -> intervals and comparisons; nothing here needs a model."""
+"""From stored confusion matrices to intervals and verdicts.
+
+Nothing here needs a model or an image.
+"""

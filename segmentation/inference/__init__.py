@@ -1,1 +1,4 @@
-"""A trained model put to use."""
+"""Put a trained model to use: predictor, windows, test-time views, class maps.
+
+No scores, no configuration.
+"""

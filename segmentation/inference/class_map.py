@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from segmentation.classes import TABLES, ClassTable
 from segmentation.errors import ConfigError, did_you_mean, listed
-from segmentation.inference.wrapped import WrappedModel, outputs
+from segmentation.inference.wrapper import WrappedModel, outputs
 from segmentation.models import Outputs
 
 log = logging.getLogger(__name__)

@@ -4,8 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
-from segmentation.checks import check_number
-from segmentation.errors import ConfigError
+from segmentation.errors import ConfigError, check_number
 
 SCALES = (0.5, 4.0)
 """Smaller than half, bilinear resizing passes pixels over; data.size does that with care."""

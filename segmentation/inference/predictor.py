@@ -7,15 +7,14 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from segmentation.checks import check_count
-from segmentation.data.window import Size, resize_image
-from segmentation.errors import ConfigError, ModelError
-from segmentation.hardware import fastest_precision
-from segmentation.inference.averaged import averaged
+from segmentation.data.augment.window import Size, resize_image
+from segmentation.errors import ConfigError, ModelError, check_count
 from segmentation.inference.options import InferenceOptions
-from segmentation.inference.wrapped import outputs
+from segmentation.inference.test_time import averaged
+from segmentation.inference.wrapper import outputs
+from segmentation.metrics.counting import label_map
 from segmentation.models import load_model
-from segmentation.scores import label_map
+from segmentation.system.hardware import fastest_precision
 
 PRECISIONS = {"32-true": None, "bf16-mixed": torch.bfloat16, "16-mixed": torch.float16}
 """By their names in Lightning: the type that autocast computes in; None for float32 throughout."""

@@ -2,8 +2,8 @@
 
 from segmentation.errors import ModelError, did_you_mean
 from segmentation.models.encoder import Encoder
-from segmentation.models.target_model import TargetModel
-from segmentation.models.targets import DROPOUT
+from segmentation.models.image_model import TargetModel
+from segmentation.models.target_head import DROPOUT
 from segmentation.models.unet import UNet
 from segmentation.targets import TargetColumns
 

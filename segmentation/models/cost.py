@@ -1,5 +1,6 @@
 """What a model costs: its parameters, its operations, and the time of a forward pass."""
 
+import hashlib
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -10,9 +11,12 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 WARM_UP = 3
+
 FORWARDS = 100
+
 BATCH = 8
 """Images in the batches whose throughput is measured."""
+
 FEWEST_ROUNDS = 2
 """The first is warm-up."""
 
@@ -144,3 +148,17 @@ def _forward_ms(model: nn.Module, image: torch.Tensor, device: torch.device) -> 
     if device.type != "cpu":
         torch.accelerator.synchronize(device)  # a GPU returns before it has computed
     return 1000 * (time.perf_counter() - start)
+
+
+def weights_fingerprint(model: nn.Module) -> str:
+    """Return a hash of all parameters and buffers, whatever device they are on.
+
+    Models that say the same of every image because they are the same have the same; a training
+    that went on changes it.
+    """
+    digest = hashlib.sha256()
+    for name, value in sorted(model.state_dict().items()):
+        digest.update(f"{name} {value.dtype} {tuple(value.shape)}".encode())
+        plain = value.detach().cpu().contiguous().flatten()
+        digest.update(plain.view(torch.uint8).numpy().data if plain.numel() else b"")
+    return digest.hexdigest()[:32]

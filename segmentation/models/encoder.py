@@ -6,13 +6,13 @@ from typing import Any
 
 import timm
 import torch
-from timm.layers import Format
+import torch.nn.functional as F
+from timm.layers import Conv2dSame, Format
 from torch import Tensor, nn
 
 from segmentation.errors import ModelError, did_you_mean
-from segmentation.models.files import load_body
-from segmentation.models.same_padding import fix_same_padding
 from segmentation.models.weights import Weights, resolve
+from segmentation.models.weights_files import load_body
 
 _BUFFERS = ("mean", "std")  # of a UNet: the normalisation that travels with its weights
 
@@ -185,3 +185,46 @@ def spread(values: tuple[float, ...], in_channels: int) -> tuple[float, ...]:
     if in_channels == 1 and len(values) == 3:
         return (sum(values) / 3,)
     return tuple(values[i % len(values)] for i in range(in_channels))
+
+
+class FixedSameConv2d(nn.Conv2d):
+    """A SAME convolution for H and W that its stride divides: there the padding is a constant.
+
+    It takes the place, the weights and the result of timm's `Conv2dSame`, which works its padding
+    out from each input: `torch.export` cannot follow that through a network whose H and W are free.
+
+    Args:
+        conv: the convolution to replace; the weights are shared, not copied.
+    """
+
+    def __init__(self, conv: Conv2dSame) -> None:
+        super().__init__(
+            conv.in_channels,
+            conv.out_channels,
+            conv.kernel_size,  # type: ignore[arg-type]
+            conv.stride,  # type: ignore[arg-type]
+            dilation=conv.dilation,  # type: ignore[arg-type]
+            groups=conv.groups,
+            bias=conv.bias is not None,
+            device="meta",
+        )
+        self.weight, self.bias = conv.weight, conv.bias
+        totals = [
+            max(d * (k - 1) + 1 - s, 0)
+            for k, s, d in zip(conv.kernel_size, conv.stride, conv.dilation, strict=True)
+        ]
+        # F.pad begins with the last dimension: left, right, top, bottom
+        self.same = [side for t in reversed(totals) for side in (t // 2, t - t // 2)]
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Convolve N,C,H,W to N,C',H/stride,W/stride."""
+        return super().forward(F.pad(x, self.same))
+
+
+def fix_same_padding(module: nn.Module) -> None:
+    """Replace every `Conv2dSame` in a timm model; the names of its weights stay."""
+    for name, child in module.named_children():
+        if isinstance(child, Conv2dSame):
+            setattr(module, name, FixedSameConv2d(child))
+        else:
+            fix_same_padding(child)

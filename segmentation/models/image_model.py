@@ -9,7 +9,8 @@ from torch import Tensor, nn
 
 from segmentation.errors import ModelError
 from segmentation.models.encoder import Encoder
-from segmentation.models.targets import TargetHead, TargetOutputs
+from segmentation.models.target_head import DROPOUT, TargetHead, TargetOutputs
+from segmentation.targets import TargetColumns
 
 
 class Outputs(NamedTuple):
@@ -79,3 +80,30 @@ class ImageModel(nn.Module, ABC):
         if torch.compiler.is_exporting() or bottom > 0 or right > 0:
             return F.pad(x, (0, right, 0, bottom), mode="replicate"), (bottom, right)
         return x, None
+
+
+class TargetModel(ImageModel):
+    """An encoder with a `TargetHead`, as image classifiers are; any H,W in.
+
+    It differs from timm's classifier of the same name where that one has layers between the
+    features and the pooling (EfficientNet's last 1x1 convolution): these belong to no pyramid.
+
+    Args:
+        encoder: see `UNet`.
+        columns, dropout: see `TargetHead`.
+    """
+
+    target_head: TargetHead
+
+    def __init__(self, encoder: Encoder, columns: TargetColumns, dropout: float = DROPOUT) -> None:
+        super().__init__(encoder)
+        self.target_head = TargetHead(encoder.channels[-1], columns, dropout)
+        self.to(memory_format=torch.channels_last)
+
+    def forward(self, images: Tensor) -> TargetOutputs:
+        """Return the targets of images N,C,H,W, 0..255, uint8 or float."""
+        return self.target_head(self.encoder(self.padded(images)[0])[-1])
+
+    def forward_all(self, images: Tensor) -> Outputs:
+        """See `ImageModel.forward_all`; there are no logits of pixels."""
+        return Outputs(None, self(images))

@@ -13,11 +13,10 @@ from torch import Tensor
 
 from segmentation.classes import ClassTable
 from segmentation.errors import ModelError
-from segmentation.models.checked import FORMAT, MAX_SIDE
-from segmentation.models.description import Model, restore
-from segmentation.models.files import TENSORS, read_checkpoint, read_state_dict
+from segmentation.models.description import FORMAT, MAX_SIDE, Model, restore
 from segmentation.models.shipped import located, shipped
 from segmentation.models.unet import UNet
+from segmentation.models.weights_files import TENSORS, read_checkpoint, read_state_dict
 
 CONFIG = "config.json"
 LEARNT_SIZE = "learnt_size"

@@ -11,9 +11,9 @@ from torch import Tensor
 
 from segmentation.errors import ModelError
 from segmentation.models.encoder import Encoder, spread
-from segmentation.models.files import load_body, read_state_dict
 from segmentation.models.unet import UNet
 from segmentation.models.weights import IMAGENET_MEAN, IMAGENET_STD
+from segmentation.models.weights_files import load_body, read_state_dict
 
 log = logging.getLogger(__name__)
 

@@ -11,7 +11,7 @@ from segmentation.errors import ModelError
 from segmentation.models.decoder import Decoder, DecoderOptions
 from segmentation.models.encoder import Encoder
 from segmentation.models.image_model import ImageModel, Outputs
-from segmentation.models.targets import DROPOUT, TargetHead
+from segmentation.models.target_head import DROPOUT, TargetHead
 from segmentation.targets import TargetColumns
 
 

@@ -13,8 +13,8 @@ from torch import Tensor
 
 from segmentation.errors import ModelError, did_you_mean
 from segmentation.models import hub
-from segmentation.models.files import read_state_dict, weights_file
 from segmentation.models.shipped import located, shipped
+from segmentation.models.weights_files import read_state_dict, weights_file
 
 log = logging.getLogger(__name__)
 

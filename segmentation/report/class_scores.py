@@ -1,6 +1,5 @@
 """The IoU of each class of a scoring, and all else that is known of the classes."""
 
-from segmentation.evaluation.stored import ScoredImages
 from segmentation.report.chart import (
     INK,
     SERIES,
@@ -13,6 +12,7 @@ from segmentation.report.chart import (
 )
 from segmentation.report.scores import Scoring, class_colors
 from segmentation.report.table import Cell, Grid, interval, number, points
+from segmentation.runs.scored_images import ScoredImages
 
 
 def class_scores(scoring: Scoring, scored: ScoredImages) -> Chart:

@@ -9,14 +9,9 @@ import pandas as pd
 
 from segmentation.console import percent
 from segmentation.errors import listed
-from segmentation.evaluation.compared import Compared
-from segmentation.evaluation.contenders import Contender
-from segmentation.evaluation.frames import shown, shown_classes
-from segmentation.report.comparison_charts import (
-    class_chart,
-    difference_chart,
-    miou_chart,
-)
+from segmentation.evaluation.comparison.result import Contender
+from segmentation.evaluation.comparison.tables import Compared, shown, shown_classes
+from segmentation.report.comparison_charts import class_chart, difference_chart, miou_chart
 from segmentation.report.cost import cost_chart
 from segmentation.report.curves import overlaid_curves, read_curves
 from segmentation.report.page import write_report_page
@@ -24,7 +19,7 @@ from segmentation.report.pictures import Shown, keyed, whole
 from segmentation.report.scores import class_colors, image_scores
 from segmentation.report.settings import differing, kept_facts, kept_settings
 from segmentation.report.table import Cell, Grid, number_cells
-from segmentation.views import read_views, view_names
+from segmentation.runs.views import read_views, view_names
 
 DISAGREEING = 12
 """So many images are shown, on which the contenders differ most."""

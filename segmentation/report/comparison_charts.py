@@ -3,8 +3,7 @@
 import math
 from collections.abc import Sequence
 
-from segmentation.evaluation.contenders import Contender
-from segmentation.evaluation.verdict import Comparison
+from segmentation.evaluation.comparison.result import Comparison, Contender
 from segmentation.report.chart import (
     INK,
     LINE,

@@ -5,10 +5,10 @@ from collections.abc import Sequence
 import numpy as np
 import plotly.graph_objects as go
 
-from segmentation.evaluation.stored import ScoredImages
-from segmentation.ratio import ratio
+from segmentation.metrics.scores import ratio
 from segmentation.report.chart import Chart, figure, name_axis, plain
 from segmentation.report.table import Grid, number, points
+from segmentation.runs.scored_images import ScoredImages
 
 SHOWN_CELLS = 14
 """Up to so many classes, the heatmap's cells hold their numbers."""

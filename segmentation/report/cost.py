@@ -4,8 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import plotly.graph_objects as go
 
-from segmentation.evaluation.contenders import Contender
-from segmentation.evaluation.verdict import Comparison, Entry
+from segmentation.evaluation.comparison.result import Comparison, Contender, Entry
 from segmentation.report.chart import (
     INK,
     PAPER,

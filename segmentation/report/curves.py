@@ -8,9 +8,9 @@ from typing import NamedTuple
 
 import plotly.graph_objects as go
 
-from segmentation.curve_rows import read_rows
 from segmentation.report.chart import DASHES, Chart, figure, plain, style
 from segmentation.report.table import Cell, Grid, number
+from segmentation.runs.curves import read_rows
 
 Points = tuple[list[float], list[float]]
 """Places on the x axis, and values."""

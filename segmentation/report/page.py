@@ -8,8 +8,8 @@ from typing import Any
 from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
-from segmentation.pages import own_script, script, write_page
 from segmentation.report.chart import Chart, colors_json
+from segmentation.report.pages import own_script, script, write_page
 
 
 def write_report_page(
@@ -19,7 +19,7 @@ def write_report_page(
 
     Args:
         path: the file.
-        template: a file of `segmentation.pages` that extends ``report.html``.
+        template: a file of `segmentation.report.pages` that extends ``report.html``.
         charts: its plots; the template finds them by their keys, None stands for one less.
         values: what it shows besides.
     """

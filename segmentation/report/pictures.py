@@ -9,9 +9,9 @@ from PIL import Image
 
 from segmentation.classes import VOID
 from segmentation.console import percent
-from segmentation.pages import labels_uri, packed_uri, photo_uri
 from segmentation.pictures import UNKNOWN, WRONG
-from segmentation.views import View, labels_of
+from segmentation.report.pages import labels_uri, packed_uri, photo_uri
+from segmentation.runs.views import View, labels_of
 
 LONGEST_THUMBNAIL = 160
 MOST_THUMBNAILS = 300

@@ -4,11 +4,11 @@ import numpy as np
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from segmentation.calibration import BINS, calibration
-from segmentation.evaluation.stored import ScoredImages
+from segmentation.metrics.calibration import BINS, calibration
 from segmentation.report.chart import FAINT, SERIES, Chart, figure, percent_axis
 from segmentation.report.scores import Scoring
 from segmentation.report.table import Cell, Grid, Row, number, points
+from segmentation.runs.scored_images import ScoredImages
 
 
 def reliability(scoring: Scoring, scored: ScoredImages) -> Chart | None:

@@ -6,10 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from segmentation.directories import MATRICES, read_metrics
-from segmentation.evaluation.iou import ious, pixel_counts
-from segmentation.evaluation.stored import ScoredImages, read_scored
-from segmentation.ratio import ratio
+from segmentation.metrics.scores import ious, pixel_counts, ratio
+from segmentation.runs.directory import MATRICES, read_metrics
+from segmentation.runs.scored_images import ScoredImages, read_scored
 
 
 @dataclass(frozen=True, eq=False)

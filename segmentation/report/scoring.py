@@ -5,11 +5,9 @@ from math import isnan
 from pathlib import Path
 from typing import Any
 
+from segmentation.config import value_at
 from segmentation.console import argument, percent
-from segmentation.directories import REPORT, read_metrics
 from segmentation.errors import DataError
-from segmentation.evaluation.stored import ScoredImages
-from segmentation.nested import value_at
 from segmentation.report.chart import Chart
 from segmentation.report.class_scores import class_scores
 from segmentation.report.confusion import confusion_map
@@ -29,8 +27,10 @@ from segmentation.report.scores import class_colors, image_scores, read_scoring
 from segmentation.report.settings import kept_facts, kept_settings, settings_grid, texts
 from segmentation.report.slices import Slices, read_slices, slices_chart
 from segmentation.report.table import Cell, Grid, interval, number, points
-from segmentation.views import FILE as VIEWS
-from segmentation.views import read_views
+from segmentation.runs.directory import REPORT, read_metrics
+from segmentation.runs.scored_images import ScoredImages
+from segmentation.runs.views import FILE as VIEWS
+from segmentation.runs.views import read_views
 
 WHOLE = 12
 """So many of the worst and of the best images are shown whole."""

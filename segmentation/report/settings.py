@@ -9,12 +9,11 @@ from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from hydra._internal.utils import create_config_search_path
 from hydra.types import RunMode
 
-from segmentation.cli import CONF
-from segmentation.directories import CONFIG, settings
-from segmentation.nested import flat
-from segmentation.redaction import redacted
+from segmentation.config import CONF, flat, settings
 from segmentation.report.table import DASH, Cell, Grid
-from segmentation.whole_files import read_json
+from segmentation.runs.directory import CONFIG
+from segmentation.system.files import read_json
+from segmentation.system.redaction import redacted
 
 NOT_SHOWN = ("command", "overrides")
 """Of an environment: how a run was started says its configuration better."""

@@ -8,7 +8,7 @@ from pathlib import Path
 import plotly.graph_objects as go
 
 from segmentation.errors import DataError
-from segmentation.evaluation.slice_rows import COLUMNS, FILE
+from segmentation.evaluation.slices.scores import COLUMNS, SLICES_FILE
 from segmentation.report.chart import (
     INK,
     SERIES,
@@ -35,7 +35,7 @@ def read_slices(scoring: Path) -> Slices:
     Raises:
         DataError: the file is damaged.
     """
-    path = scoring / FILE
+    path = scoring / SLICES_FILE
     if not path.is_file():
         return []
     try:

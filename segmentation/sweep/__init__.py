@@ -1,1 +1,1 @@
-"""Sweeps: a job is a child `train.py`, files are the state, Hydra's launchers do the scheduling."""
+"""Many trainings as child processes, with files as their state; launchers do the scheduling."""

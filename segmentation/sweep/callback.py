@@ -13,9 +13,8 @@ from hydra.experimental.callback import Callback
 from omegaconf import DictConfig
 
 from segmentation.errors import SegmentationError
-from segmentation.json_output import Document
-from segmentation.sweep.launchers import prepare
-from segmentation.sweep.names import job_name, job_overrides
+from segmentation.sweep.jobs.launchers import prepare
+from segmentation.sweep.jobs.names import job_name, job_overrides
 from segmentation.sweep.table import to_json
 from segmentation.sweep.watch import Watch
 
@@ -47,19 +46,21 @@ class SweepCallback(Callback):
         job_return.cfg = job_return.hydra_cfg = None
 
 
-def end_sweep(code: int, document: Document) -> int:
-    """End the sweep, if this command was one; return the command's exit code.
+def end_sweep(code: int) -> tuple[int, dict[str, Any] | None]:
+    """End the sweep, if this command was one.
 
     Args:
-        code: what it would be otherwise.
-        document: gets the table of jobs.
+        code: the exit code of the command as it stands.
+
+    Returns:
+        The exit code of the sweep, and its directory and jobs for `--json`; the code as it is and
+        None where this was no sweep.
     """
     if not _watches:
-        return code
+        return code, None
     watch = _watches.pop()
     code = watch.end(code)
-    document.result = {"directory": watch.sweep, **to_json(list(watch.rows.values()))}
-    return code
+    return code, {"directory": watch.sweep, **to_json(list(watch.rows.values()))}
 
 
 def planned(config: DictConfig) -> dict[str, list[str]] | None:

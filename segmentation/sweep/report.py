@@ -6,21 +6,22 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from segmentation.console import duration
-from segmentation.directories import read_metrics, working
 from segmentation.errors import ConfigError
-from segmentation.pages import write_page
-from segmentation.sweep.state import read_job
+from segmentation.report.pages import write_page
+from segmentation.runs.directory import read_metrics, working
+from segmentation.sweep.jobs.state import read_job
+from segmentation.sweep.search.trials import STUDY_FILE
 from segmentation.sweep.table import Row, counted, groups
-from segmentation.whole_files import read_json, write_json
+from segmentation.system.files import read_json
 
 if TYPE_CHECKING:
     from optuna.study import Study
 
 FILE = "report.html"
-STUDY_FILE = "study.json"
-"""Where a search notes its storage, without a password, and the name of its study."""
+
 ROWS = 300
 """So many jobs are shown; `jobs.csv` has all."""
+
 COSTS = ("latency_ms", "parameters")
 
 
@@ -69,23 +70,12 @@ def warned(sweep: Path, rows: Sequence[Row]) -> list[tuple[str, int]]:
     return said.most_common()
 
 
-def write_study_file(sweep: Path, storage: str | None, name: str) -> None:
-    """Note where the study of a sweep is.
-
-    Args:
-        sweep: its directory.
-        storage: a URL without a password; None: `study.db` in the directory, wherever it is moved.
-        name: of the study.
-    """
-    write_json(sweep / STUDY_FILE, {"storage": storage, "study": name})
-
-
 def _study(sweep: Path) -> tuple["Study | None", str]:
     """Return the study of a sweep, or why there is none to be had."""
     noted = read_json(sweep / STUDY_FILE)
     if noted is None:
         return None, ""
-    from segmentation.trials import open_study, storage_url  # an extra
+    from segmentation.sweep.search.trials import open_study, storage_url  # an extra
 
     try:
         return open_study(noted["storage"] or storage_url(None, sweep), noted["study"]), ""
@@ -132,7 +122,7 @@ def _numbers(study: "Study | None") -> dict[str, str]:
 
 
 def _study_part(study: "Study") -> dict[str, Any]:
-    from segmentation.sweep import plots  # imports Optuna, an extra
+    from segmentation.sweep.search import plots  # imports Optuna, an extra
 
     names = study.user_attrs["settings"]["objectives"]
     several = len(names) > 1

@@ -12,7 +12,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from segmentation.console import duration
-from segmentation.sweep.state import JobState
+from segmentation.sweep.jobs.state import JobState
 
 REPEATS = ("seed", "data.fold")
 """Jobs that differ only in these are one group."""

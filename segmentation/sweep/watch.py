@@ -15,16 +15,16 @@ from filelock import FileLock
 from rich.console import Console
 
 from segmentation.console import argument, duration
-from segmentation.directories import working
+from segmentation.runs.directory import working
 from segmentation.sweep import table
-from segmentation.sweep.allotment import acquired
-from segmentation.sweep.child import LOG
-from segmentation.sweep.job import SWEEPER
+from segmentation.sweep.jobs.allotment import acquired
+from segmentation.sweep.jobs.child import LOG
+from segmentation.sweep.jobs.job import SWEEPER
+from segmentation.sweep.jobs.state import FILE, JobState, read_job
+from segmentation.sweep.jobs.stop import ask_to_stop, forget_stop, stop_asked
 from segmentation.sweep.report import read_rows, warned, write_report
-from segmentation.sweep.state import FILE, JobState, read_job
-from segmentation.sweep.stop import ask_to_stop, forget_stop, stop_asked
 from segmentation.sweep.table import Row
-from segmentation.whole_files import write_whole
+from segmentation.system.files import write_whole
 
 LOOK = 1.0
 """Seconds between two looks at the files."""

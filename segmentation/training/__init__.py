@@ -1,0 +1,4 @@
+"""The training loop: module, losses, schedules, callbacks, resuming.
+
+Nothing here reads the configuration.
+"""

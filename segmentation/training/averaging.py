@@ -6,7 +6,7 @@ from typing import Any
 import pytorch_lightning as pl
 from pytorch_lightning.callbacks import WeightAveraging
 
-from segmentation.checks import check_count
+from segmentation.errors import check_count
 
 log = logging.getLogger(__name__)
 

@@ -19,8 +19,7 @@ import torch
 from lightning_fabric.plugins import TorchCheckpointIO
 from pytorch_lightning.callbacks import Checkpoint, ModelCheckpoint
 
-from segmentation.checks import check_number
-from segmentation.errors import TrainingError
+from segmentation.errors import TrainingError, check_number
 from segmentation.training.monitor import MIOU
 from segmentation.training.resuming import agreed, between_steps
 

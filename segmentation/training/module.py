@@ -15,14 +15,8 @@ from segmentation.classes import ClassTable
 from segmentation.data.datamodule import SegmentationData
 from segmentation.models import Model
 from segmentation.training.monitor import monitor_of
-from segmentation.training.parameter_groups import parameter_groups
-from segmentation.training.resuming import (
-    begin_epoch_afresh,
-    place_of,
-    seed_step,
-    settle,
-    stopped,
-)
+from segmentation.training.optimizer import parameter_groups
+from segmentation.training.resuming import begin_epoch_afresh, place_of, seed_step, settle, stopped
 from segmentation.training.scoring import Batch, ScoringModule
 
 LOSS_LR_FACTOR = 10.0

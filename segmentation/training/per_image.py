@@ -8,10 +8,10 @@ from torch import Tensor
 from torchmetrics import Metric
 from torchmetrics.utilities import dim_zero_cat
 
-from segmentation.boundary import band_counts, contour_counts
-from segmentation.confidence import confidence_counts
+from segmentation.metrics.boundary import band_counts, contour_counts
+from segmentation.metrics.counting import confidence_counts
+from segmentation.runs.views import encode_labels
 from segmentation.targets import TargetColumns
-from segmentation.views import encode_labels
 
 
 class PerImage(Metric):
@@ -78,8 +78,9 @@ class PerImageDetails(PerImage):
     """Keep what else is known of the predicted labels of each image, at the labels' own size.
 
     That is `boundary`, `int64` (N, C, 2), and `boundary_f`, `int64` (N, C, 4), see
-    `segmentation.boundary`; `calibration`, `int64` (N, C, BINS, 3), see `segmentation.confidence`;
-    and `view`, the predicted labels as a small PNG (see `segmentation.views`).
+    `segmentation.metrics.boundary`; `calibration`, `int64` (N, C, BINS, 3), see
+    `segmentation.metrics.counting`; and `view`, the predicted labels as a small PNG (see
+    `segmentation.runs.views`).
 
     Args:
         num_classes: C.

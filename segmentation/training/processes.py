@@ -16,10 +16,10 @@ from lightning_fabric.plugins.environments import (
     SLURMEnvironment,
 )
 
+from segmentation.config import flat
 from segmentation.errors import ConfigError, TrainingError, listed
-from segmentation.nested import flat
-from segmentation.orphans import leave_with_parent
-from segmentation.ranks import by_torchrun, has_to_leave, started_from_outside
+from segmentation.system.parent_process import leave_with_parent
+from segmentation.system.ranks import by_torchrun, has_to_leave, started_from_outside
 
 RANK_ZERO = "CITYSEG_RANK_ZERO"
 """Environment variable: the process number of rank zero, for the ranks that it starts."""

@@ -15,8 +15,7 @@ from collections.abc import Callable
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR
 
-from segmentation.checks import check_number
-from segmentation.errors import ConfigError
+from segmentation.errors import ConfigError, check_number
 
 
 def constant(optimizer: Optimizer, total_steps: int, warmup: float = 0.05) -> LambdaLR:

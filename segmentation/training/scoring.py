@@ -9,10 +9,10 @@ import torch
 from torch import Tensor, nn
 
 from segmentation.classes import ClassTable
+from segmentation.metrics.counting import confusion_matrix, upsampled
+from segmentation.metrics.scores import Scores, scores
+from segmentation.metrics.targets import TargetPredictions, TargetScores, target_scores
 from segmentation.models import Outputs, TargetHead
-from segmentation.predictions import TargetPredictions
-from segmentation.scores import Scores, confusion_matrix, scores, upsampled
-from segmentation.target_scores import TargetScores, target_scores
 from segmentation.training.per_image import PerImageConfusion, PerImageDetails, PerImageTargets
 
 Batch = dict[str, Any]

@@ -5,7 +5,7 @@ from fakes import fake_camvid, pairs_of
 from PIL import Image
 
 from segmentation.classes import VOID
-from segmentation.data.augmentation import Augmentation
+from segmentation.data.augment.options import Augmentation
 from segmentation.data.datamodule import SegmentationData
 from segmentation.data.dataset import SegmentationDataset, collate
 from segmentation.errors import ConfigError, DataError

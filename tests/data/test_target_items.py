@@ -7,7 +7,7 @@ from fakes import fake_camvid, pairs_of
 
 from segmentation.data.datamodule import SegmentationData
 from segmentation.data.dataset import SegmentationDataset
-from segmentation.data.targets import TargetTable, empty_table
+from segmentation.data.targets.table import TargetTable, empty_table
 from segmentation.targets import NO_CATEGORY, TargetColumns
 
 VALUES = np.arange(12, dtype=np.float32).reshape(6, 2)

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from torch import nn
 
 from segmentation.errors import ConfigError, ModelError
-from segmentation.inference.averaged import AveragedModel, averaged
 from segmentation.inference.options import InferenceOptions
+from segmentation.inference.test_time import AveragedModel, averaged
 from segmentation.models import build_model, build_target_model
 from segmentation.targets import TargetColumns
 from segmentation.training.scoring import ScoringModule

@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 from torch import nn
 
 from segmentation.classes import CAMVID, CITYSCAPES, CITYSCAPES_CAMVID, ClassTable
-from segmentation.data.labels import Labels
+from segmentation.data.discovery.labels import Labels
 from segmentation.errors import ConfigError
 from segmentation.inference.class_map import MappedModel, fit_class_map, read_class_map
+from segmentation.metrics.counting import label_map
 from segmentation.models import Outputs, TargetOutputs
-from segmentation.scores import label_map
 
 CAMVID_CLASSES = Labels(CAMVID).classes
 CITYSCAPES_CLASSES = Labels(CITYSCAPES).classes

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from segmentation.inference.windows import (
+from segmentation.inference.sliding_window import (
     AT_ONCE,
     logarithm,
     starts,

@@ -11,8 +11,7 @@ from hypothesis import strategies as st
 from timm.layers import Conv2dSame
 
 from segmentation.errors import ModelError
-from segmentation.models.encoder import Encoder, spread
-from segmentation.models.same_padding import FixedSameConv2d
+from segmentation.models.encoder import Encoder, FixedSameConv2d, spread
 
 FILES = {path.stem: yaml.safe_load(path.read_text()) for path in (ROOT / "conf/encoder").iterdir()}
 NAMES = {option: values["name"] for option, values in FILES.items() if option != "timm"}

@@ -12,8 +12,8 @@ from small_models import tensors
 
 from segmentation.errors import ModelError
 from segmentation.models.encoder import Encoder
-from segmentation.models.files import read_state_dict
 from segmentation.models.weights import IMAGENET_MEAN, PACKAGES, rename_by_order, resolve
+from segmentation.models.weights_files import read_state_dict
 
 LITE0 = "tf_efficientnet_lite0"
 

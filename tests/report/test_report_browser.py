@@ -17,7 +17,7 @@ from browser import (
 from made_scorings import CLASSES, HOSTILE, big_views, make_comparison, make_run, make_scoring
 
 from segmentation.classes import ClassTable
-from segmentation.evaluation.compared import Compared
+from segmentation.evaluation.comparison.tables import Compared
 from segmentation.report import scoring
 from segmentation.report.comparison import write_comparison_report
 from segmentation.report.scoring import write_scoring_report

@@ -12,8 +12,7 @@ from hypothesis import strategies as st
 from made_scorings import CLASSES, CSV, HOSTILE, make_comparison, make_scoring
 
 from segmentation.console import duration
-from segmentation.evaluation.slice_rows import COLUMNS
-from segmentation.pages import script
+from segmentation.evaluation.slices.scores import COLUMNS
 from segmentation.report.chart import (
     COLORS,
     LONGEST,
@@ -28,6 +27,7 @@ from segmentation.report.class_scores import class_scores
 from segmentation.report.confusion import confusion_map
 from segmentation.report.cost import cost_chart, front
 from segmentation.report.curves import Curves, learning_curves, overlaid_curves, read_curves
+from segmentation.report.pages import script
 from segmentation.report.reliability import reliability
 from segmentation.report.scores import read_scoring
 from segmentation.report.slices import slices_chart

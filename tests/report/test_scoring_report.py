@@ -17,19 +17,18 @@ from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from made_scorings import CLASSES, HOSTILE, WARNING, make_comparison, make_run, make_scoring
 
-from segmentation.cli import CONF
-from segmentation.directories import settings
+from segmentation.config import CONF, settings
 from segmentation.errors import DataError
-from segmentation.evaluation.compared import Compared
-from segmentation.evaluation.slice_rows import COLUMNS
-from segmentation.evaluation.stored import read_scored
+from segmentation.evaluation.comparison.tables import Compared
+from segmentation.evaluation.slices.scores import COLUMNS
 from segmentation.report import pictures, scoring
 from segmentation.report.comparison import write_comparison_report
 from segmentation.report.scores import image_scores
 from segmentation.report.scoring import write_scoring_report
 from segmentation.report.settings import default_settings, said, settings_grid
-from segmentation.runs import write_results
-from segmentation.views import read_views, write_views
+from segmentation.runs.results import write_results
+from segmentation.runs.scored_images import read_scored
+from segmentation.runs.views import read_views, write_views
 
 
 def text_of(page):

@@ -12,7 +12,7 @@ from conftest import ROOT
 from fakes import fake_camvid
 from stub_sweeps import jobs, sweep, table
 
-from segmentation.sweep.names import job_name
+from segmentation.sweep.jobs.names import job_name
 
 pytestmark = pytest.mark.slow
 QUICK = [

@@ -7,16 +7,8 @@ import math
 import pytest
 
 from segmentation.console import duration
-from segmentation.sweep.state import JobState
-from segmentation.sweep.table import (
-    Row,
-    counted,
-    groups,
-    job_table,
-    labels,
-    shown,
-    to_csv,
-)
+from segmentation.sweep.jobs.state import JobState
+from segmentation.sweep.table import Row, counted, groups, job_table, labels, shown, to_csv
 
 
 def row(overrides, score=None, state="finished", **more):

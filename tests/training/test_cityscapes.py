@@ -12,10 +12,10 @@ from torch import nn
 
 from segmentation.classes import CITYSCAPES
 from segmentation.data.datamodule import SegmentationData
-from segmentation.data.pairs import Pairs
-from segmentation.data.source import look
-from segmentation.data.splits import find_splits
-from segmentation.scores import label_map
+from segmentation.data.discovery.pairs import Pairs
+from segmentation.data.discovery.source import look
+from segmentation.data.discovery.splits import find_splits
+from segmentation.metrics.counting import label_map
 from segmentation.training.scoring import ScoringModule
 
 TRAINED = [entry.index for entry in CITYSCAPES if not entry.void]

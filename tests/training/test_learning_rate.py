@@ -4,14 +4,15 @@ import hydra
 import pytest
 import torch
 
-from segmentation import build, cli
-from segmentation.commands.summary import _optimizer
+from segmentation.build.module import build_optimizer
+from segmentation.commands.train.summary import _optimizer
+from segmentation.config import CONF
 from segmentation.errors import ConfigError
-from segmentation.training.learning_rate import lr_factor
+from segmentation.training.optimizer import lr_factor
 
 
 def compose(*overrides):
-    with hydra.initialize_config_dir(str(cli.CONF), version_base="1.3"):
+    with hydra.initialize_config_dir(str(CONF), version_base="1.3"):
         return hydra.compose("train", [*overrides])
 
 
@@ -47,7 +48,7 @@ def test_an_optimizer_without_a_rule_is_refused():
 )
 def test_the_optimizer_gets_the_learning_rate_and_nothing_of_the_rule(optimizer, options, factor):
     cfg = compose(f"optimizer={optimizer}", "data.batch_size=8", *options)
-    made = build.build_optimizer(cfg)
+    made = build_optimizer(cfg)
     assert made.keywords["lr"] == factor * cfg.optimizer.lr
     assert "lr_for_batch" not in made.keywords
     real = made([torch.nn.Parameter(torch.zeros(2))])
@@ -56,7 +57,7 @@ def test_the_optimizer_gets_the_learning_rate_and_nothing_of_the_rule(optimizer,
 
 def test_a_learning_rate_that_is_none_is_refused():
     with pytest.raises(ConfigError, match=r"optimizer\.lr is 'fast'"):
-        build.build_optimizer(compose("optimizer.lr=fast"))
+        build_optimizer(compose("optimizer.lr=fast"))
 
 
 @pytest.mark.parametrize(

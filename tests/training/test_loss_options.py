@@ -1,10 +1,10 @@
 """Weighted sums, options out of range, and the losses of conf/loss."""
 
 import math
-from pathlib import Path
 
 import pytest
 import torch
+from conftest import ROOT
 from hydra.utils import instantiate
 from loss_examples import LOSSES, example
 from omegaconf import OmegaConf
@@ -12,7 +12,7 @@ from omegaconf import OmegaConf
 from segmentation.errors import ConfigError
 from segmentation.training import losses
 
-CONF = Path(__file__).parents[2] / "conf" / "loss"
+CONF = ROOT / "conf" / "loss"
 
 
 def test_weighted_sum_gives_the_total_and_its_terms():

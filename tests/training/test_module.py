@@ -6,15 +6,14 @@ from fakes import CLASSES, fake_camvid, pairs_of
 from PIL import Image
 from torch import nn
 
-from segmentation.boundary import band_counts, contour_counts
-from segmentation.calibration import BINS
 from segmentation.classes import VOID
-from segmentation.confidence import confidence_counts
 from segmentation.data.datamodule import SegmentationData
-from segmentation.scores import upsampled
+from segmentation.metrics.boundary import band_counts, contour_counts
+from segmentation.metrics.calibration import BINS
+from segmentation.metrics.counting import confidence_counts, upsampled
+from segmentation.runs.views import labels_of
 from segmentation.training.per_image import PerImageConfusion, PerImageDetails
 from segmentation.training.scoring import ScoringModule
-from segmentation.views import labels_of
 
 
 class ByColor(nn.Module):

@@ -1,14 +1,13 @@
 """The optimizers of conf/optimizer, fused, in every memory layout."""
 
-from pathlib import Path
-
 import pytest
 import torch
+from conftest import ROOT
 from hydra.utils import instantiate
 from omegaconf import OmegaConf
 from torch import nn
 
-CONF = Path(__file__).parents[2] / "conf" / "optimizer"
+CONF = ROOT / "conf" / "optimizer"
 OPTIMIZERS = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW, "sgd": torch.optim.SGD}
 every_optimizer = pytest.mark.parametrize("name", OPTIMIZERS)
 

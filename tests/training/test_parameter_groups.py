@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from segmentation.errors import ConfigError
-from segmentation.training.parameter_groups import parameter_groups
+from segmentation.training.optimizer import parameter_groups
 
 
 class Attention(nn.Module):

@@ -9,7 +9,8 @@ import torch
 import torch.distributed as dist
 from omegaconf import OmegaConf
 
-from segmentation import build_trainer, cli
+from segmentation.build.trainer import trainer_options
+from segmentation.config import CONF, flat
 from segmentation.errors import ConfigError, TrainingError
 from segmentation.training import processes
 from segmentation.training.losses.base import over_ranks
@@ -88,8 +89,8 @@ def test_sums_over_ranks_go_by_gloo(tmp_path):
 
 
 def options(*overrides):
-    with hydra.initialize_config_dir(str(cli.CONF), version_base="1.3"):
-        return build_trainer.trainer_options(hydra.compose("train", [*overrides]).trainer)
+    with hydra.initialize_config_dir(str(CONF), version_base="1.3"):
+        return trainer_options(hydra.compose("train", [*overrides]).trainer)
 
 
 def test_sync_batchnorm_on_a_cpu_is_refused():
@@ -159,4 +160,4 @@ def test_rank_zero_tells_those_it_starts_whom_to_watch(monkeypatch):
 
 def test_nested_values_by_dotted_names():
     cfg = OmegaConf.to_container(OmegaConf.create({"a": {"b": {"c": 1}, "d": {}}, "e": [{"f": 2}]}))
-    assert processes.flat(cfg) == {"a.b.c": 1, "a.d": {}, "e": [{"f": 2}]}
+    assert flat(cfg) == {"a.b.c": 1, "a.d": {}, "e": [{"f": 2}]}

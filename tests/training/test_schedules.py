@@ -1,10 +1,10 @@
 import io
 import math
 from itertools import pairwise
-from pathlib import Path
 
 import pytest
 import torch
+from conftest import ROOT
 from hydra.utils import instantiate
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -14,7 +14,7 @@ from torch.optim.lr_scheduler import OneCycleLR
 from segmentation.errors import ConfigError
 from segmentation.training import schedules
 
-CONF = Path(__file__).parents[2] / "conf" / "schedule"
+CONF = ROOT / "conf" / "schedule"
 SCHEDULES = ("constant", "cosine", "one_cycle", "poly")
 every_schedule = pytest.mark.parametrize("name", SCHEDULES)
 

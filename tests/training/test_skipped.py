@@ -9,6 +9,7 @@ from fakes import fake_camvid, pairs_of
 from segmentation.classes import VOID
 from segmentation.data.datamodule import SegmentationData
 from segmentation.data.dataset import SegmentationDataset
+from segmentation.data.discovery.source import usable
 from segmentation.errors import DataError
 
 
@@ -53,13 +54,13 @@ QUICK = (
 @pytest.fixture
 def breaks_later(tmp_path, monkeypatch):
     """Break files after the first look has been taken, as a disk would."""
-    from segmentation.commands import train
+    from segmentation.commands.train import train
 
     root = fake_camvid(tmp_path / "data")
-    usable = train.usable
+    real = usable
 
     def then_break(*arguments):
-        found = usable(*arguments)
+        found = real(*arguments)
         for name in ("train/train_002.png", "test/test_001.png"):
             (root / name).write_bytes(b"")
         return found

@@ -9,16 +9,10 @@ import torch
 from fakes import CLASSES, fake_camvid, pairs_of
 
 from segmentation.data.datamodule import SegmentationData
-from segmentation.data.targets import TargetTable
+from segmentation.data.targets.table import TargetTable
 from segmentation.models import Encoder, TargetModel, UNet
 from segmentation.targets import NO_CATEGORY, TargetColumns
-from segmentation.training.losses import (
-    CrossEntropy,
-    TargetLoss,
-    TaskLoss,
-    WeightedSum,
-    Weighting,
-)
+from segmentation.training.losses import CrossEntropy, TargetLoss, TaskLoss, WeightedSum, Weighting
 from segmentation.training.module import LOSS_LR_FACTOR, TrainingModule
 from segmentation.training.monitor import monitor_of
 from segmentation.training.per_image import PerImageTargets

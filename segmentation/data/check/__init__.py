@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from segmentation.data.check import balance, content, leaks, video
 from segmentation.data.check.finding import LEVELS, TITLES, Finding, readable
-from segmentation.data.source import Source
+from segmentation.data.discovery.source import Source
 from segmentation.errors import DataError
 
 log = logging.getLogger(__name__)

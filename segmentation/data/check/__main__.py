@@ -1,17 +1,4 @@
-"""Check a data set: `python -m segmentation.data.check data=<option> data.root=<folder>`."""
-
-from omegaconf import DictConfig
-
-from segmentation.cli import command
-
-
-@command("check")
-def main(cfg: DictConfig) -> object:
-    """Run the command, which exits with 1 if there are errors; heavy imports wait until then."""
-    from segmentation.commands.check import check
-
-    return check(cfg)
-
+"""The former place of `python check.py`, told of for one version."""
 
 if __name__ == "__main__":
-    main()
+    raise SystemExit("this has moved: type python check.py, or cityseg check")

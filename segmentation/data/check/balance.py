@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from segmentation.data.check.finding import Example, Finding, count, item
-from segmentation.data.source import Source
+from segmentation.data.discovery.source import Source
 from segmentation.errors import listed
 
 RARE = 0.015

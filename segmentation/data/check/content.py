@@ -15,7 +15,7 @@ from segmentation.data.check.finding import (
     marked,
 )
 from segmentation.data.check.leaks import FLAT
-from segmentation.data.source import Source
+from segmentation.data.discovery.source import Source
 from segmentation.errors import listed
 
 EXPOSURE = (10.0, 245.0)

@@ -7,7 +7,7 @@ from typing import Literal
 
 import numpy as np
 
-from segmentation.data.source import Source
+from segmentation.data.discovery.source import Source
 
 Level = Literal["error", "warning", "note"]
 LEVELS: tuple[Level, ...] = ("error", "warning", "note")

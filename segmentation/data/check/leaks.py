@@ -7,7 +7,7 @@ from itertools import combinations
 import numpy as np
 
 from segmentation.data.check.finding import Example, Finding, by_split, count, item
-from segmentation.data.source import Source
+from segmentation.data.discovery.source import Source
 from segmentation.errors import listed
 
 ALIKE = 6

@@ -17,7 +17,7 @@ import numpy as np
 
 from segmentation.data.check.finding import Example, Finding, count, item
 from segmentation.data.check.leaks import bits_between
-from segmentation.data.source import Source
+from segmentation.data.discovery.source import Source
 from segmentation.errors import listed
 
 REACH = 2

@@ -1,1 +1,1 @@
-"""Bring a public data set: ``python -m segmentation.data.fetch camvid`` (or ``cityscapes``)."""
+"""Bring a public data set: ``python fetch.py camvid`` (or ``cityscapes``)."""

@@ -12,8 +12,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from segmentation.checks import check_number
 from segmentation.classes import VOID
+from segmentation.errors import check_number
 from segmentation.training.losses.base import SegmentationLoss, divide, over_ranks
 
 

@@ -9,7 +9,7 @@ it is given is missing from the classes that are there.
 import torch
 from torch import Tensor
 
-from segmentation.checks import check_number
+from segmentation.errors import check_number
 from segmentation.training.losses.base import SegmentationLoss, divide, over_ranks
 
 

@@ -6,9 +6,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from segmentation.checks import check_number
 from segmentation.classes import VOID
-from segmentation.errors import ConfigError, did_you_mean
+from segmentation.errors import ConfigError, check_number, did_you_mean
 from segmentation.models import Outputs, TargetOutputs
 from segmentation.targets import NO_CATEGORY, TargetColumns
 from segmentation.training.losses.base import over_ranks

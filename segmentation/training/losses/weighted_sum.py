@@ -4,8 +4,7 @@ from collections.abc import Mapping
 
 from torch import Tensor, nn
 
-from segmentation.checks import check_number
-from segmentation.errors import ConfigError
+from segmentation.errors import ConfigError, check_number
 
 
 class WeightedSum(nn.Module):

@@ -1,0 +1,121 @@
+"""From the configuration to objects: the one place that instantiates."""
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from omegaconf import DictConfig, ListConfig
+
+from segmentation.config import plain
+from segmentation.data.augment.options import Augmentation
+from segmentation.data.cache.cache import open_pairs
+from segmentation.data.datamodule import AUTO_BATCH_SIZE, SegmentationData, auto_crop
+from segmentation.data.discovery.layouts import SPLITS
+from segmentation.data.discovery.source import Source, look
+from segmentation.data.discovery.splits import find_splits
+from segmentation.data.targets.table import TargetTable
+from segmentation.errors import ConfigError, DataError, check_count
+from segmentation.streets import write_streets
+
+log = logging.getLogger(__name__)
+
+
+def find_source(
+    data: DictConfig,
+    only: Sequence[str] = SPLITS,
+    directory: Path | None = None,
+    masks: bool = True,
+) -> Source:
+    """Return a data set as it is found, after drawing the streets if need be.
+
+    Args:
+        data: see conf/data.
+        only: the splits that are wanted.
+        directory: where a class table is written that cannot be written beside the data.
+        masks: they are needed; else images without any will do.
+
+    Raises:
+        ConfigError, DataError: for what a user can mend; bad files are noted in the source.
+    """
+    if data.root is None:
+        raise ConfigError("data.root is not set. Type data=<option> data.root=<folder>.")
+    root = Path(data.root).expanduser()
+    if "draw" in data:
+        write_streets(root, data.draw.seed, tuple(data.draw.size), dict(data.draw.counts))
+    pairs = Path(data.pairs).expanduser() if data.pairs else None
+    splits = find_splits(root, pairs, data.group, data.mask_ending, masks, _fold(data))
+    chosen = {split: rows for split, rows in splits.samples.items() if split in only}
+    if not chosen:
+        raise DataError(
+            f"no {' or '.join(only)} split in {root} (splits there: {', '.join(splits.samples)})."
+        )
+    others = {split: rows for split, rows in splits.samples.items() if split not in only}
+    splits = replace(splits, samples=chosen, others=others)
+    return look(root, splits, data.classes, data.void, data.unknown, directory)
+
+
+def build_data(
+    data: DictConfig,
+    source: Source,
+    augment: DictConfig | None,
+    seed: int,
+    build_cache: bool = True,
+    targets: Mapping[str, TargetTable] | None = None,
+    parts: int = 1,
+) -> SegmentationData:
+    """Return the datamodule of a data set; without `augment` training sees images as they are.
+
+    Args:
+        data: see conf/data.
+        source: what can be used of the data set.
+        augment: see conf/augment.
+        seed: order and augmentation follow from it.
+        build_cache: whether data.cache=auto may build a cache, see `open_pairs`.
+        targets: the image-level targets of each split; None for none.
+        parts: a training batch comes in so many.
+    """
+    return SegmentationData(
+        augment=Augmentation.from_dict(plain(augment)) if augment else None,
+        size=_size(data, "size"),
+        crop=_crop(data, source),
+        batch_size=AUTO_BATCH_SIZE if data.batch_size == "auto" else data.batch_size,
+        workers=data.workers,
+        seed=seed,
+        skip=data.on_error == "skip",
+        targets=targets,
+        parts=parts,
+        splits=open_pairs(source, data.cache, build_cache),  # last: it may take minutes
+    )
+
+
+def _fold(data: DictConfig) -> tuple[int, int] | None:
+    if data.folds is None and data.fold is None:
+        return None
+    if data.folds is None or data.fold is None:
+        raise ConfigError(
+            "data.folds and data.fold belong together: python train.py -m data.folds=5 "
+            "data.fold=0,1,2,3,4"
+        )
+    folds = check_count("data.folds", data.folds, 2)
+    if check_count("data.fold", data.fold, 0) >= folds:
+        raise ConfigError(f"data.fold={data.fold}: folds count from 0 to {folds - 1}.")
+    return data.fold, folds
+
+
+def _crop(data: DictConfig, source: Source) -> tuple[int, int] | None:
+    if data.crop != "auto":
+        return _size(data, "crop")
+    if data.size is not None or "train" not in source.scans:
+        return None
+    return auto_crop(source.scans["train"].sizes)
+
+
+def _size(data: DictConfig, key: str) -> tuple[int, int] | None:
+    value = data[key]
+    if value is None:
+        return None
+    good = isinstance(value, list | ListConfig) and len(value) == 2
+    if not (good and all(isinstance(side, int) and side > 0 for side in value)):
+        raise ConfigError(f"data.{key}={value}: expected [height, width] in pixels, or null.")
+    return tuple(value)

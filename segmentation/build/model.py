@@ -1,0 +1,41 @@
+"""Build the configured model."""
+
+from omegaconf import DictConfig, OmegaConf
+
+from segmentation import models
+from segmentation.classes import ClassTable
+from segmentation.config import plain
+from segmentation.errors import ConfigError
+from segmentation.targets import TargetColumns
+
+
+def build_model(
+    cfg: DictConfig,
+    num_classes: int,
+    columns: TargetColumns | None = None,
+    classes: ClassTable | None = None,
+) -> models.Model:
+    """Return the configured encoder with a decoder, a head for image-level targets, or both.
+
+    Args:
+        cfg: `encoder`, `decoder`, `model` and `task`.
+        num_classes: of the segmentation.
+        columns: the image-level targets; None for none.
+        classes: what the segmentation predicts, for `model.weights`.
+    """
+    earlier = OmegaConf.select(cfg, "model.weights")  # a run to go on with may be older than it
+    if earlier and cfg.encoder.weights not in ("auto", "imagenet", "none"):
+        raise ConfigError(
+            f"model.weights={earlier} brings the encoder's weights along, so "
+            f"encoder.weights={cfg.encoder.weights} would not be used: type one of the two."
+        )
+    encoder = {"name": cfg.encoder.name, "weights": "none" if earlier else cfg.encoder.weights}
+    dropout = cfg.task.targets.dropout
+    model: models.Model
+    if not cfg.task.segmentation and columns is not None:
+        model = models.build_target_model(encoder, columns, dropout)
+    else:
+        model = models.build_model(encoder, plain(cfg.decoder), num_classes, columns, dropout)
+    if earlier:
+        models.warm_start(model, earlier, classes)
+    return model

@@ -1,0 +1,112 @@
+"""Build the loss, the optimizer and the module that trains."""
+
+from functools import partial
+from typing import Any
+
+import numpy as np
+from hydra.utils import instantiate
+from omegaconf import DictConfig
+from torch.optim import Optimizer
+
+from segmentation import models
+from segmentation.classes import ClassTable
+from segmentation.config import plain
+from segmentation.data.datamodule import AUTO_BATCH_SIZE
+from segmentation.errors import check_arguments, check_count, check_number
+from segmentation.targets import TargetColumns
+from segmentation.training.class_weights import class_weights
+from segmentation.training.losses import TargetLoss, TaskLoss, WeightedSum, Weighting
+from segmentation.training.module import TrainingModule
+from segmentation.training.optimizer import lr_factor
+
+
+def build_loss(loss: DictConfig, pixels: np.ndarray) -> WeightedSum:
+    """Return the weighted sum of the configured terms.
+
+    Args:
+        loss: `class_weights` and `terms`, see conf/loss.
+        pixels: (images, C), the labelled pixels of the training split, see `Scan`.
+    """
+    totals = pixels.sum(axis=1, keepdims=True)
+    weights = class_weights(
+        loss.class_weights, pixels.sum(axis=0), ((pixels > 0) * totals).sum(axis=0)
+    )
+    terms, factors = {}, {}
+    for name, term in loss.terms.items():
+        options = plain(term)
+        factors[name] = options.pop("weight")
+        terms[name] = instantiate(options, class_weights=weights)
+    return WeightedSum(terms, factors)
+
+
+def build_module(
+    cfg: DictConfig,
+    model: models.Model,
+    classes: ClassTable | None,
+    pixels: np.ndarray,
+    checkpoint_extra: dict,
+) -> TrainingModule:
+    """Return the module that trains `model` as configured."""
+    optimizer, schedule = build_optimizer(cfg), instantiate(cfg.schedule)
+    check_arguments("schedule", schedule)
+    columns = model.target_head.columns if model.target_head is not None else None
+    segmentation = None if classes is None else build_loss(cfg.loss, pixels)
+    return TrainingModule(
+        model,
+        classes,
+        loss=build_task_loss(cfg.task, columns, segmentation),
+        optimizer=optimizer,
+        schedule=schedule,
+        encoder_lr_factor=cfg.encoder.lr_factor,
+        freeze_encoder_epochs=check_count("encoder.freeze_epochs", cfg.encoder.freeze_epochs, 0),
+        checkpoint_extra=checkpoint_extra,
+        seed=cfg.seed,
+    )
+
+
+def build_optimizer(cfg: DictConfig) -> partial[Optimizer]:
+    """Return what makes the optimizer, with the learning rate for this global batch.
+
+    Args:
+        cfg: `optimizer`, and what the batch follows from: `data` and `trainer`.
+    """
+    options = plain(cfg.optimizer)
+    factor = lr_factor(options["_target_"], options.pop("lr_for_batch", None), global_batch(cfg))
+    optimizer = instantiate(options)
+    check_arguments("optimizer", optimizer)
+    lr = check_number("optimizer.lr", options["lr"], "above 0", lambda value: value > 0)
+    return partial(optimizer, lr=factor * lr)
+
+
+def global_batch(cfg: DictConfig) -> int:
+    """Return how many images one optimizer step sees, on all ranks together."""
+    batch = AUTO_BATCH_SIZE if cfg.data.batch_size == "auto" else cfg.data.batch_size
+    steps = cfg.trainer.accumulate_grad_batches
+    return check_count("data.batch_size", batch, 1) * check_count(
+        "trainer.accumulate_grad_batches", steps, 1
+    )
+
+
+def build_task_loss(
+    task: DictConfig, columns: TargetColumns | None, segmentation: WeightedSum | None
+) -> TaskLoss:
+    """Return the loss of all tasks.
+
+    Args:
+        task: see conf/train.yaml.
+        columns: the image-level targets; None for none.
+        segmentation: the loss of the segmentation; None where there is none.
+    """
+    if columns is None:
+        return TaskLoss(segmentation)
+    tasks = [
+        *(["segmentation"] if segmentation is not None else []),
+        *(["category"] if columns.categories else []),
+        *(["values"] if columns.values else []),
+    ]
+    weights: dict[str, Any] = dict(task.weights)
+    return TaskLoss(
+        segmentation,
+        TargetLoss(columns, task.targets.values_loss),
+        Weighting(tasks, weights, task.weighting),
+    )

@@ -1,0 +1,128 @@
+"""From the configuration to image-level targets: what is learnt, its table, its loss."""
+
+import logging
+from pathlib import Path
+
+import numpy as np
+from omegaconf import DictConfig, ListConfig
+
+from segmentation.data.discovery.source import Source
+from segmentation.data.targets.files import find_target_files
+from segmentation.data.targets.table import TargetCells, TargetTable, empty_table
+from segmentation.errors import ConfigError, DataError
+from segmentation.targets import NO_CATEGORY, TargetColumns
+
+log = logging.getLogger(__name__)
+
+
+def check_task(task: DictConfig) -> None:
+    """Check what `task` asks for.
+
+    Raises:
+        ConfigError: values of the wrong kind, or nothing to learn.
+    """
+    targets = task.targets
+    if not isinstance(task.segmentation, bool):
+        raise ConfigError(f"task.segmentation={task.segmentation!r}: expected true or false.")
+    if not isinstance(targets.category, str | None):
+        raise ConfigError(
+            f"task.targets.category={targets.category!r}: expected the name of one column."
+        )
+    values = targets["values"]  # .values is a method of every mapping
+    if not isinstance(values, list | ListConfig) or not all(isinstance(v, str) for v in values):
+        raise ConfigError(
+            f"task.targets.values={values!r}: expected names of columns, as "
+            "task.targets.values=[arousal,valence]."
+        )
+    if not (task.segmentation or targets.category or values):
+        raise ConfigError(
+            "task.segmentation=false leaves nothing to learn. Name a column of targets.csv: "
+            "task.targets.category=<column> or task.targets.values=[<column>,<column>]."
+        )
+
+
+def find_targets(
+    task: DictConfig, root: Path, source: Source
+) -> tuple[TargetColumns | None, dict[str, TargetTable]]:
+    """Return the columns that are to be learnt, None for none, and the table of each split.
+
+    Args:
+        task: see conf/train.yaml; `check_task` has looked at it.
+        root: the data set's folder.
+        source: the data set, with a train and a val split.
+
+    Raises:
+        ConfigError, DataError: for what a user can mend.
+    """
+    targets = task.targets
+    if not (targets.category or targets["values"]):
+        return None, {}
+    file = Path(targets.file).expanduser() if targets.file else None
+    cells = _cells(root, source, targets.category, tuple(targets["values"]), file)
+    columns = cells.columns(source.samples["train"])
+    tables = {split: cells.table(rows, columns) for split, rows in source.samples.items()}
+    for split, table in tables.items():
+        if empty := _empty(columns, table):
+            log.warning("no image of the %s split has %s.", split, " or ".join(empty))
+    if not task.segmentation:
+        _check_monitor(columns, tables["val"])
+    return columns, tables
+
+
+def known_targets(
+    columns: TargetColumns, root: Path, source: Source, file: Path | None, needed: bool
+) -> dict[str, TargetTable]:
+    """Return the targets of a data set as a trained model knows them.
+
+    Args:
+        columns: the model's.
+        root, source: the data set.
+        file: the file that holds them; None: `targets.csv` beside the images.
+        needed: without a file there is nothing to score; else it is warned of.
+
+    Raises:
+        ConfigError, DataError: for what a user can mend.
+    """
+    try:
+        if file is None:
+            find_target_files(root, [row for rows in source.samples.values() for row in rows])
+    except DataError as error:
+        if needed:
+            raise
+        log.warning("the image-level targets are not scored: %s", error)
+        return {split: empty_table(len(rows), columns) for split, rows in source.samples.items()}
+    cells = _cells(root, source, columns.category, columns.values, file)
+    return {split: cells.table(rows, columns) for split, rows in source.samples.items()}
+
+
+def _cells(
+    root: Path, source: Source, category: str | None, values: tuple[str, ...], file: Path | None
+) -> TargetCells:
+    everything = {**source.splits.others, **source.samples}
+    return TargetCells(root, everything, category, values, file)
+
+
+def _empty(columns: TargetColumns, table: TargetTable) -> list[str]:
+    """Return the columns of which a split has nothing."""
+    without = np.isnan(table.values).all(axis=0)
+    empty = [column for column, nothing in zip(columns.values, without, strict=True) if nothing]
+    if columns.category is not None and (table.category == NO_CATEGORY).all():
+        empty.insert(0, columns.category)
+    return empty
+
+
+def _check_monitor(columns: TargetColumns, val: TargetTable) -> None:
+    """Check that val can say which weights are the best."""
+    if columns.category is not None:
+        if (val.category != NO_CATEGORY).any():
+            return
+        what = f"the column {columns.category!r}"
+    else:
+        # unique, not the spread: NumPy warns of columns without a number
+        if any(len(np.unique(column[~np.isnan(column)])) > 1 for column in val.values.T):
+            return
+        what = f"{', '.join(columns.values)} (two different numbers in one of them)"
+    raise DataError(
+        f"the val split has nothing in {what}, so the best weights cannot be told. Fill in the "
+        "cells of its images."
+    )

@@ -1,0 +1,161 @@
+"""From the configuration to Lightning's trainer, its callbacks and its loggers."""
+
+import logging
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from hydra.errors import InstantiationException
+from hydra.utils import instantiate
+from omegaconf import DictConfig
+from pytorch_lightning.callbacks import LearningRateMonitor, WeightAveraging
+from pytorch_lightning.loggers import Logger
+from pytorch_lightning.utilities import rank_zero_only
+from pytorch_lightning.utilities.exceptions import MisconfigurationException
+
+from segmentation.config import plain
+from segmentation.errors import ConfigError, check_count
+from segmentation.loggers.checkpoint_sync import CurvesInStep
+from segmentation.loggers.csv_logger import Curves
+from segmentation.loggers.wandb_logger import WandbLogger
+from segmentation.loggers.wandb_media import WandbMedia
+from segmentation.system.hardware import available_cores, fastest_precision, pick_accelerator
+from segmentation.system.ranks import rank
+from segmentation.training.callbacks import FiniteLoss, Throughput
+from segmentation.training.checkpoints import AtomicCheckpointIO, checkpoint_callbacks
+from segmentation.training.interruption import Interruption
+from segmentation.training.monitor import MIOU, Monitor
+from segmentation.training.processes import (
+    EndTogether,
+    check_processes,
+    cluster,
+    processes_here,
+    watch_parent,
+)
+from segmentation.training.progress import RunProgress
+
+log = logging.getLogger(__name__)
+
+
+def build_callbacks(
+    callbacks: DictConfig,
+    directory: Path,
+    loggers: list[Logger],
+    monitor: Monitor = MIOU,
+    checkpoint_minutes: float = 10.0,
+    signals: Mapping[str, Sequence[str]] | None = None,
+) -> list[pl.Callback]:
+    """Return the callbacks every run has, those configured, and those the loggers need.
+
+    Args:
+        callbacks: see conf/callbacks; one whose `monitor` is auto gets that of the run.
+        directory: of the run.
+        loggers: of the run.
+        monitor: the score that says which weights are the best.
+        checkpoint_minutes: so often the last weights are kept within an epoch.
+        signals: names of signals that save and end the run, see `Interruption`.
+
+    Raises:
+        ConfigError: two averages of the weights.
+    """
+    chosen = [
+        instantiate(node, **({"monitor": monitor.key} if node.get("monitor") == "auto" else {}))
+        for node in callbacks.values()
+    ]
+    averages = [one for one in chosen if isinstance(one, WeightAveraging)]
+    if len(averages) > 1:  # each would exchange the weights that the other has put in their place
+        names = " and ".join(type(one).__name__ for one in averages)
+        raise ConfigError(f"callbacks: {names} both average the weights. Choose one of them.")
+    media = [WandbMedia()] if any(isinstance(one, WandbLogger) for one in loggers) else []
+    return [
+        FiniteLoss(),
+        Throughput(),
+        LearningRateMonitor(logging_interval="step"),
+        RunProgress(),
+        Interruption(directory, **(signals or {})),
+        *media,  # before an average of weights steps out again after validation
+        *chosen,
+        CurvesInStep(),
+        EndTogether(),  # after what others do about an error
+        *checkpoint_callbacks(directory / "checkpoints", monitor.key, checkpoint_minutes),
+    ]
+
+
+def trainer_options(trainer: DictConfig, freezes: bool = False) -> dict[str, Any]:
+    """Return the trainer's options with a device that is there and a precision that suits it.
+
+    Args:
+        trainer: see conf/trainer.
+        freezes: part of the model gets no gradient at first, which DDP has to be told.
+
+    Raises:
+        ConfigError: a GPU is asked for where there is none, or processes that cannot be.
+    """
+    options = plain(trainer)
+    if "limit_test_batches" in options:
+        raise ConfigError("trainer.limit_test_batches: a score is of every image of its split.")
+    check_count("trainer.log_every_n_steps", options["log_every_n_steps"], 1)
+    options["accelerator"] = kind = pick_accelerator(options["accelerator"], "trainer")
+    if options["precision"] == "auto":
+        options["precision"] = fastest_precision(kind)
+        if options["precision"] == "32-true":
+            log.info("precision: float32 (bfloat16: NVIDIA from Ampere, x86 with AVX512-BF16)")
+    if check_processes(options) != 1:
+        options.setdefault("strategy", "ddp")
+    if freezes and options.get("strategy") == "ddp":
+        options["strategy"] = "ddp_find_unused_parameters_true"
+    return options
+
+
+def check_whole(trainer: DictConfig) -> None:
+    """Check that a trainer that only scores leaves out no image.
+
+    Raises:
+        ConfigError: an option that limits what is seen of a split.
+    """
+    for key in ("limit_val_batches", "limit_test_batches", "fast_dev_run", "overfit_batches"):
+        if trainer.get(key):
+            raise ConfigError(f"trainer.{key}: a score is of every image of its split.")
+
+
+def build_trainer(options: dict[str, Any], **arguments: Any) -> pl.Trainer:
+    """Return Lightning's trainer.
+
+    Args:
+        options: see `trainer_options`.
+        arguments: loggers, callbacks, and what else the command decides.
+
+    Raises:
+        ConfigError: an option that Lightning refuses.
+    """
+    watch_parent()
+    if options["accelerator"] == "cpu":
+        torch.set_num_threads(max(1, available_cores() // processes_here(options)))
+    try:
+        return instantiate(
+            options,
+            num_sanity_val_steps=0,  # files and labels have been looked at already
+            use_distributed_sampler=False,  # our samplers know their ranks
+            plugins=[AtomicCheckpointIO(), *cluster()],
+            enable_model_summary=False,  # the start-up summary says it
+            _convert_="all",
+            **arguments,
+        )
+    except (InstantiationException, MisconfigurationException, TypeError, ValueError) as error:
+        raise ConfigError(f"trainer: {_cause(error)}") from error
+
+
+def build_loggers(logger: DictConfig, directory: Path) -> list[Logger]:
+    """Return the configured loggers, and the one every run has: `metrics.csv`."""
+    # The trainer, made later, would say so too late: only rank zero may open a W&B run.
+    rank_zero_only.rank = rank()  # type: ignore[attr-defined]
+    chosen = [instantiate(node, save_dir=directory) for node in logger.values()]
+    return [Curves(directory), *chosen]
+
+
+def _cause(error: BaseException) -> str:
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__

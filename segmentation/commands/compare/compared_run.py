@@ -1,0 +1,104 @@
+"""A run that takes part in a comparison: its scores, and the settings they come from."""
+
+import json
+import zlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from yaml import YAMLError
+
+from segmentation.errors import DataError
+from segmentation.evaluation.comparison import naming
+from segmentation.evaluation.comparison.find_scorings import Scoring
+from segmentation.inference.options import InferenceOptions
+from segmentation.runs.directory import read_metrics, read_settings
+from segmentation.runs.scored_images import ScoredImages, read_scored
+from segmentation.system.files import read_json
+
+PLAIN = InferenceOptions().to_dict()
+
+
+@dataclass(frozen=True, eq=False)
+class Taking:
+    """A run that takes part.
+
+    Attributes:
+        scoring: where its scores are.
+        images: its scores.
+        settings: what its result depends on, flat; None where they are not known.
+        typed: the overrides it was started with.
+        name: that the user gave it, if so.
+        trained: what the metrics.json of its training says; empty where there is none.
+    """
+
+    scoring: Scoring
+    images: ScoredImages
+    settings: Mapping[str, Any] | None
+    typed: Sequence[str]
+    name: str | None
+    trained: Mapping[str, Any]
+
+    @property
+    def metrics(self) -> dict[str, Any]:
+        """What its scoring says."""
+        return self.images.metrics
+
+
+def take(scoring: Scoring, name: str | None) -> Taking:
+    """Read a scoring and what its run says.
+
+    Args:
+        scoring: what is compared.
+        name: that the user gave it, if so.
+
+    Raises:
+        DataError: a file is missing or damaged.
+    """
+    images = read_scored(scoring.directory)
+    if scoring.run is None:
+        return Taking(scoring, images, None, [], name, {})
+    config, environment, trained = _kept(scoring.run)
+    settings = naming.counted(config) | _used(images.metrics, config, environment)
+    if scoring.checkpoint != "best":
+        settings[naming.CHECKPOINT] = scoring.checkpoint
+    data = environment.get("data")
+    # Each fold learns from images of its own; which fold it is the settings say.
+    if isinstance(data, dict) and "train" in data and settings.get("data.fold") is None:
+        settings[naming.TRAINED_ON] = data["train"]
+    return Taking(scoring, images, settings, environment.get("overrides", []), name, trained)
+
+
+def _kept(run: Path) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
+    """Return the configuration of a run, its environment, and what its training scored."""
+    try:
+        environment = read_json(run / "environment.json") or {}
+        return read_settings(run), environment, read_metrics(run) or {}
+    except (ValueError, YAMLError, RecursionError) as error:
+        raise DataError(
+            f"config.yaml, environment.json or metrics.json in {run} is damaged: {error}. "
+            "Leave it out."
+        ) from error
+
+
+def _used(
+    metrics: Mapping[str, Any], config: Mapping[str, Any], environment: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Return how a model was used to be scored, as far as its training's scoring had it otherwise.
+
+    An older scoring does not say everything; what it does not say is as in the training.
+    """
+    inference = metrics.get("inference") or {}
+    if not inference.get("window"):
+        inference = {key: value for key, value in inference.items() if key != "overlap"}
+    found = {f"inference.{k}": v for k, v in inference.items() if v != PLAIN.get(k)}
+    precision, size = environment.get("precision"), (config.get("data") or {}).get("size")
+    if precision and metrics.get("precision", precision) != precision:
+        found["scored.precision"] = metrics["precision"]
+    if metrics.get("size", size) != size:
+        found["scored.size"] = metrics["size"] or "the images' own"
+    if chosen := metrics.get("class_map"):
+        text = json.dumps(chosen, sort_keys=True)
+        found["scored.class_map"] = f"{zlib.crc32(text.encode()):08x}"
+    return found

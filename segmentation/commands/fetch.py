@@ -1,0 +1,94 @@
+"""The command line: ``python fetch.py {camvid,cityscapes} [--to FOLDER]``."""
+
+import argparse
+import dataclasses
+import re
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from segmentation.cli.json_output import FLAG, Document, json_output
+from segmentation.cli.terminal import plain_where_needed
+from segmentation.errors import ConfigError, SegmentationError
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command and return its exit code."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    plain_where_needed()
+    with json_output(words) as document:
+        return _run(words, document)
+
+
+def _run(words: Sequence[str], document: Document) -> int:
+    options = _parser().parse_args(words)
+    try:
+        if options.data == "camvid":
+            _camvid(options.to, options.url)
+        else:
+            _cityscapes(options.to)
+    except SegmentationError as error:
+        print(f"error: {error}", file=sys.stderr)
+        document.fail(error)
+        return 1
+    except KeyboardInterrupt as error:
+        print("stopped; the same command goes on from here.", file=sys.stderr)
+        document.fail(error, "interrupted")
+        return 130
+    document.result = {"data": options.data, "root": options.to}
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python fetch.py",
+        description="Bring a public data set and check that all of it is there.",
+    )
+    data = parser.add_subparsers(dest="data", required=True, metavar="{camvid,cityscapes}")
+    camvid = data.add_parser("camvid", help="download CamVid and check every file")
+    cityscapes = data.add_parser("cityscapes", help="say how to get it, check what is there")
+    for command, root in ((camvid, "datasets/camvid"), (cityscapes, "datasets/cityscapes")):
+        command.add_argument(
+            "--to", type=Path, default=Path(root), metavar="FOLDER", help=f"default: {root}"
+        )
+        # For the help alone: it is taken out before.
+        command.add_argument(
+            FLAG, action="store_true", help="print the result as JSON on stdout, all else on stderr"
+        )
+    camvid.add_argument(
+        "--url", help="a mirror: the address below which train/, trainannot/ and so on lie"
+    )
+    return parser
+
+
+def _camvid(root: Path, url: str | None) -> None:
+    from segmentation.data.fetch.camvid import CAMVID, fetch
+
+    source = CAMVID
+    if url is not None:
+        if not re.match(r"https?://[^/]", url):
+            raise ConfigError(f"--url {url} is no address: it begins with http:// or https://.")
+        source = dataclasses.replace(CAMVID, files=url, archive=None)
+    fetch(root, source)
+    _next(f"CamVid is complete in {root}, every file as published.", "camvid", root)
+
+
+def _cityscapes(root: Path) -> None:
+    from segmentation.data.fetch.cityscapes import check, how_to
+
+    try:
+        lines = check(root)
+    except SegmentationError:
+        print(how_to(root), flush=True)
+        raise
+    _next("\n".join([*lines, f"Cityscapes is complete in {root}."]), "cityscapes", root)
+
+
+def _next(where: str, data: str, root: Path) -> None:
+    from segmentation.console import argument, show_next
+
+    show_next(where, f"python train.py data={data} {argument('data.root', root)}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,4 @@
+"""Change a sample at random: transforms, windows, mixing, corruptions.
+
+Nothing here reads files.
+"""

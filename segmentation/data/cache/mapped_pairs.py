@@ -1,0 +1,146 @@
+"""The decoded pairs of a split as one file, which every process maps into its memory.
+
+The file holds, pair after pair, the image's bytes (H, W, 3) and the labels' (H, W), row after row,
+so that a crop touches the pages of its rows and no others; a seal at its end says that it is whole.
+Where each pair lies follows from the sizes, so there is no index to keep. It is a plain memory map
+because the libraries for this either copy what is read (HDF5, Zarr, safetensors' NumPy side) or
+want arrays of one shape, and all the project needs of one are offsets.
+"""
+
+import os
+import struct
+import time
+import weakref
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from segmentation.data.cache.folder import PARTIAL, leave, share
+from segmentation.data.discovery.labels import Labels
+from segmentation.data.discovery.layouts import Sample
+from segmentation.data.discovery.pairs import Pair, Pairs
+from segmentation.errors import DataError
+from segmentation.system.hardware import available_cores
+
+SEAL = struct.Struct("<8sq")
+"""A mark, and when the file was finished in whole seconds, which is its time of change too."""
+MARK = b"cityseg1"
+"""Another number whenever the same pairs become other bytes."""
+CHANNELS = 4
+"""Bytes of a pixel: red, green, blue and its label."""
+
+
+class CachedPairs(Pairs):
+    """Images and labels of a split, as read-only views of a file's bytes: nothing is copied.
+
+    An item is (image, labels) as of `Pairs`. Forked processes share the map; one that gets a copy
+    by pickling maps the same file again, and relies on the first to hold it.
+
+    Args:
+        path: the file, see `write_pairs`.
+        samples, labels: see `Pairs`.
+        sizes: (n, 2), the pairs' heights and widths.
+        remove: the file is removed when the last process that opened it ends.
+
+    Raises:
+        FileNotFoundError: there is no such file, or it is not whole.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        samples: Sequence[Sample],
+        labels: Labels,
+        sizes: np.ndarray,
+        remove: bool = False,
+    ) -> None:
+        super().__init__(samples, labels)
+        self.path = path
+        self.sizes = sizes
+        self.remove = remove
+        self._starts, self.size = places(sizes)
+        file = path.open("rb")
+        weakref.finalize(self, leave, file, path if remove else None, os.getpid())
+        if not share(file):
+            raise FileNotFoundError(f"{path} has just been removed")
+        self._bytes = self._map()
+
+    def __getitem__(self, index: int) -> Pair:  # type: ignore[override]  # no slices
+        height, width = self.sizes[index]
+        start, pixels = self._starts[index], height * width
+        labels = start + 3 * pixels
+        return (
+            self._bytes[start:labels].reshape(height, width, 3),
+            self._bytes[labels : labels + pixels].reshape(height, width),
+        )
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_bytes": None}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._bytes = self._map()
+
+    def _map(self) -> np.ndarray:
+        with self.path.open("rb") as file:
+            state = os.fstat(file.fileno())
+            file.seek(self.size)
+            seal = file.read()
+            if len(seal) != SEAL.size:
+                raise FileNotFoundError(f"{self.path} is cut off")
+            mark, finished = SEAL.unpack(seal)
+            if mark != MARK or state.st_mtime_ns != finished * 10**9:
+                raise FileNotFoundError(f"{self.path} has been written to")
+            return np.memmap(file, np.uint8, mode="r", shape=(self.size,)).view(np.ndarray)
+
+
+def places(sizes: np.ndarray) -> tuple[np.ndarray, int]:
+    """Return where each pair of (n, 2) heights and widths starts, and how many bytes all take."""
+    ends = CHANNELS * np.cumsum(np.asarray(sizes, dtype=np.int64).prod(axis=1))
+    return np.concatenate([[0], ends[:-1]]), int(ends[-1])
+
+
+def write_pairs(path: Path, pairs: Pairs, sizes: np.ndarray, advance: Callable[[], object]) -> None:
+    """Decode all pairs into a file that appears whole or not at all.
+
+    Args:
+        path: the file.
+        pairs: what to decode, on all cores, a pair on each at a time.
+        sizes: (n, 2), their heights and widths.
+        advance: called after each pair.
+
+    Raises:
+        DataError: files that cannot be used, or have another size by now.
+        OSError: the file cannot be written.
+    """
+    starts, size = places(sizes)
+    partial = path.with_suffix(PARTIAL)
+
+    def store(index: int) -> None:
+        image, labels = pairs[index]
+        if labels.shape != tuple(sizes[index]):
+            raise DataError(f"{pairs.samples[index].image} has just changed its size. Start again.")
+        with partial.open("r+b") as file:
+            file.seek(starts[index])
+            file.write(np.ascontiguousarray(image).data)
+            file.write(np.ascontiguousarray(labels).data)
+        advance()
+
+    try:
+        partial.touch()
+        with ThreadPoolExecutor(available_cores()) as pool:
+            for _ in pool.map(store, range(len(pairs))):  # an error cancels what has not begun
+                pass
+        finished = int(time.time())
+        with partial.open("r+b") as file:
+            file.seek(size)
+            file.write(SEAL.pack(MARK, finished))
+            file.flush()
+            os.fsync(file.fileno())  # a crash must not leave a name without its bytes
+        os.utime(partial, ns=(time.time_ns(), finished * 10**9))
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)

@@ -1,0 +1,167 @@
+"""One look at every file of a split before training: that it can be used, and what it holds.
+
+The result is kept in the user's cache directory under the files' fingerprint, so that the look is
+taken once for each state of the data.
+"""
+
+import contextlib
+import hashlib
+import json
+import os
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+import imagehash
+import numpy as np
+from PIL import Image
+from platformdirs import user_cache_path
+
+from segmentation.data.discovery.files import read_mask
+from segmentation.data.discovery.labels import Labels, to_list
+from segmentation.data.discovery.layouts import Sample
+from segmentation.data.discovery.pairs import Pairs
+from segmentation.errors import DataError
+from segmentation.system.hardware import available_cores
+
+VERSION = 1
+"""Raised whenever files would be decoded, counted or hashed otherwise than before."""
+
+
+@dataclass(frozen=True)
+class Scan:
+    """What a split holds, in the order of its samples.
+
+    Attributes:
+        pixels: `int64` (n, C): labelled pixels of each class in each image.
+        void: `int64` (n,): pixels of each image that are void.
+        unknown: `int64` (n,): those of them that hold a value outside the class table.
+        sizes: `int64` (n, 2): height and width.
+        brightness: `float32` (n, 2): mean and standard deviation of the luma, 0..255.
+        appearance: `uint64` (n,): perceptual hash; images that look alike differ in few bits.
+        image_hash, mask_hash: text (n,): SHA-256 of the files, empty without a mask.
+        problem: text (n,): why a pair cannot be used; empty where it can.
+    """
+
+    pixels: np.ndarray
+    void: np.ndarray
+    unknown: np.ndarray
+    sizes: np.ndarray
+    brightness: np.ndarray
+    appearance: np.ndarray
+    image_hash: np.ndarray
+    mask_hash: np.ndarray
+    problem: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.problem)
+
+    def select(self, chosen: np.ndarray) -> "Scan":
+        """Return the scan of some of the samples: `chosen` is a boolean (n,)."""
+        return Scan(*(getattr(self, field.name)[chosen] for field in fields(self)))
+
+    def fingerprint(self, samples: Sequence[Sample]) -> str:
+        """Return a hash of the names and contents of all files; copies of the data share it."""
+        digest = hashlib.sha256()
+        for sample, image, mask in zip(samples, self.image_hash, self.mask_hash, strict=True):
+            digest.update(f"{sample.name}|{image}|{mask}\n".encode())
+        return digest.hexdigest()[:32]
+
+
+def scan(samples: Sequence[Sample], labels: Labels) -> Scan:
+    """Decode every image and mask once; what is wrong with a pair is in `Scan.problem`."""
+    cached = user_cache_path("cityseg") / "scans" / f"{cache_key(samples, labels)}.npz"
+    kept = _load(cached, len(samples), len(labels.classes))
+    # What was wrong with a pair may have been the disk or a permission: it is looked at again.
+    todo = np.arange(len(samples)) if kept is None else np.flatnonzero(kept.problem != "")
+    if kept is not None and not len(todo):
+        return kept
+    pairs = Pairs(samples, labels)
+    with ThreadPoolExecutor(available_cores()) as pool:
+        rows = list(pool.map(lambda index: _look(pairs, index), todo.tolist()))
+    found = Scan(*map(np.array, zip(*rows, strict=True)))
+    if kept is not None:
+        found = _joined(kept, found, todo)
+    _keep(cached, found)
+    return found
+
+
+def _joined(kept: Scan, found: Scan, rows: np.ndarray) -> Scan:
+    """Return a scan with some of its rows looked at anew."""
+    rest = np.setdiff1d(np.arange(len(kept)), rows)
+    order = np.argsort(np.concatenate([rest, rows]))
+    columns = [(getattr(kept, one.name)[rest], getattr(found, one.name)) for one in fields(Scan)]
+    return Scan(*(np.concatenate(pair)[order] for pair in columns))
+
+
+def cache_key(samples: Sequence[Sample], labels: Labels) -> str:
+    """Return a hash that changes whenever a file of the split, or the class table, does.
+
+    It is made from the files' places, sizes and times, without reading them. The time of the last
+    change of a file's entry is among them, which no copying tool sets back.
+    """
+    table = [VERSION, to_list(labels.table), labels.unknown]
+    digest = hashlib.sha256(json.dumps(table).encode())
+    for sample in samples:
+        for path in filter(None, (sample.image, sample.mask)):
+            try:
+                state = path.stat()
+                times = f"{state.st_mtime_ns}|{state.st_ctime_ns}"
+                digest.update(f"{path.resolve()}|{state.st_size}|{times}\n".encode())
+            except OSError:
+                digest.update(f"{path}|missing\n".encode())
+    return digest.hexdigest()[:32]
+
+
+def _look(pairs: Pairs, index: int) -> tuple:
+    """Return one row of a `Scan`."""
+    classes, sample = len(pairs.labels.classes), pairs.samples[index]
+    try:
+        image, mask = pairs[index]
+    except DataError as error:
+        nothing = np.zeros(classes, dtype=np.int64)
+        return nothing, 0, 0, (0, 0), (0.0, 0.0), np.uint64(0), "", "", str(error)
+    counts = np.bincount(mask.ravel(), minlength=256).astype(np.int64)
+    luma = Image.fromarray(image).convert("L")
+    bits = imagehash.phash(luma).hash.ravel()
+    values = np.asarray(luma, dtype=np.float32)
+    return (
+        counts[:classes],
+        mask.size - counts[:classes].sum(),
+        _unknown(pairs.labels, sample.mask),
+        mask.shape,
+        (values.mean(), values.std()),
+        np.packbits(bits).view(">u8")[0].astype(np.uint64),
+        hashlib.sha256(sample.image.read_bytes()).hexdigest(),
+        hashlib.sha256(sample.mask.read_bytes()).hexdigest() if sample.mask else "",
+        "",
+    )
+
+
+def _unknown(labels: Labels, mask: Path | None) -> int:
+    if mask is None or labels.unknown == "error":
+        return 0
+    return labels.count_unknown(read_mask(mask), mask)
+
+
+def _load(path: Path, images: int, classes: int) -> Scan | None:
+    try:
+        with np.load(path, allow_pickle=False) as kept:
+            found = Scan(*(kept[field.name] for field in fields(Scan)))
+    except (OSError, ValueError, KeyError):
+        return None  # not there yet, or damaged: look again
+    return found if found.pixels.shape == (images, classes) else None
+
+
+def _keep(path: Path, found: Scan) -> None:
+    """Write the cache if it can be written; a machine without one only looks again next time."""
+    partial = path.with_suffix(f".{os.getpid()}.npz")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        arrays = {field.name: getattr(found, field.name) for field in fields(Scan)}
+        np.savez_compressed(partial, **arrays)
+        partial.replace(path)
+    except OSError:
+        with contextlib.suppress(OSError):
+            partial.unlink(missing_ok=True)

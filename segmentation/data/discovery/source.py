@@ -1,0 +1,192 @@
+"""A data set as it was found: its class table, its splits, and a look at every file."""
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from itertools import compress
+from pathlib import Path
+
+import numpy as np
+
+from segmentation.classes import TABLES, Entry, Table, with_train_ids
+from segmentation.data.discovery.labels import Labels, read_table, write_table
+from segmentation.data.discovery.layouts import Sample
+from segmentation.data.discovery.proposal import propose_table
+from segmentation.data.discovery.scan import Scan, scan
+from segmentation.data.discovery.splits import Splits, check_paired
+from segmentation.errors import ConfigError, DataError, did_you_mean
+
+log = logging.getLogger(__name__)
+
+TABLE_FILE = "classes.yaml"
+SHOWN = 5
+ON_ERROR = ("stop", "skip")
+
+
+@dataclass(frozen=True)
+class Source:
+    """A data set as it was found.
+
+    Attributes:
+        labels: what its masks mean.
+        splits: the samples, and how they were found.
+        scans: what each split holds, in the order of its samples.
+        table: in words, where the class table comes from.
+    """
+
+    labels: Labels
+    splits: Splits
+    scans: dict[str, Scan]
+    table: str
+
+    @property
+    def samples(self) -> dict[str, list[Sample]]:
+        """The samples by split."""
+        return self.splits.samples
+
+    def select(self, chosen: Mapping[str, np.ndarray]) -> "Source":
+        """Return a part of the data set: a boolean (n,) for each split that is to stay."""
+        samples = {
+            split: list(compress(self.samples[split], rows)) for split, rows in chosen.items()
+        }
+        scans = {split: self.scans[split].select(rows) for split, rows in chosen.items()}
+        return replace(self, splits=replace(self.splits, samples=samples), scans=scans)
+
+    def typical_size(self) -> tuple[int, int]:
+        """Return the median height and width of the training images, as they are on disk."""
+        height, width = np.median(self.scans["train"].sizes, axis=0)
+        return int(height), int(width)
+
+    def fingerprints(self) -> dict[str, str]:
+        """Return a hash of each split's names and contents."""
+        return {
+            split: found.fingerprint(self.samples[split]) for split, found in self.scans.items()
+        }
+
+
+def look(
+    root: Path,
+    splits: Splits,
+    classes: str | None = None,
+    void: str = "ignore",
+    unknown: str = "error",
+    fallback: Path | None = None,
+) -> Source:
+    """Find the class table and look at every file once; bad files are noted and not raised.
+
+    Args:
+        root: the data set's folder.
+        splits: its samples.
+        classes: a key of `TABLES`, a YAML file, or None: the data set's own ``classes.yaml``,
+            which is proposed from the masks and written where there is none.
+        void, unknown: see `Labels`.
+        fallback: where a proposed table is written if the data's folder is read-only.
+
+    Raises:
+        ConfigError, DataError: the class table cannot be read, or cannot be proposed.
+    """
+    table, origin = _table(root, splits, classes, fallback)
+    labels = Labels(table, void, unknown)
+    scans = {split: scan(samples, labels) for split, samples in splits.samples.items()}
+    return Source(labels, splits, scans, origin)
+
+
+def usable(source: Source, on_error: str, segmentation: bool = True) -> Source:
+    """Return what can be used of a data set: all of it, or all but the bad files.
+
+    A val or test split in which every pixel is void (Cityscapes' public test) is left out.
+
+    Args:
+        source: the data set.
+        on_error: ``"stop"``: a bad file is an error; ``"skip"``: it is left out, and warned of.
+        segmentation: masks are learnt or scored; else a split may be all void.
+
+    Raises:
+        DataError: files that cannot be used, and were not to be skipped, or nothing else is left.
+        ConfigError: another `on_error`.
+    """
+    if on_error not in ON_ERROR:
+        raise ConfigError(
+            f"data.on_error={on_error!r} is not known: use data.on_error=stop or skip."
+        )
+    check_paired(source.splits, skip=on_error == "skip")
+    _check_problems(source, skip=on_error == "skip")
+    _warn_of_unknown(source)
+    chosen = {}
+    for split, found in source.scans.items():
+        good = found.problem == ""
+        if not good.any():
+            raise DataError(f"no pair of the {split} split can be used.")
+        if segmentation and split != "train" and not found.pixels.any():
+            log.warning("every pixel of the %s split is void: it is left out.", split)
+            continue
+        chosen[split] = good
+    return source.select(chosen)
+
+
+def _check_problems(source: Source, skip: bool) -> None:
+    problems = [
+        str(problem)
+        for found in source.scans.values()
+        for problem in found.problem[found.problem != ""]
+    ]
+    if not problems:
+        return
+    total = sum(map(len, source.scans.values()))
+    shown = "\n  ".join(problems[:SHOWN])
+    more = f"\n  and {len(problems) - SHOWN} more" if len(problems) > SHOWN else ""
+    if not skip:
+        raise DataError(
+            f"{len(problems)} of {total} pairs cannot be used (data.on_error=skip leaves them "
+            f"out):\n  {shown}{more}"
+        )
+    log.warning("%d of %d pairs are left out:\n  %s%s", len(problems), total, shown, more)
+
+
+def _warn_of_unknown(source: Source) -> None:
+    """Say how much of the masks data.unknown=void has made void."""
+    for split, found in source.scans.items():
+        pixels = found.sizes.prod(axis=1).sum()
+        if images := np.count_nonzero(found.unknown):
+            log.warning(
+                "%.1f%% of the %s split's pixels, in %d images, have values outside the class "
+                "table: they are void (data.unknown=void).",
+                100 * found.unknown.sum() / pixels, split, images,
+            )  # fmt: skip
+
+
+def _table(
+    root: Path, splits: Splits, classes: str | None, fallback: Path | None
+) -> tuple[Table, str]:
+    """Return the class table and where it comes from."""
+    if classes in TABLES:
+        table = TABLES[classes]
+        if splits.mask_ending.endswith("labelTrainIds"):
+            table = with_train_ids(table)
+        return table, f"the table {classes}"
+    if classes is not None:
+        path = Path(classes).expanduser()
+        if not path.is_file():
+            raise ConfigError(
+                f"data.classes={classes!r} is neither a table ({', '.join(TABLES)}) nor a file."
+                f"{did_you_mean(classes, TABLES)}"
+            )
+        return read_table(path), str(path)
+    if (own := root / TABLE_FILE).is_file():
+        return read_table(own), str(own)
+    everything = {**splits.others, **splits.samples}  # a class may be in one split alone
+    masks = [one.mask for rows in everything.values() for one in rows if one.mask is not None]
+    if not masks:
+        return (Entry("image", (0, 0, 0), 0),), "none, as there are no masks"
+    table, how = propose_table(masks)
+    return table, f"proposed from the masks ({how}), {_written(table, own, fallback)}"
+
+
+def _written(table: Table, own: Path, fallback: Path | None) -> str:
+    for path in filter(None, (own, fallback and fallback / TABLE_FILE)):
+        try:
+            write_table(path, table)
+            return f"written to {path}: edit the names there"
+        except OSError:
+            continue
+    return "written nowhere, as no folder can be written to"

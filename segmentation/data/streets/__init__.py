@@ -1,6 +1,0 @@
-"""Street scenes drawn by the program: the embedded data, and the example of the folder layout."""
-
-from segmentation.data.streets.scene import draw_scene
-from segmentation.data.streets.write import COUNTS, write_streets
-
-__all__ = ["COUNTS", "draw_scene", "write_streets"]

@@ -1,0 +1,1 @@
+"""Find, choose and compare the evaluations of several runs; formulas are in `statistics/`."""

@@ -1,0 +1,209 @@
+"""A comparison as data frames, of which every table is one call: terminal, Markdown, CSV, LaTeX."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from segmentation.console import duration
+from segmentation.evaluation.comparison.result import Comparison, Contender, Difference
+from segmentation.evaluation.statistics.intervals import Interval
+
+QUALITY = ("contender", "seeds", "mIoU", "95% interval", "SD", "to best", "95% of that", "p")
+
+COST = ("contender", "parameters", "FLOPs", "images/s", "latency", "training")
+
+HIGHEST = "highest mIoU"
+
+ALONE = "nothing to compare with"
+
+NONE = "–"
+
+
+def comparison_frame(comparison: Comparison, contenders: Sequence[Contender]) -> pd.DataFrame:
+    """Return a row for each contender by falling mIoU, in plain numbers.
+
+    Columns: `name`, `seeds`, `miou` with `low` and `high`, `sd` over seeds, `difference` to the
+    best with `difference_low` and `difference_high`, `p` (Holm), `verdict`; `parameters`, `flops`,
+    `images_per_second`, `latency_ms`, `training_seconds`. Scores are fractions; what is not known
+    is missing.
+    """
+    costs = {one.name: one.cost for one in contenders}
+    first = HIGHEST if len(comparison.entries) > 1 else ALONE
+    rows = []
+    for entry in comparison.entries:
+        to_best = comparison.to_best.get(entry.name)
+        cost = costs[entry.name]
+        rows.append({
+            "name": entry.name, "seeds": entry.seeds, "miou": entry.miou.value,
+            "low": entry.miou.interval.low, "high": entry.miou.interval.high,
+            "sd": entry.deviation, **_difference(to_best),
+            "verdict": first if to_best is None else to_best.verdict,
+            "parameters": cost.parameters, "flops": cost.flops,
+            "images_per_second": cost.images_per_second, "latency_ms": cost.latency_ms,
+            "training_seconds": cost.training_seconds,
+        })  # fmt: skip
+    floats = ("images_per_second", "latency_ms", "training_seconds")
+    kinds = {"parameters": "Int64", "flops": "Int64", **dict.fromkeys(floats, "float64")}
+    return pd.DataFrame(rows).astype(kinds)
+
+
+def class_frame(comparison: Comparison) -> pd.DataFrame:
+    """Return a row for each class: who is best, who cannot be told from it, and every IoU.
+
+    Columns: `class`, `best`, `not_distinguishable` (a tuple), then one of fractions for each
+    contender, by its name after ``iou: ``. A contender that is called ``class``, as the column of
+    classes is, has stars after its name throughout.
+    """
+    called = {entry.name: entry.name for entry in comparison.entries}
+    while called.get("class") in called:
+        called["class"] += "*"
+    return pd.DataFrame(
+        {
+            "class": name,
+            "best": None if winner.best is None else called[winner.best],
+            "not_distinguishable": tuple(called[rival] for rival in winner.rivals),
+            **{f"iou: {called[one.name]}": one.classes[name].value for one in comparison.entries},
+        }
+        for name, winner in comparison.winners.items()
+    )
+
+
+def in_words(classes: pd.DataFrame) -> pd.DataFrame:
+    """Return a frame of classes whose rivals are texts, divided by semicolons."""
+    texts = ["; ".join(rivals) or None for rivals in classes["not_distinguishable"]]
+    return classes.assign(not_distinguishable=texts)
+
+
+def shown(table: pd.DataFrame) -> pd.DataFrame:
+    """Return a comparison's frame as people read it: texts, scores in points (hundredths)."""
+    both = zip(table["low"], table["high"], strict=True)
+    apart = zip(table["difference_low"], table["difference_high"], strict=True)
+    columns = {
+        "contender": table["name"].tolist(),
+        "seeds": [str(value) for value in table["seeds"]],
+        "mIoU": _each(table["miou"], lambda value: f"{100 * value:.1f}"),
+        "95% interval": [_ends(*ends) for ends in both],
+        "SD": _each(table["sd"], lambda value: f"{100 * value:.1f}"),
+        "to best": _each(table["difference"], lambda value: f"{100 * value:.1f}"),
+        "95% of that": [_ends(*ends) for ends in apart],
+        "p": _each(table["p"], lambda value: f"{value:.2g}"),
+        "parameters": _each(table["parameters"], lambda value: f"{value / 1e6:.1f} M"),
+        "FLOPs": _each(table["flops"], lambda value: f"{value / 1e9:.2f} G"),
+        "images/s": _each(table["images_per_second"], lambda value: f"{value:.1f}"),
+        "latency": _each(table["latency_ms"], lambda value: f"{value:.1f} ms"),
+        "training": _each(table["training_seconds"], duration),
+    }
+    return pd.DataFrame(columns)
+
+
+def shown_classes(classes: pd.DataFrame) -> pd.DataFrame:
+    """Return a frame of classes as people read it: IoU in points, ``*`` marks the best.
+
+    A contender that the images cannot tell from the best has ``=`` after its IoU.
+    """
+    columns: dict[str, list[str]] = {"class": classes["class"].tolist()}
+    rivals = classes["not_distinguishable"]
+    for column in classes.columns[3:]:
+        name = column.removeprefix("iou: ")
+        columns[name] = [
+            f"{100 * value:.1f}{' *' if name == best else ' =' if name in same else ''}"
+            if pd.notna(value)
+            else NONE
+            for value, best, same in zip(classes[column], classes["best"], rivals, strict=True)
+        ]
+    return pd.DataFrame(columns)
+
+
+def to_markdown(frame: pd.DataFrame) -> str:
+    """Return a frame of texts as a Markdown table; first column left, the others right."""
+    safe = frame.map(_in_markdown).rename(columns=_in_markdown)
+    sides = ["left", *["right"] * (len(frame.columns) - 1)]
+    return safe.to_markdown(index=False, colalign=sides, disable_numparse=True)
+
+
+def to_latex(frame: pd.DataFrame) -> str:
+    """Return a frame of texts as a LaTeX table in the manner of `booktabs`, all of it escaped."""
+    sides = "l" + "r" * (len(frame.columns) - 1)
+    text = frame.to_latex(index=False, escape=True, column_format=sides)
+    # A row that begins with [ would be read as the argument of the line break before it.
+    return re.sub(r"^\[", "{}[", re.sub(r"(?<=[ \[])-(?=\d)", "$-$", text), flags=re.MULTILINE)
+
+
+def records(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    """Return the rows of a frame as values that JSON has; None for what is missing."""
+    rows = frame.astype(object).where(frame.notna(), None).to_dict("records")
+    return [
+        {str(key): value.item() if isinstance(value, np.generic) else value
+         for key, value in row.items()}
+        for row in rows
+    ]  # fmt: skip
+
+
+def _difference(found: Difference | None) -> Mapping[str, float]:
+    ends = Interval(np.nan, np.nan) if found is None else found.miou.interval
+    return {
+        "difference": np.nan if found is None else found.miou.value,
+        "difference_low": ends.low,
+        "difference_high": ends.high,
+        "p": np.nan if found is None else found.p_holm,
+    }
+
+
+def _each(column: pd.Series, text: Any) -> list[str]:
+    return [NONE if pd.isna(value) else text(value) for value in column]
+
+
+def _ends(low: float, high: float) -> str:
+    return NONE if np.isnan(low) else Interval(low, high).points()
+
+
+def _in_markdown(text: str) -> str:
+    return str(text).replace("\\", "\\\\").replace("|", "\\|").replace("*", "\\*")
+
+
+@dataclass(frozen=True, eq=False)
+class Compared:
+    """What was compared, and what can be said.
+
+    Attributes:
+        split: that was scored.
+        comparison: the statistics.
+        contenders: its lines, in the same order: the best first.
+        notes: what a reader must know.
+    """
+
+    split: str
+    comparison: Comparison
+    contenders: Sequence[Contender]
+    notes: Sequence[str]
+
+    @cached_property
+    def table(self) -> pd.DataFrame:
+        """A row for each contender, see `comparison_frame`."""
+        return comparison_frame(self.comparison, self.contenders)
+
+    @cached_property
+    def classes(self) -> pd.DataFrame:
+        """A row for each class, see `class_frame`."""
+        return class_frame(self.comparison)
+
+    @cached_property
+    def warnings(self) -> list[tuple[str, list[str]]]:
+        """Each warning of the runs once, with the contenders that have it; none if all have it."""
+        whose: dict[str, dict[str, None]] = {}
+        for one in self.contenders:
+            for run in one.scorings:
+                for text in run.metrics.get("warnings") or []:
+                    whose.setdefault(text, {})[one.name] = None
+        every = len(self.contenders)
+        return [(text, [] if len(names) == every else list(names)) for text, names in whose.items()]
+
+    @property
+    def warning_lines(self) -> list[str]:
+        """The same as lines of text."""
+        return [f"{', '.join(names)}: {text}" if names else text for text, names in self.warnings]

@@ -1,0 +1,4 @@
+"""Score the parts of a split that have something in common.
+
+Their tables and pages are in `report/`.
+"""

@@ -1,0 +1,106 @@
+"""How much wider than the resamples' own spread an interval has to be.
+
+A plain percentile interval is too narrow for few images: the resamples' variance is too small by
+(n - 1) / n, and normal quantiles stand where Student's t belongs (Hesterberg 2015, "What teachers
+should know about the bootstrap"). So the distance of its ends from the score is stretched by
+sqrt(n / (n - 1)) t / z, the ratio of the quantiles of Student's t and the normal distribution.
+Hesterberg stretches the quantile's level instead, which with a handful of blocks asks for tails
+that no resample reaches. Here n is the number of independent units, images or blocks, and the
+degrees of freedom are those that the spread really has:
+
+- a variance estimated from heavy-tailed values, such as a class that few images hold, varies more
+  than one of normal values: 2 n / (kurtosis - 1) degrees, by the variance of a sample variance
+  matched to chi-square (Satterthwaite 1946);
+- a class in m images has at most m - 1 degrees;
+- seeds add a variance with a few degrees of its own (Welch 1947, Satterthwaite 1946).
+
+Share of 95% intervals that hold the truth, 300 simulated sets of independent images (the standard
+error is 0.013; "rare" is a class in 15% of the images, which has no interval in half of the sets of
+10 images, and in 15% of those of 20):
+
+    images   mIoU, plain   mIoU, stretched   rare, plain   rare, stretched
+        10          0.85              0.91          0.73              0.99
+        20          0.91              0.93          0.85              0.99
+        60          0.93              0.95          0.91              0.97
+       233          0.94              0.95          0.95              0.95
+
+BCa intervals (Efron 1987) hold it as often as the plain ones: 0.82, 0.88, 0.93, 0.95 for mIoU.
+
+Frames of a video whose neighbours correlate by 0.8: 0.54 and 0.53 if 101 and 233 images are drawn
+singly, 0.88 and 0.93 in blocks. By 0.93: 0.27 and 0.27 against 0.76 and 0.83, for no method finds
+in some seconds of video what a drive holds.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.special import ndtri, stdtrit
+
+from segmentation.evaluation.statistics.resampling import Resampling
+from segmentation.metrics.scores import ratio
+
+
+@dataclass(frozen=True, eq=False)
+class Spread:
+    """What the resamples of S scores lack in width.
+
+    Attributes:
+        widening: (S,) by what the resamples' standard deviation is too small, at least 1.
+        freedom: (S,) degrees of freedom of the variance; below 1 nothing can be said.
+    """
+
+    widening: np.ndarray
+    freedom: np.ndarray
+
+    @property
+    def known(self) -> np.ndarray:
+        """Whether there is an interval, `bool` (S,)."""
+        return self.freedom >= 1
+
+    def stretch(self, alpha: np.ndarray) -> np.ndarray:
+        """Return by what the ends of intervals of level 1 - alpha move away from the score.
+
+        Args:
+            alpha: (S,) between 0 and 1, both excluded.
+
+        Returns:
+            (S,) factors; they fall as alpha rises.
+        """
+        freedom = np.where(self.known, self.freedom, 1)
+        return self.widening * stdtrit(freedom, alpha / 2) / ndtri(alpha / 2)
+
+
+def spread(
+    influence: np.ndarray,
+    held: np.ndarray,
+    resampling: Resampling,
+    seeds: Sequence[tuple[np.ndarray, int]] = (),
+) -> Spread:
+    """Return the spread of S scores.
+
+    Args:
+        influence: of each image on each score, (n, S), from `iou.influence`.
+        held: (S,) how many images a score rests on: those whose truth holds the class.
+        resampling: how images are drawn.
+        seeds: variances (S,) that seeds add to the scores, each with its degrees of freedom.
+    """
+    units = resampling.independent
+    sums = resampling.sums(influence)
+    deviation = sums - resampling.probability @ sums
+    second = resampling.probability @ deviation**2
+    fourth = resampling.probability @ deviation**4
+    kurtosis = ratio(fourth, second**2, empty=3)
+    by_kurtosis = 2 * units / np.maximum(kurtosis - 1, 1e-9)
+    freedom = np.minimum(np.minimum(by_kurtosis, units - 1), held / resampling.length - 1)
+
+    of_seeds = sum((variance for variance, _ in seeds), np.zeros(len(second)))
+    resampled = resampling.drawn * second / len(influence) ** 2
+    images = resampled * resampling.drawn / max(units - 1, 1e-9)
+    # 1 where nothing varies
+    widening = ratio(np.sqrt(images + of_seeds), np.sqrt(resampled + of_seeds), empty=1)
+
+    parts = images**2 / np.maximum(freedom, 1e-9)  # Welch and Satterthwaite
+    parts += sum((variance**2 / degrees for variance, degrees in seeds), np.zeros(len(second)))
+    both = ratio((images + of_seeds) ** 2, parts, empty=1)
+    return Spread(widening, np.where((freedom >= 1) & (of_seeds > 0), both, freedom))

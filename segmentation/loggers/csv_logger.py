@@ -1,0 +1,145 @@
+"""`metrics.csv`: the curves that every run keeps, and goes on with after it was resumed."""
+
+import csv
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pytorch_lightning.loggers import CSVLogger
+from pytorch_lightning.loggers.logger import rank_zero_experiment
+from pytorch_lightning.utilities import rank_zero_only
+
+from segmentation.loggers.forgiving import Forgiving
+from segmentation.runs.curves import Row, read_rows
+
+
+class CurveFile:
+    """A CSV file whose header grows with its columns, and which is whole at any moment.
+
+    A row that is there already is not added: validation may be repeated after a resume. A row that
+    says more than one of the same step replaces it.
+
+    Args:
+        path: of the file.
+        first: rows of this step and later are dropped from the file that is there, as soon as there
+            is something to write; None: none.
+    """
+
+    def __init__(self, path: Path, first: int | None = None) -> None:
+        self.path = path
+        self.first = first
+        self.metrics: list[dict[str, Any]] = []
+        self._columns: list[str] | None = None
+        self._tail: list[Row] = []
+
+    @property
+    def opened(self) -> bool:
+        """Whether what is to be dropped is dropped."""
+        return self._columns is not None
+
+    def log_metrics(self, values: Mapping[str, Any], step: int) -> None:
+        """Add a row that the next `save` writes."""
+        self.metrics.append({**values, "step": step})
+
+    def save(self) -> None:
+        """Write the new rows."""
+        if not self.metrics:
+            return
+        columns = self._open() if self._columns is None else self._columns
+        replaced: list[Row] = []
+        new: list[Row] = []
+        for row in ({key: str(value) for key, value in row.items()} for row in self.metrics):
+            if self._tail and self._tail[-1]["step"] != row["step"]:
+                self._tail = []
+            if any(row.items() <= known.items() for known in self._tail):
+                continue
+            replaced += [known for known in self._tail if known.items() <= row.items()]
+            self._tail.append(row)
+            new.append(row)
+        if replaced or not set(_columns(new)) <= set(columns) or not self.path.is_file():
+            self._write([row for row in [*read_rows(self.path), *new] if row not in replaced])
+        else:
+            with self.path.open("a", newline="", encoding="utf-8") as file:
+                csv.DictWriter(file, columns).writerows(new)
+        self.metrics = []
+
+    def _open(self) -> list[str]:
+        """Drop what will come again, and a last line that was cut off; return the columns."""
+        rows = read_rows(self.path)
+        if self.first is not None:
+            rows = [row for row in rows if int(row["step"]) < self.first]
+        self._tail = [row for row in rows if row["step"] == rows[-1]["step"]]
+        return self._write(rows)
+
+    def _write(self, rows: list[Row]) -> list[str]:
+        """Replace the file; return its columns."""
+        columns = _columns(rows)
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        partial = self.path.with_name(f"{self.path.name}.partial")
+        with partial.open("w", newline="", encoding="utf-8") as file:
+            writer = csv.DictWriter(file, columns)
+            writer.writeheader()
+            writer.writerows(rows)
+        partial.replace(self.path)
+        self._columns = columns
+        return columns
+
+
+class Curves(Forgiving, CSVLogger):
+    """Lightning's CSV logger, which goes on with the file of an earlier start.
+
+    Lightning's own deletes it. Here rows from the step on that is trained next are dropped (all of
+    them in a run that starts afresh), so that a run that was killed and resumed ends with the
+    curves of one that was not.
+
+    Args:
+        save_dir: the run directory.
+    """
+
+    service = "metrics.csv"
+    buffers = True
+
+    def __init__(self, save_dir: str | os.PathLike) -> None:
+        # It is written whenever Lightning says `save`: after each row.
+        super().__init__(save_dir, name="", version="", flush_logs_every_n_steps=sys.maxsize)
+        self._file: CurveFile | None = None
+        self._first: int | None = 0
+        self._step = 0
+
+    @property
+    @rank_zero_experiment
+    def experiment(self) -> CurveFile:
+        """The file. Lightning asks for it before it is known where the run goes on."""
+        if self._file is None:
+            self._file = CurveFile(Path(self.save_dir) / "metrics.csv", self._first)
+        return self._file
+
+    def reopen(self, error: Exception) -> None:
+        """Read the file again before more is written: a row may be there in part."""
+        if self._file is not None:
+            # Rows that wait are given to it again; what it has dropped stays dropped.
+            self._first, self._file = (None if self._file.opened else self._first), None
+
+    @rank_zero_only
+    def finalize(self, status: str = "success") -> None:
+        """Write what still waits."""
+        self._retry_at = 0.0
+        self.save()
+
+    @rank_zero_only
+    def go_on_from(self, step: int) -> None:
+        """Drop the rows of `step` and later ones: they will come again."""
+        self._file, self._first = None, step
+        self._step = max(0, step - 1)
+
+    @rank_zero_only
+    def log_metrics(self, metrics: Mapping[str, Any], step: int | None = None) -> None:
+        """Add a row; without a step it is the last one's."""
+        self._step = self._step if step is None else step
+        super().log_metrics(metrics, self._step)
+
+
+def _columns(rows: list[Row]) -> list[str]:
+    return sorted({key for row in rows for key in row})

@@ -1,0 +1,142 @@
+"""The HTML page of a check."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from segmentation.classes import Color
+from segmentation.data.check.finding import Finding
+from segmentation.data.discovery.source import Source
+from segmentation.report.check.facts import counts_text, size_text
+from segmentation.report.check.thumbnails import UNKNOWN, thumbnails
+from segmentation.report.pages import write_page
+
+CASES = 12
+"""So many examples of a finding are shown; `check.json` has all."""
+TOGETHER = 4
+"""So many items of one example are shown."""
+BINS = 32
+FEW_SIZES = 12
+"""Up to so many sizes are counted one by one; more are drawn as histograms."""
+
+
+def write_check(path: Path, source: Source, found: Sequence[Finding], known: dict) -> None:
+    """Write the page.
+
+    Args:
+        path: the file.
+        source: the data set, with its bad files.
+        found: see `findings`.
+        known: see `facts`.
+    """
+    shown = [[example.items[:TOGETHER] for example in one.examples[:CASES]] for one in found]
+    pictures = thumbnails(
+        (one for examples in shown for items in examples for one in items), source.labels
+    )
+    train = known["splits"]["train"]["classes"] if "train" in known["splits"] else {}
+    write_page(
+        path,
+        "check.html",
+        known=known,
+        verdict=counts_text(known["counts"]),
+        found=found,
+        pictures=pictures,
+        cases=CASES,
+        together=TOGETHER,
+        classes=_classes(source),
+        rare=[name for name, one in train.items() if one["rare"]],
+        unknown=_css(UNKNOWN),
+        size_text=size_text,
+        class_bars=_class_bars(source, known),
+        **_sizes(source, known),
+        exposure=_exposure(source),
+    )
+
+
+def _classes(source: Source) -> list[dict[str, Any]]:
+    """Return the rows of the table of classes: what is learnt, then what is not."""
+    rows = [
+        {
+            "name": entry.name,
+            "color": _css(entry.color),
+            "index": entry.index,
+            "rgb": " ".join(map(str, entry.color)),
+            "counts_as": "void" if entry.void else entry.merge,
+        }
+        for entry in source.labels.table
+    ]
+    return sorted(rows, key=lambda row: row["counts_as"] is not None)
+
+
+def _class_bars(source: Source, known: dict) -> list[dict[str, Any]]:
+    classes = source.labels.classes
+    return [
+        {
+            "label": name,
+            "color": _css(color),
+            "shares": [one["classes"][name]["share"] for one in known["splits"].values()],
+        }
+        for name, color in zip(classes.names, classes.colors, strict=True)
+    ]
+
+
+def _sizes(source: Source, known: dict) -> dict[str, Any]:
+    """Return what is drawn of the sizes: nothing for one, bars for a few, else histograms."""
+    splits = known["splits"]
+    every = {(one["height"], one["width"]) for split in splits.values() for one in split["sizes"]}
+    bars, histograms = [], []
+    if 1 < len(every) <= FEW_SIZES:
+        for height, width in sorted(every):
+            images = [
+                sum(one["images"] for one in split["sizes"]
+                    if (one["height"], one["width"]) == (height, width)) / max(split["usable"], 1)
+                for split in splits.values()
+            ]  # fmt: skip
+            bars.append({"label": f"{height} x {width}", "color": None, "shares": images})
+    elif len(every) > FEW_SIZES:
+        for axis, name in enumerate(("height", "width")):
+            low, high = (edge(size[axis] for size in every) for edge in (min, max))
+            values = {
+                split: scan.sizes[scan.problem == "", axis] for split, scan in source.scans.items()
+            }
+            histograms.append((f"{name} in pixels", _histograms(values, low, high)))
+    return {"sizes": sorted(every), "size_bars": bars, "size_histograms": histograms}
+
+
+def _exposure(source: Source) -> list[tuple[str, list[dict[str, Any]]]]:
+    """Return the histograms of brightness and contrast."""
+    drawn = []
+    for column, name, high in ((0, "mean brightness", 255), (1, "contrast (its deviation)", 128)):
+        values = {
+            split: scan.brightness[scan.problem == "", column]
+            for split, scan in source.scans.items()
+        }
+        drawn.append((name, _histograms(values, 0, high)))
+    return drawn
+
+
+def _histograms(values: dict[str, np.ndarray], low: float, high: float) -> list[dict[str, Any]]:
+    """Return one histogram for each split, all over the same range."""
+    high = max(high, low + 1)
+    drawn = []
+    for split, found in values.items():
+        counts, _ = np.histogram(found, bins=BINS, range=(low, high))
+        said = "no image"
+        if len(found):
+            least, middle, most = np.percentile(found, [0, 50, 100])
+            said = f"{least:.0f} to {most:.0f}, median {middle:.0f}"
+        drawn.append(
+            {
+                "name": split,
+                "said": said,
+                "heights": (counts / max(counts.max(), 1)).tolist(),
+                "ticks": [f"{tick:.0f}" for tick in np.linspace(low, high, 5)],
+            }
+        )
+    return drawn
+
+
+def _css(color: Color) -> str:
+    return "rgb({}, {}, {})".format(*color)

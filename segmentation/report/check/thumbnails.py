@@ -1,0 +1,77 @@
+"""Small pictures of what a finding is about: the image, and its mask in the classes' colours."""
+
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from segmentation.classes import Color
+from segmentation.data.check.finding import Item
+from segmentation.data.discovery.files import read_image, read_mask
+from segmentation.data.discovery.labels import Labels, pack
+from segmentation.errors import DataError
+from segmentation.report.pages import drawing_uri, photo_uri
+from segmentation.system.hardware import available_cores
+
+LONGEST = 320  # pixels: a row of two fills a phone, and 12 of them weigh under a megabyte
+UNKNOWN: Color = (255, 0, 255)
+"""What a mask shows where it holds a value that the class table does not have."""
+
+
+@dataclass(frozen=True)
+class Thumbnail:
+    """The pictures of a pair as `src` of an image; a text says why one is not there."""
+
+    image: str | None
+    mask: str | None
+    image_text: str
+    mask_text: str
+
+
+def thumbnails(items: Iterable[Item], labels: Labels) -> dict[Item, Thumbnail]:
+    """Return the pictures of some pairs, each decoded once."""
+    chosen = list(dict.fromkeys(items))
+    with ThreadPoolExecutor(available_cores()) as pool:
+        made = pool.map(lambda one: _thumbnail(one, labels), chosen)
+        return dict(zip(chosen, made, strict=True))
+
+
+def _thumbnail(one: Item, labels: Labels) -> Thumbnail:
+    image = mask = None
+    image_text, mask_text = "no image", "no mask"
+    if one.image is not None:
+        try:
+            image = photo_uri(read_image(one.image), LONGEST)
+            image_text = f"image {one.image.name}"
+        except DataError:
+            image_text = f"{one.image.name} cannot be read"
+    if one.mask is not None:
+        try:
+            mask = drawing_uri(colored(one.mask, labels), LONGEST)
+            mask_text = f"mask {one.mask.name}"
+        except DataError:
+            mask_text = f"{one.mask.name} cannot be read"
+    return Thumbnail(image, mask, image_text, mask_text)
+
+
+def colored(path: Path, labels: Labels) -> np.ndarray:
+    """Return a mask in the colours of its classes: `uint8` RGB (H, W, 3); void is black.
+
+    Raises:
+        DataError: it cannot be read.
+    """
+    values = read_mask(path)
+    if values.ndim == 2:
+        known = np.isin(values, [entry.index for entry in labels.table if entry.index is not None])
+        lenient = Labels(labels.table, unknown="void") if labels.has_indices else None
+    else:
+        colors = np.array([entry.color for entry in labels.table], dtype=np.uint8)
+        known = np.isin(pack(values), pack(colors))
+        lenient = Labels(labels.table, unknown="void")
+    if lenient is None:  # a table of colours alone knows no index
+        return np.full((*values.shape, 3), UNKNOWN, dtype=np.uint8)
+    picture = labels.classes.palette()[lenient.decode(values, path)]
+    picture[~known] = UNKNOWN
+    return picture

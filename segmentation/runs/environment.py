@@ -1,0 +1,164 @@
+"""What a run was made with: command, versions, code, machine; and what of it is another now.
+
+environment.json  all that can matter for repeating the run, and nothing that is secret
+changes.patch     what was changed in the code since its commit, for `git apply`
+
+Environment variables are not kept: keys and passwords are in them.
+"""
+
+import platform
+import sys
+from collections.abc import Iterator, Mapping
+from importlib.metadata import PackageNotFoundError, distribution, version
+from pathlib import Path
+from typing import Any
+
+import torch
+from hydra.core.hydra_config import HydraConfig
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+from segmentation.config import value_at
+from segmentation.errors import listed
+from segmentation.system.files import write_json, write_whole
+from segmentation.system.git import PATCH, git_state
+from segmentation.system.hardware import machine
+from segmentation.system.redaction import redacted
+
+PACKAGE = "cityseg"
+SERVICES = {"filelock", "huggingface-hub", "jinja2", "platformdirs", "requests", "rich", "wandb"}
+"""What shows, fetches or waits: it changes no result, nor does what it needs."""
+NOT_COMPARED = {
+    "command", "overrides", "platform", "attempts", "parts", "rerun_of", "git", "data", "versions",
+    "hardware",
+}  # fmt: skip
+"""What is compared in a way of its own, or cannot matter: where and how the run was started."""
+CODE_CHANGED = {
+    (True, False): f"code: it had changes that were not committed ({PATCH}), and has none now",
+    (False, True): f"code: it has changes that are not committed ({PATCH}), and had none",
+    (True, True): f"code: its changes that are not committed ({PATCH}) are others",
+}
+"""By whether there were changes then, and whether there are now."""
+
+
+def write_environment(directory: Path, **facts: Any) -> dict[str, Any]:
+    """Write and return what this run is made with; rank zero calls it.
+
+    Args:
+        directory: the run directory.
+        facts: what the caller knows besides, as plain values: data fingerprints (`data`, by split),
+            where the encoder's weights came from, device, precision, processes, seed.
+    """
+    overrides = HydraConfig.get().overrides.task if HydraConfig.initialized() else []
+    git, patch = git_state()
+    environment: dict[str, Any] = {
+        "command": [redacted(word) for word in sys.argv],
+        "overrides": [redacted(word) for word in overrides],
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "versions": versions(),
+        "git": git,
+        "hardware": machine(),
+        **facts,
+    }
+    if patch:
+        write_whole(directory / PATCH, patch)
+    else:
+        (directory / PATCH).unlink(missing_ok=True)
+    write_json(directory / "environment.json", environment)
+    return environment
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of what this package needs, directly or not, and of CUDA and cuDNN."""
+    found = {name: version(name) for name in sorted(_needed(PACKAGE))}
+    if torch.version.cuda:
+        found["CUDA"] = torch.version.cuda
+    if torch.backends.cudnn.is_available():
+        found["cuDNN"] = str(torch.backends.cudnn.version())
+    return found
+
+
+def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    """Return in plain English what is another in an environment than in an earlier run's.
+
+    What cannot matter for the result is left out (time, directory, memory), and so is what the
+    earlier run did not keep.
+
+    Args:
+        before: the environment.json of the earlier run.
+        now: what `write_environment` returned.
+    """
+    found: list[str] = []
+    for key in ("system", "cpu", "cores", "threads", "gpus", "driver"):
+        old, new = (value_at(one, f"hardware.{key}") for one in (before, now))
+        if old is not None and old != new:
+            found.append(f"{key}: {_shown(new)}, and was {_shown(old)}")
+    was, there = before.get("versions") or {}, now.get("versions") or {}
+    for name in sorted(was):
+        if name not in SERVICES and was[name] != there.get(name):
+            found.append(f"{name}: {there.get(name, 'not installed')}, and was {was[name]}")
+    found += _code(before.get("git"), now.get("git"))
+    data, data_now = before.get("data") or {}, now.get("data") or {}
+    found += [
+        f"data: the {split} split holds other files or other content"
+        if split in data_now
+        else f"data: there is no {split} split any more"
+        for split in data
+        if data[split] != data_now.get(split)
+    ]
+    found += [
+        f"data: there was no {split} split" for split in data_now if data and split not in data
+    ]
+    for key in before:
+        if key not in NOT_COMPARED and before[key] != now.get(key):
+            name = key.replace("_", " ")
+            found.append(f"{name}: {_shown(now.get(key))}, and was {_shown(before[key])}")
+    return found
+
+
+def _code(before: Mapping[str, Any] | None, now: Mapping[str, Any] | None) -> list[str]:
+    if before is None:
+        return []  # not known then: an installed package, or no git
+    if now is None:
+        return [f"code: commit {_short(before)} then; now it is not known, as there is no git"]
+    found = []
+    if before["commit"] != now["commit"]:
+        found.append(f"code: commit {_short(now)}, and was {_short(before)}")
+    if before["changed"] != now["changed"] or before.get("patch", "") not in ("", now["patch"]):
+        found.append(CODE_CHANGED[before["changed"], now["changed"]])
+    if new := set(now["untracked"]) ^ set(before.get("untracked", now["untracked"])):
+        found.append(f"code: files that git does not know differ: {listed(sorted(new))}")
+    return found
+
+
+def _needed(root: str) -> Iterator[str]:
+    """Yield the installed distributions that one needs, directly or not."""
+    waiting: list[str] = [root]
+    seen: set[str] = set()
+    while waiting:
+        name = waiting.pop()
+        if name in seen:
+            continue
+        seen.add(name)
+        try:
+            found = distribution(name)
+        except PackageNotFoundError:  # needed in some cases only
+            continue
+        yield name
+        needs = map(Requirement, (found.requires or []) if name not in SERVICES else [])
+        waiting += [
+            canonicalize_name(need.name)
+            for need in needs
+            if need.marker is None or need.marker.evaluate({"extra": ""})
+        ]
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, list):
+        return ", ".join(map(_shown, value)) or "none"
+    return "none" if value is None else str(value)
+
+
+def _short(git: Mapping[str, Any]) -> str:
+    return str(git["commit"])[:10]

@@ -1,0 +1,6 @@
+"""Street scenes drawn by the program: the embedded data, and the example of the folder layout."""
+
+from segmentation.streets.scene import draw_scene
+from segmentation.streets.write import COUNTS, write_streets
+
+__all__ = ["COUNTS", "draw_scene", "write_streets"]

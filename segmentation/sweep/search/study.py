@@ -1,0 +1,264 @@
+"""An Optuna study as the state of a search: what to run next, and what became of it.
+
+Any number of processes, one after another or at once, work on one study: the number of trials is a
+total, a trial whose process died is run to its end, and what each trial draws follows from the seed
+and the trial's number, so that no two processes draw the same.
+"""
+
+import math
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any, Literal
+from uuid import uuid4
+
+import numpy as np
+import optuna
+from filelock import FileLock, Timeout
+from optuna.trial import FrozenTrial, TrialState
+
+from segmentation.errors import ConfigError
+from segmentation.runs.directory import read_metrics
+from segmentation.sweep.jobs.names import job_overrides
+from segmentation.sweep.jobs.state import read_job
+from segmentation.sweep.search.space import Space
+from segmentation.sweep.search.trials import (
+    HIDDEN,
+    STORAGE_VARIABLE,
+    TrialFile,
+    connect,
+    make_pruner,
+    make_sampler,
+    shown,
+    storage_url,
+    write_study_file,
+)
+
+OBJECTIVES: dict[str, Literal["maximize", "minimize"]] = {
+    "score": "maximize",
+    "latency_ms": "minimize",
+    "parameters": "minimize",
+    "seconds": "minimize",
+}
+"""What a search may go by, as metrics.json names it. Scores on test are not among them."""
+WORKER, RETRY_OF, SETTINGS, DIRECTORY = "worker", "retry_of", "settings", "directory"
+UNSIGNED = timedelta(minutes=1)
+"""So long after its start a trial without a worker is taken for abandoned."""
+
+
+@dataclass(frozen=True)
+class Draw:
+    """A trial that is to be run, and the overrides of its job."""
+
+    trial: optuna.Trial
+    overrides: list[str]
+
+
+class Search:
+    """A study that this process works on.
+
+    Args:
+        storage: its URL.
+        name: of the study in the storage; it is made if it is not there.
+        directory: of the sweep; processes that share it take up each other's abandoned trials.
+        space: what is searched.
+        objectives: names of `OBJECTIVES`.
+        sampler: `name`, a class of `optuna.samplers`, and its arguments; made anew for each trial.
+        seed: with a trial's number it gives the seed of its draw.
+        pruner: `name`, a class of `optuna.pruners`, its arguments, and `after`, the share of the
+            epochs before which nothing is stopped; None: every trial runs to its end.
+
+    Raises:
+        ConfigError: the storage cannot be reached, or its study searches something else.
+    """
+
+    def __init__(
+        self,
+        storage: str,
+        name: str,
+        directory: Path,
+        space: Space,
+        objectives: Sequence[str],
+        sampler: dict[str, Any],
+        seed: int,
+        pruner: dict[str, Any] | None = None,
+    ) -> None:
+        if not objectives or not set(objectives) <= set(OBJECTIVES):
+            raise ConfigError(
+                f"sweep.objectives={list(objectives)}: expected some of {', '.join(OBJECTIVES)}."
+            )
+        if pruner is not None and list(objectives) != ["score"]:
+            raise ConfigError(
+                "trials can be pruned by their score alone: with several objectives, or another "
+                "one, type sweep.pruner=null."
+            )
+        self._after = None if pruner is None else pruner.get("after", 0.0)
+        self._pruner = {key: one for key, one in (pruner or {}).items() if key != "after"}
+        if pruner is not None:
+            make_pruner(self._pruner)
+        make_sampler(sampler, seed)
+        self.space = space
+        self.objectives = list(objectives)
+        self._directory = directory
+        self._sampler = sampler
+        self._seed = seed
+        self._storage = shown(storage)
+        if HIDDEN in self._storage:
+            os.environ[STORAGE_VARIABLE] = storage  # for the jobs
+        self._draws: list[tuple[Draw, Path]] = []
+        self._worker = uuid4().hex
+        self._lock = FileLock(self._lock_file(self._worker))
+        Path(self._lock.lock_file).parent.mkdir(parents=True, exist_ok=True)
+        with self._alone():
+            self._lock.acquire()
+            self.study = optuna.create_study(
+                study_name=name,
+                storage=connect(storage),
+                directions=[OBJECTIVES[name] for name in self.objectives],
+                load_if_exists=True,
+            )
+            self._same_settings()
+        own = storage == storage_url(None, directory)
+        write_study_file(directory, None if own else self._storage, name)
+
+    def next(self, size: int, total: int) -> list[Draw]:
+        """Return up to `size` trials to run: abandoned ones first, then new ones up to `total`."""
+        with self._alone():
+            running = self.study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
+            ids = [one._trial_id for one in running if self._is_abandoned(one)]
+            draws = [self._draw(one) for one in ids[:size]]
+            missing = total - self._spent()
+            return draws + [self._draw(None) for _ in range(min(size - len(draws), missing))]
+
+    def retry(self) -> None:
+        """Put every failed trial that was not tried again yet in line once more."""
+        with self._alone():
+            again = self._retried()
+            for trial in self.study.get_trials(deepcopy=False, states=(TrialState.FAIL,)):
+                if trial.number not in again:
+                    self.study.enqueue_trial(trial.params, user_attrs={RETRY_OF: trial.number})
+
+    def start(self, draw: Draw, directory: Path) -> None:
+        """Say where a trial's job will run, and let it report there if trials are pruned."""
+        draw.trial.set_user_attr(DIRECTORY, directory.name)
+        self._draws.append((draw, directory))
+        if self._after is not None:
+            TrialFile(
+                self._storage,
+                self.study.study_name,
+                draw.trial._trial_id,
+                self._pruner,
+                self._after,
+            ).write(directory)
+
+    def tell(self) -> None:
+        """Tell the study what the files of the jobs say that were started and not told yet.
+
+        A job that was interrupted stays a running trial, which the next process takes up; so does
+        one that another process runs, until that has ended.
+        """
+        self._draws = [
+            (draw, folder) for draw, folder in self._draws if not self._told(draw, folder)
+        ]
+
+    def _told(self, draw: Draw, directory: Path) -> bool:
+        job, metrics = read_job(directory), read_metrics(directory)
+        if metrics is None and (job is None or job.state in ("running", "interrupted")):
+            return False
+        metrics = metrics or {}
+        found = [metrics.get(name) for name in self.objectives]
+        values = [float(value) for value in found if value is not None and math.isfinite(value)]
+        if metrics.get("pruned"):
+            state = TrialState.PRUNED
+            if (
+                values
+                and not draw.trial.storage.get_trial(draw.trial._trial_id).intermediate_values
+            ):
+                draw.trial.report(values[0], metrics["pruned"] - 1)  # another trial ran this job
+        else:
+            state = TrialState.COMPLETE if len(values) == len(found) else TrialState.FAIL
+        told = values if state == TrialState.COMPLETE else None
+        self.study.tell(draw.trial.number, told, state, skip_if_finished=True)
+        return True
+
+    def close(self) -> None:
+        """Say that this process works no longer, so that others take up what it leaves."""
+        self._lock.release()
+        with self._alone():
+            left = self.study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
+            needed = {trial.user_attrs.get(WORKER) for trial in left}
+            for file in Path(self._lock.lock_file).parent.iterdir():
+                if file.stem not in needed and _is_free(file):
+                    file.unlink()
+
+    def _draw(self, abandoned: int | None) -> Draw:
+        number = (
+            len(self.study.get_trials(deepcopy=False))
+            if abandoned is None
+            else self.study._storage.get_trial(abandoned).number
+        )
+        seed = int(np.random.SeedSequence([self._seed, number]).generate_state(1)[0])
+        self.study.sampler = make_sampler(self._sampler, seed)
+        trial = self.study.ask() if abandoned is None else optuna.Trial(self.study, abandoned)
+        trial.set_user_attr(WORKER, self._worker)  # first: what follows can be gone on with
+        return Draw(trial, self.space.overrides(trial))
+
+    def _is_abandoned(self, trial: FrozenTrial) -> bool:
+        """Return whether the process at a running trial has died.
+
+        Its lock lies in the sweep directory; one that is not there is of another machine, and no
+        concern of this one.
+        """
+        worker = trial.user_attrs.get(WORKER)
+        if worker is None:  # it died within the moment before it signed
+            began = trial.datetime_start
+            return began is not None and datetime.now() - began > UNSIGNED
+        file = self._lock_file(worker)
+        return file.exists() and _is_free(file)
+
+    def _spent(self) -> int:
+        """Return how many trials count towards the total: all but failed ones tried again."""
+        again = self._retried()
+        trials = self.study.get_trials(deepcopy=False)
+        return sum(one.state != TrialState.WAITING and one.number not in again for one in trials)
+
+    def _retried(self) -> set[int]:
+        trials = self.study.get_trials(deepcopy=False)
+        return {number for one in trials if (number := one.user_attrs.get(RETRY_OF)) is not None}
+
+    def _same_settings(self) -> None:
+        now: dict[str, object] = {
+            "fixed": sorted(job_overrides(self.space.fixed)),
+            "searched": {key: str(one) for key, one in self.space.distributions.items()},
+            "objectives": self.objectives,
+        }
+        begun = self.study.user_attrs.get(SETTINGS)
+        if begun is None:
+            self.study.set_user_attr(SETTINGS, now)
+        elif begun != now:
+            different = next(key for key in now if begun.get(key) != now[key])
+            raise ConfigError(
+                f"the study {self.study.study_name} in {self._storage} was begun otherwise, so its "
+                f"trials cannot be compared with new ones. {different.capitalize()} then: "
+                f"{begun.get(different)}; now: {now[different]}. Repeat its command, or choose "
+                "another hydra.sweep.dir (or sweep.study, in a storage of your own)."
+            )
+
+    def _lock_file(self, worker: str) -> Path:
+        return self._directory / ".workers" / f"{worker}.lock"
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        with FileLock(self._directory / "study.lock"):
+            yield
+
+
+def _is_free(file: Path) -> bool:
+    try:
+        with FileLock(file, timeout=0):
+            return True
+    except Timeout:
+        return False

@@ -1,0 +1,67 @@
+"""Which code runs: the commit of this package's checkout, and what was changed since."""
+
+import hashlib
+import logging
+import os
+import subprocess
+from pathlib import Path
+from typing import Any
+
+PATCH = "changes.patch"
+MAX_PATCH = 5_000_000
+"""Bytes kept of a patch."""
+MAX_UNTRACKED = 100
+SOURCE = (".py", ".yaml", ".yml", ".toml", ".html", ".css", ".sh")
+ROOT = Path(__file__).resolve().parents[2]
+
+log = logging.getLogger(__name__)
+
+
+def git_state(root: Path = ROOT) -> tuple[dict[str, Any] | None, bytes]:
+    """Return what git knows of a checkout of this package, and what was changed as a patch.
+
+    Returns:
+        `commit`; `changed`: whether files of it differ; `patch`: the SHA-256 of all the changes, or
+        None; `untracked`: source files that git does not know, and the patch does not hold. All of
+        it is None without git, or where the package is not a checkout but installed. The patch, for
+        `git apply`, is cut off after `MAX_PATCH` bytes, which is a warning.
+    """
+    try:
+        # An installed package may lie within somebody else's repository.
+        _git(root, "ls-files", "--error-unmatch", "segmentation/__init__.py")
+        commit = _git(root, "rev-parse", "HEAD").decode().strip()
+        patch = _git(
+            root, "diff", "--binary", "--no-color", "--no-ext-diff", "--no-textconv",
+            "--src-prefix=a/", "--dst-prefix=b/", "HEAD",
+        )  # fmt: skip
+        names = _git(root, "ls-files", "--others", "--exclude-standard", "-z")
+    except (OSError, subprocess.SubprocessError):
+        return None, b""
+    untracked = sorted(
+        name for name in names.decode(errors="replace").split("\0") if name.endswith(SOURCE)
+    )
+    state = {
+        "commit": commit,
+        "changed": bool(patch),
+        "patch": hashlib.sha256(patch).hexdigest() if patch else None,
+        "untracked": untracked[:MAX_UNTRACKED],
+    }
+    if len(patch) > MAX_PATCH:
+        log.warning(
+            "the code has %d bytes of changes that are not committed: %s holds the first %d only. "
+            "Commit them to be able to repeat this run.", len(patch), PATCH, MAX_PATCH,
+        )  # fmt: skip
+    return state, patch[:MAX_PATCH]
+
+
+def _git(root: Path, *arguments: str) -> bytes:
+    # A hook of git, which may run the tests, names its own repository in such variables.
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
+    return subprocess.run(
+        ["git", "-C", str(root), *arguments],
+        capture_output=True,
+        check=True,
+        timeout=30,
+        stdin=subprocess.DEVNULL,
+        env={**environment, "GIT_OPTIONAL_LOCKS": "0"},  # many jobs may ask at once
+    ).stdout

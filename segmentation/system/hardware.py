@@ -1,0 +1,143 @@
+"""What this machine offers: cores, devices, reduced precision. Torch is imported when asked."""
+
+import os
+import platform
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from segmentation.errors import ConfigError, did_you_mean
+
+CORES = "CITYSEG_CORES"
+"""Environment variable: how many cores a job of a sweep may use, others running beside it. Not
+OMP_NUM_THREADS, which torchrun sets to 1 whatever the machine has."""
+
+
+def available_cores() -> int:
+    """Return the cores this process may use: its affinity, and its share where jobs share them."""
+    if hasattr(os, "sched_getaffinity"):  # not on macOS
+        cores = len(os.sched_getaffinity(0))
+    else:
+        cores = os.cpu_count() or 1
+    return max(1, min(cores, int(os.environ.get(CORES, cores))))
+
+
+def pick_accelerator(name: str, option: str) -> str:
+    """Return cpu, cuda or mps.
+
+    Args:
+        name: auto (a GPU where there is one), cpu, gpu, cuda or mps.
+        option: the option that says so, for the message.
+
+    Raises:
+        ConfigError: the device is not known, or not on this machine.
+    """
+    import torch
+
+    there = {
+        "cpu": True,
+        "cuda": torch.cuda.is_available(),
+        "mps": torch.backends.mps.is_available(),
+    }
+    if name == "auto":
+        return "cuda" if there["cuda"] else "mps" if there["mps"] else "cpu"
+    kind = "cuda" if name == "gpu" else name
+    if kind not in there:
+        hint = did_you_mean(str(name), [*there, "auto", "gpu"])
+        raise ConfigError(f"{option}={name!r}: use auto, cpu, gpu or mps.{hint}")
+    if not there[kind]:
+        device = "CUDA GPU" if kind == "cuda" else "Apple GPU (MPS)"
+        raise ConfigError(
+            f"this machine has no {device} that PyTorch {torch.__version__} can use. "
+            f"Type {option}=auto or {option}=cpu."
+        )
+    return kind
+
+
+def fastest_precision(accelerator: str) -> str:
+    """Return Lightning's name of the fastest precision that trains as well as float32.
+
+    That is bfloat16 on NVIDIA from Ampere on and on x86 with AVX512-BF16 or AMX, which multiply it
+    natively. Elsewhere it is emulated, or not known to be faster, and float32 it stays.
+
+    Args:
+        accelerator: ``"cpu"``, ``"cuda"`` or ``"mps"``.
+    """
+    import torch
+
+    if accelerator == "cuda":
+        native = torch.cuda.is_bf16_supported(including_emulation=False)
+    elif accelerator == "cpu":
+        native = platform.machine() in ("x86_64", "AMD64") and (
+            torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
+        )
+    else:
+        native = False
+    return "bf16-mixed" if native else "32-true"
+
+
+def device_name(accelerator: str) -> str:
+    """Return a name for people, such as ``"NVIDIA H200"`` or ``"CPU, 2 cores"``."""
+    import torch
+
+    if accelerator == "cuda":
+        return torch.cuda.get_device_name()
+    if accelerator == "mps":
+        return "Apple GPU (MPS)"
+    cores = available_cores()
+    return f"CPU, {cores} core{'s' if cores > 1 else ''}"
+
+
+def machine() -> dict[str, Any]:
+    """Return system, CPU model, usable cores, threads, memory, and the visible GPUs.
+
+    Memory is in GiB. `driver` is the version of NVIDIA's. None is what the system does not tell.
+    """
+    gpus = [torch.cuda.get_device_properties(index) for index in range(torch.cuda.device_count())]
+    return {
+        "system": f"{platform.system()} {platform.machine()}",
+        "cpu": cpu_model(),
+        "cores": available_cores(),
+        "threads": torch.get_num_threads(),
+        "memory_gib": _memory(),
+        "gpus": [f"{gpu.name} ({_gib(gpu.total_memory)} GiB)" for gpu in gpus],
+        "driver": _output("nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader")
+        if gpus
+        else None,
+    }
+
+
+def cpu_model() -> str:
+    """Return the CPU's name, such as ``"AMD EPYC 9575F"``; its architecture where none is told."""
+    if platform.system() == "Darwin":
+        found = _output("sysctl", "-n", "machdep.cpu.brand_string")
+    else:
+        try:
+            lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
+        except OSError:
+            lines = []
+        names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+        found = next(names, None)
+    return found or platform.processor() or platform.machine()
+
+
+def _memory() -> float | None:
+    try:
+        return _gib(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
+    except (AttributeError, OSError, ValueError):  # Windows has no such thing
+        return None
+
+
+def _gib(size: int) -> float:
+    return round(size / 2**30, 1)
+
+
+def _output(*command: str) -> str | None:
+    """Return the first line that a command prints, None where it fails."""
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=30)
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return next(iter(done.stdout.strip().splitlines()), None)

@@ -1,0 +1,53 @@
+"""Keep the libraries' chatter off the terminal; what matters to people is said by this project."""
+
+import logging
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from segmentation.system.ranks import rank
+
+# Each says something that is not so here, or that the user can do nothing about.
+CHATTER = (
+    r".*does not have many workers.*",  # workers follow the cores on purpose
+    r".*Experiment logs directory .* exists and is not empty.*",  # it is the run directory
+    r".*Checkpoint directory .* exists and is not empty.*",
+    r".*The number of training batches .* is smaller than the logging interval.*",
+    r".*isinstance\(treespec, LeafSpec\).*",  # Lightning's, about PyTorch's own internals
+    r".*`isinstance\(.*LeafSpec\).*",
+    r".*It is recommended to use .*sync_dist=True.*",  # every rank holds the same scores
+    r".*your dataloader is not resumable.*",  # its sampler is: see EpochSampler
+    r".*You have overridden `on_.*",
+    r".*Using `torch.utils.data.Sampler`.*",
+    r".*You requested to overfit.*",  # trainer.overfit_batches is about just that
+    r".*GPU available but not used.*",  # the summary says which device trains
+)
+
+
+def quiet_libraries() -> None:
+    """Silence what is known to be noise; other warnings of the libraries still show."""
+    for name in ("pytorch_lightning", "lightning_fabric", "lightning.pytorch"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    if rank() != 0:  # else each line comes once for each process
+        logging.getLogger("segmentation").setLevel(logging.ERROR)
+    for message in CHATTER:
+        warnings.filterwarnings("ignore", message=message)
+
+
+@contextmanager
+def collected_warnings() -> Iterator[list[str]]:
+    """Collect this package's warnings, so that a score is never shown without them."""
+    messages: list[str] = []
+
+    class Collector(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            if (message := record.getMessage()) not in messages:
+                messages.append(message)
+
+    collector = Collector(logging.WARNING)
+    package = logging.getLogger("segmentation")
+    package.addHandler(collector)
+    try:
+        yield messages
+    finally:
+        package.removeHandler(collector)

@@ -1,0 +1,186 @@
+"""An evaluation goes to the W&B run of its training, and is never lost to it."""
+
+import logging
+from pathlib import Path
+
+import pytest
+import wandb
+from filelock import FileLock
+from logging_runs import KEY, online, records, sync
+from made_scoring import made_scoring
+from omegaconf import OmegaConf
+from wandb_server import HISTORY, imitation_server
+
+from segmentation.commands import wandb_results
+from segmentation.commands.wandb_results import check_tracking, track_evaluation, track_training
+from segmentation.errors import ConfigError
+from segmentation.loggers import wandb_logger
+from segmentation.loggers.wandb_logger import WandbLogger, sync_command
+
+pytestmark = pytest.mark.usefixtures("stranger")
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Path:
+    """A finished training, as far as its W&B run goes on from it."""
+    directory = tmp_path / "run"
+    made_scoring(directory)
+    settings = {"logger": {"wandb": {"_target_": "os.abort", "project": "p", "tags": ["a"]}}}
+    (directory / "config.yaml").write_text(OmegaConf.to_yaml(OmegaConf.create(settings)))
+    (directory / "metrics.csv").write_text("step,val/miou\n9,0.5\n19,\n")
+    return directory
+
+
+def trained(run: Path) -> WandbLogger:
+    logger = WandbLogger(run, "p")
+    logger.log_metrics({"val/miou": 0.25}, 19)
+    logger.finish()
+    return logger
+
+
+def evaluated(run: Path) -> Path:
+    directory = run / "evaluation" / "val_flip"
+    made_scoring(directory, "val")
+    return directory
+
+
+def test_an_offline_run_gets_a_further_part(
+    run: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    first = trained(run).experiment
+    Path(first.dir).parent.rename(run / "wandb" / "offline-run-20200101_000000-earlier")
+    # By now there are credentials: half of the run on the server would be worth nothing.
+    monkeypatch.setenv("WANDB_API_KEY", KEY)
+    monkeypatch.setattr(wandb_logger, "answers", lambda url: pytest.fail(f"asks {url}"))
+    caplog.set_level(logging.INFO, "segmentation")
+    track_evaluation(run, evaluated(run))
+    (part,) = (run / "wandb").glob(f"offline-run-*-{first.id}")
+    points = [one["history"]["item"] for one in records(part) if "history" in one]
+    keys = {key.split(".")[0] for point in points for key in point}
+    assert {"evaluate/val_flip/classes", "evaluate/val_flip/worst_and_best"} <= keys
+    assert {point["trainer/global_step"] for point in points} == {19}
+    assert "W&B is offline: the training was" in caplog.text
+
+
+def test_an_online_run_goes_on_and_keeps_what_it_had(
+    run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with imitation_server() as server:
+        online(monkeypatch, server)
+        run_id = trained(run).experiment.id
+        track_evaluation(run, evaluated(run))
+    assert list(server.runs) == [run_id]
+    kept = server.runs[run_id]
+    assert kept.curve("val/miou") == [(19, 0.25)]
+    assert kept.own_steps() == list(range(kept.count(HISTORY)))
+    values = kept.summary()
+    assert values["val/miou"] == 0.25
+    assert values["evaluate/val_flip/boundary_iou"] == 0.375
+
+
+@pytest.mark.slow
+def test_sync_brings_an_offline_training_and_its_evaluation_as_one_run(run: Path) -> None:
+    logger = trained(run)
+    wandb.teardown()
+    track_evaluation(run, evaluated(run))
+    with imitation_server() as server:
+        assert "ERROR" not in sync(sync_command(logger.experiment), server)
+    (kept,) = server.runs.values()
+    assert kept.curve("val/miou") == [(19, 0.25)]
+    assert kept.summary()["val/miou"] == 0.25
+    assert kept.summary()["evaluate/val_flip/miou_high"] == 0.75
+
+
+def test_a_failure_costs_a_warning(
+    run: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    trained(run)
+
+    def broken(*args: object, **options: object) -> None:
+        raise wandb.errors.CommError("gone")
+
+    monkeypatch.setattr(wandb.Run, "log", broken)
+    track_evaluation(run, evaluated(run))
+    assert "W&B failed, the run goes on: CommError: gone" in caplog.text
+
+
+def test_another_evaluation_that_never_ends_costs_a_warning(
+    run: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    trained(run)
+    monkeypatch.setattr(wandb_results, "PATIENCE", 0.1)
+    with FileLock(run / "wandb" / wandb_results.LOCK):
+        track_evaluation(run, evaluated(run))
+    assert "W&B failed, the run goes on: Timeout" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("config", "said"),
+    [
+        (None, "FileNotFoundError"),
+        ("logger: null\n", "has no logger.wandb, so its project is not known"),
+        ("logger: {wandb: null}\n", "has no logger.wandb, so its project is not known"),
+        ("logger: [\n", "ParserError"),
+        ("logger: {wandb: {project: p, pictures: some}}\n", "pictures=some: type true or false"),
+    ],
+)  # fmt: skip
+def test_a_configuration_that_does_not_say_how_costs_a_warning(
+    config: str | None, said: str, run: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    trained(run)
+    if config is None:
+        (run / "config.yaml").unlink()
+    else:
+        (run / "config.yaml").write_text(config)
+    track_evaluation(run, evaluated(run))
+    assert "W&B gets no scores of this evaluation: " in caplog.text
+    assert said in caplog.text
+
+
+def test_pictures_that_the_training_kept_stay(run: Path) -> None:
+    settings = {"logger": {"wandb": {"project": "p", "pictures": False}}}
+    (run / "config.yaml").write_text(OmegaConf.to_yaml(OmegaConf.create(settings)))
+    first = trained(run).experiment
+    Path(first.dir).parent.rename(run / "wandb" / "offline-run-20200101_000000-earlier")
+    track_evaluation(run, evaluated(run))
+    (part,) = (run / "wandb").glob(f"offline-run-*-{first.id}")
+    assert {path.name for path in (part / "files" / "media").iterdir()} == {"table"}
+
+
+def test_a_training_at_work_is_left_alone(
+    run: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    trained(run)
+    monkeypatch.setattr(wandb_results, "log_scoring", lambda *_: pytest.fail("logs"))
+    with FileLock(run / "run.lock"):
+        track_evaluation(run, evaluated(run))
+    assert "the training is at work" in caplog.text
+
+
+@pytest.mark.parametrize("left", ["nothing", "an id alone", "no run directory"])
+def test_without_a_wandb_run_nothing_happens(
+    left: str, run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(wandb_results, "WandbLogger", lambda *_, **__: pytest.fail("opens a run"))
+    if left == "an id alone":  # as WANDB_MODE=disabled leaves it
+        wandb_logger.keep_id(run / "wandb", "abc")
+    track_evaluation(None if left == "no run directory" else run, evaluated(run))
+
+
+@pytest.mark.parametrize(("split", "prefix"), [("test", "test"), ("val", "best_val")])
+def test_the_end_of_a_training_is_no_point_of_its_curves(
+    split: str, prefix: str, run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[tuple] = []
+    monkeypatch.setattr(wandb_results, "log_scoring", lambda *given: said.append(given))
+    logger = WandbLogger(run)
+    track_training([logger, object()], run, split)  # type: ignore[list-item]
+    assert said == [(logger, run, prefix)]
+
+
+def test_the_option() -> None:
+    assert check_tracking("auto")
+    assert not check_tracking(False)
+    for wrong in (True, "yes", None):
+        with pytest.raises(ConfigError, match=r"wandb=.*: use auto .* or false"):
+            check_tracking(wrong)

@@ -1,0 +1,111 @@
+import numpy as np
+import pytest
+from PIL import Image
+
+from segmentation.data.discovery.files import read_image, read_mask, read_pair
+from segmentation.errors import DataError
+
+RNG = np.random.default_rng(0)
+GREY = RNG.integers(0, 256, (6, 9), dtype=np.uint8)
+RGB = RNG.integers(0, 256, (6, 9, 3), dtype=np.uint8)
+LABELS = RNG.integers(0, 5, (6, 9), dtype=np.uint8)
+
+
+def save(path, array, mode=None, **options):
+    image = Image.fromarray(array)
+    (image.convert(mode) if mode else image).save(path, **options)
+    return path
+
+
+@pytest.mark.parametrize("suffix", ["png", "webp", "bmp", "tif"])
+def test_rgb_in_every_format_without_loss(tmp_path, suffix):
+    options = {"lossless": True} if suffix == "webp" else {}
+    path = save(tmp_path / f"ein bild ü.{suffix}", RGB, **options)
+    np.testing.assert_array_equal(read_image(path), RGB)
+
+
+def test_greyscale_palette_opaque_rgba_and_cmyk_become_rgb(tmp_path):
+    grey = np.repeat(GREY[..., None], 3, axis=2)
+    np.testing.assert_array_equal(read_image(save(tmp_path / "l.png", GREY)), grey)
+    np.testing.assert_array_equal(read_image(save(tmp_path / "a.png", RGB, "RGBA")), RGB)
+    np.testing.assert_array_equal(read_image(save(tmp_path / "c.tif", RGB, "CMYK")), RGB)
+    few = (LABELS * 40)[..., None].repeat(3, axis=2)
+    palette = Image.fromarray(few).convert("P", palette=Image.Palette.ADAPTIVE)
+    palette.save(tmp_path / "p.png")
+    np.testing.assert_array_equal(read_image(tmp_path / "p.png"), few)
+
+
+def test_what_cannot_be_read_rightly_is_refused(tmp_path):
+    wide = save(tmp_path / "wide.png", GREY.astype(np.uint16) * 200)
+    with pytest.raises(DataError, match="more than 8 bits a channel"):
+        read_image(wide)
+    seen = np.dstack([RGB, np.full((6, 9), 255, np.uint8)])
+    seen[2, 3, 3] = 254
+    with pytest.raises(DataError, match="transparent in places"):
+        read_image(save(tmp_path / "alpha.png", seen))
+    with pytest.raises(DataError, match="transparent in places"):
+        read_mask(tmp_path / "alpha.png")
+
+
+def test_bombs_cut_files_texts_and_nothing(tmp_path, monkeypatch):
+    path = save(tmp_path / "x.png", RGB)
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 20)  # Pillow refuses twice as many and more
+    with pytest.raises(DataError, match=r"cannot be read: .*decompression bomb"):
+        read_image(path)
+    monkeypatch.undo()
+    for content in (path.read_bytes()[:90], b"", b"no image"):
+        path.write_bytes(content)
+        for read in (read_image, read_mask):
+            with pytest.raises(DataError, match=r"x\.png cannot be read"):
+                read(path)
+    with pytest.raises(DataError, match=r"gone\.png is not there"):
+        read_image(tmp_path / "gone.png")
+
+
+def test_masks_of_every_kind(tmp_path):
+    np.testing.assert_array_equal(read_mask(save(tmp_path / "l.png", LABELS)), LABELS)
+    palette = Image.fromarray(LABELS)
+    palette.putpalette([9, 8, 7] * 5)
+    palette.save(tmp_path / "p.png")
+    np.testing.assert_array_equal(read_mask(tmp_path / "p.png"), LABELS)
+    wide = save(tmp_path / "i.png", LABELS.astype(np.uint16))
+    np.testing.assert_array_equal(read_mask(wide), LABELS)
+    Image.fromarray(LABELS > 2).save(tmp_path / "1.png")
+    np.testing.assert_array_equal(read_mask(tmp_path / "1.png"), LABELS > 2)
+    np.testing.assert_array_equal(read_mask(save(tmp_path / "c.png", RGB)), RGB)
+    np.testing.assert_array_equal(read_mask(save(tmp_path / "a.png", RGB, "RGBA")), RGB)
+
+
+def test_masks_that_are_none(tmp_path):
+    with pytest.raises(DataError, match="is JPEG-compressed: that changes labels"):
+        read_mask(save(tmp_path / "m.jpg", LABELS))
+    with pytest.raises(DataError, match="is JPEG-compressed"):
+        read_mask(save(tmp_path / "m.tif", LABELS, compression="jpeg"))
+    with pytest.raises(DataError, match="holds the index 26001: an index mask has 0 to 255"):
+        read_mask(save(tmp_path / "i.png", LABELS.astype(np.uint16) + 25997))
+    with pytest.raises(DataError, match=r"no mask \(mode CMYK"):
+        read_mask(save(tmp_path / "c.tif", RGB, "CMYK"))
+
+
+def exif(path, turn):
+    tags = Image.Exif()
+    tags[0x0112] = turn
+    save(path, RGB, exif=tags)
+    return path
+
+
+def test_a_quarter_turn_is_followed_where_the_mask_follows_it(tmp_path):
+    path = exif(tmp_path / "x.png", 6)  # a quarter turn to the right
+    upright = np.rot90(RGB, -1)
+    np.testing.assert_array_equal(read_image(path), upright)
+    image, _ = read_pair(path, save(tmp_path / "m.png", LABELS.T.copy()))
+    np.testing.assert_array_equal(image, upright)
+    with pytest.raises(DataError, match=r"m\.png is 9x6 but its image x\.png is 6x9"):
+        read_pair(path, save(tmp_path / "m.png", LABELS))
+
+
+def test_a_half_turn_does_not_tell_and_is_refused(tmp_path):
+    path = exif(tmp_path / "x.png", 3)
+    np.testing.assert_array_equal(read_image(path), RGB[::-1, ::-1])
+    with pytest.raises(DataError, match=r"x\.png carries an EXIF rotation"):
+        read_pair(path, save(tmp_path / "m.png", LABELS))
