@@ -1,17 +1,6 @@
-"""Score a model: `python evaluate.py run=<run directory> [split=val|test]`."""
+"""Score a trained model on a split: `python evaluate.py run=<run directory>`."""
 
-from omegaconf import DictConfig
-
-from segmentation.cli.command import command
-
-
-@command("evaluate")
-def main(cfg: DictConfig) -> object:
-    """Run the command; heavy imports wait until the configuration stands."""
-    from segmentation.commands.evaluate.evaluate import evaluate
-
-    return evaluate(cfg)
-
+from segmentation.__main__ import evaluate
 
 if __name__ == "__main__":
-    main()
+    evaluate()

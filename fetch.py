@@ -1,8 +1,6 @@
-"""Download a public data set and verify it: `python fetch.py {camvid,cityscapes} [--to FOLDER]`."""
+"""Download a public data set: `python fetch.py {camvid,cityscapes}`."""
 
-import sys
-
-from segmentation.commands.fetch import main
+from segmentation.__main__ import fetch
 
 if __name__ == "__main__":
-    sys.exit(main())
+    fetch()

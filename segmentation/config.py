@@ -1,4 +1,4 @@
-"""Nested mappings, such as a configuration or what metrics.json says."""
+"""Where conf/ is, and the plain values of a configuration."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,7 +12,9 @@ def plain(cfg: DictConfig) -> dict[str, Any]:
     return cast(dict[str, Any], OmegaConf.to_container(cfg, resolve=True))
 
 
-CONF = Path(__file__).resolve().parent.parent / "conf"
+_PACKAGE = Path(__file__).resolve().parent
+CONF = next(path for path in (_PACKAGE / "conf", _PACKAGE.parent / "conf") if path.is_dir())
+"""The configuration files: inside an installed package, beside the package in a clone."""
 
 NOT_KEPT = ("hydra", "resume", "rerun", "launcher", "sweep")
 """What says how a run is started, not what it is."""

@@ -2,14 +2,12 @@
 
 import re
 import shlex
+import sys
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import numpy as np
 from rich.console import Console
-
-if TYPE_CHECKING:  # torch takes seconds to import, and not every command needs it
-    pass
 
 console = Console()
 
@@ -36,6 +34,32 @@ def show_next(where: str, *commands: str) -> None:
     """Print where the result is and what to type next; nothing is wrapped, to be copied whole."""
     lines = ["", where, "next:", *(f"  {command}" for command in commands)]
     console.print("\n".join(lines), soft_wrap=True, highlight=False, markup=False)
+
+
+def start_command(command: str) -> list[str]:
+    """Return the words that start a command in a new process as this process was started.
+
+    That is a script (`train.py`), `python -m segmentation train`, or `cityseg train`.
+    """
+    program = Path(sys.argv[0]).absolute()
+    if _is_module():
+        return [sys.executable, "-m", "segmentation", command]
+    return [sys.executable, str(program), *([] if program.suffix == ".py" else [command])]
+
+
+def typed(command: str) -> str:
+    """Return what people type to start a command, in the way that this process was started."""
+    if _is_module():
+        return f"python -m segmentation {command}"
+    clone = Path(__file__).resolve().parents[1] / f"{command}.py"
+    if Path(sys.argv[0]).name == "cityseg" or not clone.is_file():
+        return f"cityseg {command}"
+    return f"python {command}.py"
+
+
+def _is_module() -> bool:
+    spec = getattr(sys.modules["__main__"], "__spec__", None)
+    return spec is not None and spec.name == "segmentation.__main__"
 
 
 def argument(key: str, value: object) -> str:

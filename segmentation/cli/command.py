@@ -1,153 +1,186 @@
-"""The one decorator of every command: Hydra's configuration in, clear errors out.
+"""The decorator that makes a function a command: configuration in, clear errors out.
 
 Nothing here imports torch, so `--help`, `--cfg job` and tab completion answer at once.
 """
 
+import functools
 import os
-import secrets
 import sys
-from collections.abc import Callable
-from pathlib import Path
+from collections.abc import Callable, Sequence
 
-import hydra
+from hydra import version
+from hydra._internal.utils import _run_hydra, get_args_parser
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
+from segmentation.cli import resolvers
 from segmentation.cli.json_output import Document, json_output
-from segmentation.cli.messages import _exit_code, _explain, _failed, options_in_words
+from segmentation.cli.messages import exit_code, explain, failed_job
 from segmentation.cli.overrides import asks_hydra, readable
-from segmentation.cli.resolvers import _allotted, run_directory
 from segmentation.cli.terminal import plain_where_needed
 from segmentation.config import CONF
+from segmentation.console import start_command
 from segmentation.errors import ConfigError
-from segmentation.sweep.jobs.names import job_name
 from segmentation.system.parent_process import leave_if_asked
-from segmentation.system.ranks import rank
 
-# Threads that wait sleep in place of spinning: with any other process on the same cores (a loader's
+# Threads that wait sleep instead of spinning: with any other process on the same cores (a loader's
 # worker, a browser) spinning makes a step several times slower. Read when torch loads OpenMP.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
-# Runs that start in the same second still get directories of their own.
-OmegaConf.register_new_resolver(
-    "unique", lambda: secrets.token_hex(2), use_cache=True, replace=True
-)
+FULL_ERROR = "HYDRA_FULL_ERROR"
+"""Environment variable: show the stack trace of a user's mistake too."""
 
-OmegaConf.register_new_resolver("run_directory", run_directory, replace=True)
+Task = Callable[[DictConfig], object]
 
-# Several ranks share a run directory, whose files rank zero writes.
-OmegaConf.register_new_resolver(
-    "log_file", lambda path: path if rank() == 0 else os.devnull, replace=True
-)
-
-OmegaConf.register_new_resolver("job_name", job_name, replace=True)
-
-OmegaConf.register_new_resolver("options_in_words", options_in_words, replace=True)
-
-OmegaConf.register_new_resolver("allotted", _allotted, replace=True)
+resolvers.register()
 
 
-def command(config_name: str) -> Callable[[Callable[[DictConfig], object]], Callable[[], None]]:
+def command(config_name: str) -> Callable[[Task], Callable[..., None]]:
     """Make a function of a configuration a command that people type.
 
-    A mistake of the user's (`SegmentationError`, an option Hydra does not know, a full disk) ends
-    the command with a message and an exit code; ``HYDRA_FULL_ERROR=1`` shows the stack trace. Any
-    other exception is a defect and keeps its trace. Under `-m` the function of a
-    command that has launchers is not called: each job is a child that runs the same script.
+    A user's mistake (`SegmentationError`, an option Hydra does not know, a full disk) ends the
+    command with a message and an exit code; ``HYDRA_FULL_ERROR=1`` shows the stack trace. Any other
+    exception is a defect and keeps its trace. Under `-m` the function of a command that has
+    launchers is not called: each job is a child process that runs the same command.
 
-    What the function returns is printed by `--json` (see `json_output`); the command exits with the
-    `exit_code` that it has, if it has one. Under `-m` that is a list with what each job returned;
-    if one fails it is ``{"error": of the first, "results": list}``, with ``{"error": ...}`` in the
-    list for each that failed.
+    What the function returns is printed by `--json` (see `json_output`); the command exits with its
+    `exit_code`, if it has one. Under `-m` that is a list with the result of each job; if one fails
+    it is ``{"error": of the first, "results": list}``, with ``{"error": ...}`` in the list for each
+    that failed.
 
     Args:
         config_name: a file of conf/, without suffix.
+
+    Returns:
+        A decorator; the decorated function reads `sys.argv`, and with `subcommand=True` leaves out
+        its first word, which is then the command's name (`cityseg train ...`).
     """
 
-    def decorate(task: Callable[[DictConfig], object]) -> Callable[[], None]:
-        script = Path(task.__code__.co_filename).resolve()
-
-        def main() -> None:
+    def decorate(task: Task) -> Callable[..., None]:
+        @functools.wraps(task)
+        def main(subcommand: bool = False) -> None:
             leave_if_asked()
             plain_where_needed()
-            words = sys.argv[1:]
+            name = sys.argv[1:2] if subcommand else []
+            words = sys.argv[1 + len(name) :]
             with json_output(words, asks_hydra) as document:
-                sys.argv[1:] = words
-                run(document)
-
-        def run(document: Document) -> None:
-            wanted = os.environ.get("HYDRA_FULL_ERROR")
-            composed = False
-            failed: list[Exception] = []
-            results: list[object] = []
-            os.environ["HYDRA_FULL_ERROR"] = "1"  # else Hydra prints and exits by itself
-
-            def guarded(cfg: DictConfig) -> object:
-                nonlocal composed
-                composed = True
-                _restore("HYDRA_FULL_ERROR", wanted)  # for child processes
-                several = HydraConfig.get().mode == RunMode.MULTIRUN
-                launched = several and "launcher" in cfg
-                if several and not launched:
-                    document.jobs = results
-                try:
-                    if missing := sorted(OmegaConf.missing_keys(cfg)):
-                        raise ConfigError(
-                            f"{', '.join(missing)} is not set. "
-                            f"Type {' '.join(f'{key}=<value>' for key in missing)}."
-                        )
-                    if launched:
-                        from segmentation.sweep.jobs.job import run_job
-
-                        return run_job(cfg, script)
-                    results.append(task(cfg))
-                    return results[-1]
-                except Exception as error:
-                    if several:
-                        results.append(_failed(error, config_name))
-                        raise
-                    failed.append(error)  # Hydra would print all overrides above the message
-                    return None
-                finally:
-                    os.environ["HYDRA_FULL_ERROR"] = "1"
-
-            sys.argv[1:] = map(readable, sys.argv[1:])
-            hydrated = hydra.main(
-                version_base="1.3", config_path=str(CONF), config_name=config_name
-            )
-            code = 0
-            try:
-                hydrated(guarded)()
-                if failed:
-                    raise failed[0]
-                document.result = results[0] if results else None
-                code = max((getattr(one, "exit_code", 0) for one in results), default=0)
-            except KeyboardInterrupt:
-                code = 130
-                document.error = "interrupted"
-            except Exception as error:
-                code = _exit_code(error)
-                message = _explain(error, config_name, composed)
-                document.fail(error, message)
-                if message is None or wanted == "1":
-                    raise
-                print(f"error: {message}", file=sys.stderr)
-            finally:
-                _restore("HYDRA_FULL_ERROR", wanted)
-                if "segmentation.sweep.callback" in sys.modules:  # there may have been a sweep
-                    from segmentation.sweep.callback import end_sweep
-
-                    code, jobs = end_sweep(code)
-                    document.result = document.result if jobs is None else jobs
-                if code > 128:  # stopped by a signal, whatever an engine makes of it
+                words = [*map(readable, words)]
+                sys.argv[1:] = [*name, *words]  # for ranks, which run the same command again
+                if code := Invocation(config_name, task, document).run(words):
                     sys.exit(code)
-            if code:
-                sys.exit(code)
 
         return main
 
     return decorate
+
+
+class Invocation:
+    """One start of a command. Launchers pickle it and send it to their workers.
+
+    Args:
+        config_name: a file of conf/, without suffix.
+        task: the command's function.
+        document: receives the result.
+    """
+
+    def __init__(self, config_name: str, task: Task, document: Document) -> None:
+        self.config_name = config_name
+        self.task = task
+        self.document = document
+        self.start = start_command(config_name)
+        self.full_error = os.environ.get(FULL_ERROR)
+        self.composed = False
+        self.failures: list[Exception] = []
+        self.results: list[object] = []
+
+    def run(self, words: Sequence[str]) -> int:
+        """Compose the configuration, run the task, print the message of an error.
+
+        Args:
+            words: the command line without the command.
+
+        Returns:
+            The exit code.
+        """
+        code = 0
+        os.environ[FULL_ERROR] = "1"  # else Hydra prints and exits by itself
+        try:
+            self._run_hydra(words)
+            if self.failures:
+                raise self.failures[0]
+            self.document.result = self.results[0] if self.results else None
+            code = max((getattr(result, "exit_code", 0) for result in self.results), default=0)
+        except KeyboardInterrupt:
+            code = 130
+            self.document.error = "interrupted"
+        except Exception as error:
+            code = exit_code(error)
+            message = explain(error, self.config_name, self.composed)
+            self.document.fail(error, message)
+            if message is None or self.full_error == "1":
+                raise
+            print(f"error: {message}", file=sys.stderr)
+        finally:
+            _restore(FULL_ERROR, self.full_error)
+            code = self._end_sweep(code)
+            if code > 128:  # stopped by a signal, whatever an engine makes of it
+                sys.exit(code)
+        return code
+
+    def _run_hydra(self, words: Sequence[str]) -> None:
+        # What hydra.main does, but for its --experimental-rerun, which unpickles a file.
+        version.setbase("1.3")
+        parser = get_args_parser()
+        _run_hydra(
+            args=parser.parse_args(list(words)),
+            args_parser=parser,
+            task_function=self._run_task,
+            config_path=str(CONF),
+            config_name=self.config_name,
+        )
+
+    def _run_task(self, cfg: DictConfig) -> object:
+        """Run one job of the command; Hydra calls it with each configuration it has composed."""
+        self.composed = True
+        _restore(FULL_ERROR, self.full_error)  # for child processes
+        several = HydraConfig.get().mode == RunMode.MULTIRUN
+        launched = several and "launcher" in cfg
+        if several and not launched:
+            self.document.jobs = self.results
+        try:
+            _check_complete(cfg)
+            if launched:
+                from segmentation.sweep.jobs.job import run_job
+
+                return run_job(cfg, self.start)
+            result = self.task(cfg)
+            self.results.append(result)
+            return result
+        except Exception as error:
+            if several:
+                self.results.append(failed_job(error, self.config_name))
+                raise
+            self.failures.append(error)  # Hydra would print all overrides above the message
+            return None
+        finally:
+            os.environ[FULL_ERROR] = "1"
+
+    def _end_sweep(self, code: int) -> int:
+        if "segmentation.sweep.callback" not in sys.modules:
+            return code
+        from segmentation.sweep.callback import end_sweep
+
+        code, jobs = end_sweep(code)
+        if jobs is not None:
+            self.document.result = jobs
+        return code
+
+
+def _check_complete(cfg: DictConfig) -> None:
+    if missing := sorted(OmegaConf.missing_keys(cfg)):
+        needed = " ".join(f"{key}=<value>" for key in missing)
+        raise ConfigError(f"{', '.join(missing)} is not set. Type {needed}.")
 
 
 def _restore(key: str, value: str | None) -> None:

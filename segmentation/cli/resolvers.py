@@ -1,23 +1,45 @@
 """The interpolations that conf/ uses: run directories, a job's share of the machine."""
 
+import os
+import secrets
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
+from segmentation.cli.messages import help_text
 from segmentation.config import settings
 from segmentation.errors import ConfigError
 from segmentation.runs.directory import CONFIG, begun, finished, read_settings, working
-from segmentation.system.ranks import shared_name, started_from_outside
+from segmentation.sweep.jobs.names import job_name
+from segmentation.system.ranks import rank, shared_name, started_from_outside
+
+_chosen: dict[str, str] = {}
+
+
+def register() -> None:
+    """Make the resolvers known to OmegaConf."""
+    resolvers: dict[str, Callable[..., Any]] = {
+        "run_directory": run_directory,
+        "job_name": job_name,
+        "allotted": _allotted,
+        "help_text": help_text,
+        # Several ranks share a run directory, whose files rank zero writes.
+        "log_file": lambda path: path if rank() == 0 else os.devnull,
+    }
+    for name, resolver in resolvers.items():
+        OmegaConf.register_new_resolver(name, resolver, replace=True)
+    # Runs that start in the same second still get directories of their own.
+    OmegaConf.register_new_resolver(
+        "unique", lambda: secrets.token_hex(2), use_cache=True, replace=True
+    )
 
 
 def _allotted(key: str, _root_: DictConfig) -> object:
     from segmentation.sweep.jobs.launchers import allotted  # only sweeps need it
 
     return allotted(key, _root_)
-
-
-_chosen: dict[str, str] = {}
 
 
 def run_directory(folder: str, time: str, what: str, token: str, _root_: DictConfig) -> str:

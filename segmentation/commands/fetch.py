@@ -1,4 +1,4 @@
-"""The command line: ``python fetch.py {camvid,cityscapes} [--to FOLDER]``."""
+"""Download a public data set, or say how to get it, and verify it."""
 
 import argparse
 import dataclasses
@@ -9,12 +9,13 @@ from pathlib import Path
 
 from segmentation.cli.json_output import FLAG, Document, json_output
 from segmentation.cli.terminal import plain_where_needed
+from segmentation.console import argument, show_next, typed
 from segmentation.errors import ConfigError, SegmentationError
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+def main(arguments: Sequence[str]) -> int:
     """Run the command and return its exit code."""
-    words = list(sys.argv[1:] if arguments is None else arguments)
+    words = list(arguments)
     plain_where_needed()
     with json_output(words) as document:
         return _run(words, document)
@@ -41,8 +42,8 @@ def _run(words: Sequence[str], document: Document) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python fetch.py",
-        description="Bring a public data set and check that all of it is there.",
+        prog=typed("fetch"),
+        description="Download a public data set and verify every file.",
     )
     data = parser.add_subparsers(dest="data", required=True, metavar="{camvid,cityscapes}")
     camvid = data.add_parser("camvid", help="download CamVid and check every file")
@@ -85,10 +86,4 @@ def _cityscapes(root: Path) -> None:
 
 
 def _next(where: str, data: str, root: Path) -> None:
-    from segmentation.console import argument, show_next
-
-    show_next(where, f"python train.py data={data} {argument('data.root', root)}")
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+    show_next(where, f"{typed('train')} data={data} {argument('data.root', root)}")

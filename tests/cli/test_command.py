@@ -47,7 +47,9 @@ def test_help_tells_the_commands_own_options_alone(script):
     with hydra.initialize_config_dir(str(CONF), version_base="1.3"):
         assert told == {str(key) for key in hydra.compose(script)} - {"data", "trainer"}
     assert "encoder=" not in result.stdout
-    assert ("And data=, trainer= with their options" in result.stdout) == (script == "evaluate")
+    assert ("Also data=, trainer= with the same options as train" in result.stdout) == (
+        script == "evaluate"
+    )
 
 
 @pytest.fixture(scope="module", autouse=True)

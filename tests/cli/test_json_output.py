@@ -136,7 +136,7 @@ def test_fetching_answers_in_text_too(asks, capsys):
 
 
 def test_the_name_of_a_command_is_no_question(tmp_path):
-    code = f"import sys; sys.path.insert(0, {str(ROOT)!r}); import evaluate; evaluate.main()"
+    code = f"import sys; sys.path.insert(0, {str(ROOT)!r}); import evaluate; evaluate.evaluate()"
     done = subprocess.run(
         [sys.executable, "-c", code, "--json"], cwd=tmp_path, capture_output=True, text=True
     )  # argv[0] is "-c"

@@ -81,7 +81,7 @@ def test_a_class_table_that_was_proposed_is_checked_with(root, tmp_path):
 
 def test_it_is_a_module_that_answers_questions():
     done = subprocess.run(
-        [sys.executable, "-m", "segmentation.data.check", "--cfg", "job", "data=camvid"],
+        [sys.executable, "-m", "segmentation", "check", "--cfg", "job", "data=camvid"],
         cwd=ROOT, capture_output=True, text=True, timeout=60,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr

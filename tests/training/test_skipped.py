@@ -54,8 +54,6 @@ QUICK = (
 @pytest.fixture
 def breaks_later(tmp_path, monkeypatch):
     """Break files after the first look has been taken, as a disk would."""
-    from segmentation.commands.train import train
-
     root = fake_camvid(tmp_path / "data")
     real = usable
 
@@ -65,7 +63,7 @@ def breaks_later(tmp_path, monkeypatch):
             (root / name).write_bytes(b"")
         return found
 
-    monkeypatch.setattr(train, "usable", then_break)
+    monkeypatch.setattr("segmentation.build.training.usable", then_break)
     return root
 
 

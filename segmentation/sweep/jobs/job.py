@@ -2,7 +2,6 @@
 
 import os
 import signal
-import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -48,12 +47,12 @@ class Job:
     """What a job is started with.
 
     Attributes:
-        script: what the child runs.
+        start: the words that start the command again.
         cwd: where the sweep was started; paths in overrides count from there.
         hydra: what Hydra itself needs to find the same options.
     """
 
-    script: Path
+    start: list[str]
     cwd: Path
     sweep: Path
     directory: Path
@@ -64,10 +63,10 @@ class Job:
         """Return what to type for a new run, or to go on with the one that is there."""
         key = "resume" if begun(self.directory) else "hydra.run.dir"
         where = f"{key}={quoted(self.directory)}"
-        return [sys.executable, str(self.script), *self.hydra, *self.overrides, where]
+        return [*self.start, *self.hydra, *self.overrides, where]
 
 
-def run_job(cfg: DictConfig, script: Path) -> float | None:
+def run_job(cfg: DictConfig, start: list[str]) -> float | None:
     """Run the job that Hydra has composed, unless it is finished; return its score.
 
     None stands for a job without a score: it failed, was interrupted, runs elsewhere, or was not
@@ -76,7 +75,7 @@ def run_job(cfg: DictConfig, script: Path) -> float | None:
 
     Args:
         cfg: the job's configuration.
-        script: `train.py`.
+        start: the words that start the command again.
     """
     _be_a_worker()
     hydra = HydraConfig.get()
@@ -87,7 +86,7 @@ def run_job(cfg: DictConfig, script: Path) -> float | None:
     for source in hydra.runtime.config_sources:
         if source.provider == "command-line":
             where += ["--config-dir", source.path]
-    job = Job(script, cwd, sweep, sweep / hydra.sweep.subdir, overrides, where)
+    job = Job(start, cwd, sweep, sweep / hydra.sweep.subdir, overrides, where)
     if stop_asked(sweep):
         return None
     with _alone(job.directory) as alone:

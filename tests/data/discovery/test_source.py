@@ -68,7 +68,7 @@ def test_a_read_only_folder_gets_its_table_elsewhere(tmp_path, monkeypatch):
             raise PermissionError
         real(path, table)
 
-    monkeypatch.setattr("segmentation.data.discovery.labels.write_table", refuse)
+    monkeypatch.setattr("segmentation.data.discovery.source.write_table", refuse)
     assert (
         "written to " + str(tmp_path / "classes.yaml")
         in source_of(root, None, fallback=tmp_path).table

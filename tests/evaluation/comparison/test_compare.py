@@ -135,7 +135,7 @@ def test_many_pairs_and_classes_get_the_resamples_that_they_need():
 
 
 def test_too_few_resamples_for_many_comparisons_are_said(monkeypatch):
-    monkeypatch.setattr(compare, "MOST_VALUES", 200 * 10 * 6)
+    monkeypatch.setattr("segmentation.evaluation.comparison.compare.MOST_VALUES", 200 * 10 * 6)
     found = compare(models(20, **{f"m{n}": 0.0 for n in range(5)}), resamples=200)
     said = [note for note in found.notes if "200 resamples are too few" in note]
     assert ["10 comparisons:" in said[0], "50 comparisons by class:" in said[1]] == [True, True]

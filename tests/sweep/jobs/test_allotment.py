@@ -19,7 +19,7 @@ JOBLIB = {"name": "joblib", "jobs": "auto", "gpus_per_job": "auto", "cpus_per_jo
 def gpus(monkeypatch, tmp_path):
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,1")
-    monkeypatch.setattr("segmentation.system.hardware.available_cores", lambda: 16)
+    monkeypatch.setattr("segmentation.sweep.jobs.allotment.available_cores", lambda: 16)
 
 
 @pytest.mark.parametrize(
@@ -41,7 +41,7 @@ def test_auto_follows_what_is_there(gpus, launcher, expected):
 def test_without_gpus_a_job_has_a_few_cores(monkeypatch):
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
     for cores, expected in ((16, Allotment(4, 0, 4, 0)), (1, Allotment(2, 0, 1, 0))):
-        monkeypatch.setattr("segmentation.system.hardware.available_cores", lambda n=cores: n)
+        monkeypatch.setattr("segmentation.sweep.jobs.allotment.available_cores", lambda n=cores: n)
         assert allotment(JOBLIB) == expected
 
 

@@ -320,7 +320,7 @@ def test_a_job_finds_a_storage_with_a_password_by_its_environment(tmp_path, monk
     monkeypatch.setattr("segmentation.sweep.search.trials.connect", lambda url, real=connect: real(
         url.partition("?")[0]
     ))  # fmt: skip
-    monkeypatch.setattr("segmentation.sweep.search.trials.connect", lambda url, real=connect: real(
+    monkeypatch.setattr("segmentation.sweep.search.study.connect", lambda url, real=connect: real(
         url.partition("?")[0]
     ))  # fmt: skip
     search = open_search(tmp_path, storage=storage, pruner=MEDIAN)

@@ -1,0 +1,109 @@
+"""The commands that people type: `cityseg train`, or `python train.py` in a clone.
+
+Heavy imports wait until the configuration is complete.
+"""
+
+import sys
+
+from omegaconf import DictConfig
+
+from segmentation import __version__
+from segmentation.cli.command import command
+from segmentation.errors import did_you_mean
+
+
+@command("train")
+def train(cfg: DictConfig) -> object:
+    """Train a model and score it."""
+    from hydra.core.hydra_config import HydraConfig
+
+    from segmentation.commands.train.train import train
+    from segmentation.runs.directory import recorded
+
+    train(cfg)
+    return recorded(HydraConfig.get().runtime.output_dir)
+
+
+@command("evaluate")
+def evaluate(cfg: DictConfig) -> object:
+    """Score a trained model on a split."""
+    from segmentation.commands.evaluate.evaluate import evaluate
+
+    return evaluate(cfg)
+
+
+@command("predict")
+def predict(cfg: DictConfig) -> object:
+    """Predict the labels of images."""
+    from segmentation.commands.predict import predict
+
+    return predict(cfg)
+
+
+@command("compare")
+def compare(cfg: DictConfig) -> object:
+    """Compare runs, image by image."""
+    from segmentation.commands.compare.compare import compare_runs
+
+    return compare_runs(cfg)
+
+
+@command("publish")
+def publish(cfg: DictConfig) -> object:
+    """Write a model directory with its card, to give away."""
+    from segmentation.commands.publish.publish import publish
+
+    return publish(cfg)
+
+
+@command("check")
+def check(cfg: DictConfig) -> object:
+    """Check a data set before training on it."""
+    from segmentation.commands.check import check
+
+    return check(cfg)
+
+
+@command("preview")
+def preview(cfg: DictConfig) -> object:
+    """Draw what an augmentation does to images."""
+    from segmentation.commands.preview import preview
+
+    return {"output": preview(cfg)}
+
+
+def fetch(subcommand: bool = False) -> None:
+    """Download a public data set and verify it."""
+    from segmentation.commands.fetch import main
+
+    sys.exit(main(sys.argv[2:] if subcommand else sys.argv[1:]))
+
+
+COMMANDS = {
+    "train": train, "evaluate": evaluate, "compare": compare, "predict": predict,
+    "publish": publish, "check": check, "preview": preview, "fetch": fetch,
+}  # fmt: skip
+
+
+def main() -> None:
+    """Run `cityseg <command> [arguments]`."""
+    name = sys.argv[1] if len(sys.argv) > 1 else "--help"
+    if name in COMMANDS:
+        COMMANDS[name](subcommand=True)
+    elif name == "--version":
+        print(f"cityseg {__version__}")
+    elif name in ("-h", "--help"):
+        print(_usage())
+    else:
+        hint = did_you_mean(name, COMMANDS)
+        sys.exit(f"error: there is no command {name!r}.{hint}\n{_usage()}")
+
+
+def _usage() -> str:
+    commands = [f"  {name:10}{function.__doc__}" for name, function in COMMANDS.items()]
+    usage = ["usage: cityseg <command> [arguments]", "       cityseg --version", ""]
+    return "\n".join([*usage, *commands, "", "`cityseg <command> --help` lists its options."])
+
+
+if __name__ == "__main__":
+    main()
