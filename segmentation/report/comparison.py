@@ -50,7 +50,7 @@ def write_comparison_report(path: Path, compared: Compared) -> None:
         compared: what it shows.
     """
     comparison, ordered = compared.comparison, compared.contenders
-    first = ordered[0].scorings[0]
+    first = ordered[0].evaluations[0]
     runs = {one.name: one.runs[0] for one in ordered}
     curves = {
         one.name: [found for run in one.runs if run is not None and (found := read_curves(run))]
@@ -114,21 +114,21 @@ def _disagreeing(contenders: Sequence[Contender]) -> list[Shown]:
     if len(contenders) < 2:
         return []
     first = contenders[0]
-    names = first.scorings[0].names
+    names = first.evaluations[0].names
     scores = np.array(
         [
-            np.mean([image_scores(run.ordered_like(names))[0] for run in one.scorings], axis=0)
+            np.mean([image_scores(run.ordered_like(names))[0] for run in one.evaluations], axis=0)
             for one in contenders
         ]
     )
     spread = scores.max(axis=0) - scores.min(axis=0)  # NaN where there is no truth
     # A large split has views of a part of its images, the same part in every scoring.
-    seen = next(filter(None, (view_names(run.source) for run in first.scorings)), set())
+    seen = next(filter(None, (view_names(run.source) for run in first.evaluations)), set())
     order = [names[index] for index in np.argsort(-spread, kind="stable") if spread[index] >= 0]
     chosen = [name for name in order if not seen or name in seen][:DISAGREEING]
     views = {}
     for one in contenders[:TOGETHER]:
-        found = (read_views(run.source, chosen) for run in one.scorings)
+        found = (read_views(run.source, chosen) for run in one.evaluations)
         if some := next(filter(None, found), None):
             views[one.name] = some
     result = []

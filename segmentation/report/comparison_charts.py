@@ -23,7 +23,7 @@ from segmentation.report.table import Grid, Row, interval, number, points
 def miou_chart(comparison: Comparison, contenders: Sequence[Contender]) -> Chart:
     """Draw the mIoU of each contender with its interval, and of each of its seeds."""
     names = [entry.name for entry in comparison.entries]
-    seeds = {one.name: [run.metrics["miou"] for run in one.scorings] for one in contenders}
+    seeds = {one.name: [run.metrics["miou"] for run in one.evaluations] for one in contenders}
     values = [entry.miou.value for entry in comparison.entries]
     intervals = [entry.miou.interval.plain() for entry in comparison.entries]
     drawn = figure(

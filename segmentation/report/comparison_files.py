@@ -88,8 +88,8 @@ def _values(compared: Compared) -> dict[str, Any]:
         lines.append(
             row
             | {
-                "runs": [str(scored.source) for scored in one.scorings],
-                "miou_of_runs": [scored.metrics["miou"] for scored in one.scorings],
+                "runs": [str(scored.source) for scored in one.evaluations],
+                "miou_of_runs": [scored.metrics["miou"] for scored in one.evaluations],
                 "size": one.cost.size,
                 "device": one.cost.device,
                 "classes": {name: asdict(value) for name, value in entry.classes.items()},
@@ -99,7 +99,7 @@ def _values(compared: Compared) -> dict[str, Any]:
     return plain(
         {
             "split": compared.split,
-            "images": len(compared.contenders[0].scorings[0]),
+            "images": len(compared.contenders[0].evaluations[0]),
             "best": comparison.entries[0].name,
             "not_distinguishable_from_best": rivals,
             "contenders": lines,

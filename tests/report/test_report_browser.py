@@ -14,7 +14,7 @@ from browser import (
     open_page,
     wait_until,
 )
-from made_scorings import CLASSES, HOSTILE, big_views, make_comparison, make_run, make_scoring
+from made_evaluations import CLASSES, HOSTILE, big_views, make_comparison, make_evaluation, make_run
 
 from segmentation.classes import ClassTable
 from segmentation.evaluation.comparison.tables import Compared
@@ -417,7 +417,7 @@ def test_without_scripts_all_is_there(browser, which, request):  # noqa: F811
 @pytest.mark.slow
 def test_a_page_of_233_images_is_less_than_three_seconds_of_work(browser, tmp_path):  # noqa: F811
     names = [f"0001TP_{index:06d}" for index in range(233)]
-    run = make_scoring(tmp_path / "run", images=233, names=names)
+    run = make_evaluation(tmp_path / "run", images=233, names=names)
     big_views(run, names)
     begun = time.perf_counter()
     page_file = write_scoring_report(run, None)

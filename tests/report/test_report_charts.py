@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from made_scorings import CLASSES, CSV, HOSTILE, make_comparison, make_scoring
+from made_evaluations import CLASSES, CSV, HOSTILE, make_comparison, make_evaluation
 
 from segmentation.console import duration
 from segmentation.evaluation.slices.scores import COLUMNS
@@ -36,7 +36,7 @@ from segmentation.report.table import Cell, Grid, interval, number, points, time
 
 @pytest.fixture(scope="module")
 def scoring(tmp_path_factory):
-    return read_scoring(make_scoring(tmp_path_factory.mktemp("scoring")))
+    return read_scoring(make_evaluation(tmp_path_factory.mktemp("scoring")))
 
 
 def test_dots_have_the_scores_and_the_ends_of_their_intervals(scoring):
@@ -157,7 +157,7 @@ def test_only_costs_that_are_known_can_be_chosen(tmp_path):
     titles = ["parameters", "FLOPs", "latency", "training time"]
     assert list(chart.figures) == titles
     unknown = type(contenders[0].cost)(parameters=5)
-    part = [type(one)(one.name, one.scorings, one.runs, unknown) for one in contenders]
+    part = [type(one)(one.name, one.evaluations, one.runs, unknown) for one in contenders]
     assert list(cost_chart(comparison, part).figures) == ["parameters"]
 
 

@@ -15,7 +15,7 @@ import yaml
 from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from made_scorings import CLASSES, HOSTILE, WARNING, make_comparison, make_run, make_scoring
+from made_evaluations import CLASSES, HOSTILE, WARNING, make_comparison, make_evaluation, make_run
 
 from segmentation.config import CONF, settings
 from segmentation.errors import DataError
@@ -66,7 +66,7 @@ def test_it_shows_the_scores_with_their_intervals_and_warnings(run):
 
 
 def test_what_is_not_there_is_said(tmp_path):
-    directory = make_scoring(tmp_path / "old")
+    directory = make_evaluation(tmp_path / "old")
     write_scoring_report(directory, None)
     (directory / "views.zip").unlink()
     metrics = json.loads((directory / "metrics.json").read_text())
@@ -100,14 +100,14 @@ def test_a_model_without_segmentation_has_a_page(tmp_path):
 
 
 def test_a_damaged_scoring_is_the_users_to_mend(tmp_path):
-    directory = make_scoring(tmp_path)
+    directory = make_evaluation(tmp_path)
     (directory / "per_image.npz").write_bytes(b"no")
     with pytest.raises(DataError, match=r"per_image\.npz is damaged"):
         write_scoring_report(directory, None)
 
 
 def test_slices_are_shown(tmp_path):
-    directory = make_scoring(tmp_path)
+    directory = make_evaluation(tmp_path)
     (directory / "slices.csv").write_text(
         "slice,value,images,miou,low,high,difference,difference_low,difference_high,p_holm\n"
         "brightness,dark,3,0.25,0.2,0.3,-0.125,-0.2,-0.05,0.01\n"
@@ -133,7 +133,7 @@ def test_slices_are_shown(tmp_path):
     ids=["empty", "no text", "no columns", "no number", "short", "long", "open"],
 )
 def test_damaged_slices_leave_the_rest_of_the_page(tmp_path, content, why):
-    directory = make_scoring(tmp_path)
+    directory = make_evaluation(tmp_path)
     (directory / "slices.csv").write_bytes(content)
     text = text_of(write_scoring_report(directory, None))
     assert re.search(rf"they are not shown: [^.]*slices\.csv is damaged: [^.]*{why}", text)
@@ -142,7 +142,7 @@ def test_damaged_slices_leave_the_rest_of_the_page(tmp_path, content, why):
 
 def test_how_it_was_scored_is_said_and_null_says_nothing(tmp_path):
     def facts(**more):
-        directory = make_scoring(tmp_path, images=1)
+        directory = make_evaluation(tmp_path, images=1)
         metrics = json.loads((directory / "metrics.json").read_text())
         (directory / "metrics.json").write_text(json.dumps(metrics | more))
         html = unescape(write_scoring_report(directory, None).read_text())
@@ -175,7 +175,7 @@ def test_what_to_type_next_is_read_by_a_shell_and_can_be_had(tmp_path):
     assert OverridesParser.create().parse_override(scored[2]).value() == str(run)
     assert scored[3] == "split=val"
     other = run / "evaluation" / "val"
-    make_scoring(other, images=2)
+    make_evaluation(other, images=2)
     html = write_scoring_report(other, run).read_text()
     assert "split=test" in html
     assert "split=val" not in html
@@ -188,7 +188,9 @@ def test_a_warning_of_all_names_nobody(compared):
         replace(
             one,
             name=name,
-            scorings=[replace(one.scorings[0], metrics={"warnings": texts}) for texts in runs],
+            evaluations=[
+                replace(one.evaluations[0], metrics={"warnings": texts}) for texts in runs
+            ],
         )
         for one, (name, runs) in zip(contenders, said.items(), strict=True)
     ]
@@ -216,7 +218,7 @@ def test_worst_and_best_images_follow_from_the_matrices(run):
 
 
 def test_a_large_split_shows_its_worst_images(tmp_path):
-    directory = make_scoring(tmp_path, images=9)
+    directory = make_evaluation(tmp_path, images=9)
     with mock.patch.object(pictures, "MOST_THUMBNAILS", 4), mock.patch.object(scoring, "WHOLE", 2):
         page = write_scoring_report(directory, None)
     html = page.read_text()
@@ -226,7 +228,7 @@ def test_a_large_split_shows_its_worst_images(tmp_path):
 
 
 def test_worst_and_best_are_of_the_images_that_have_views(tmp_path):
-    directory = make_scoring(tmp_path, images=9)
+    directory = make_evaluation(tmp_path, images=9)
     kept = read_scored(directory).names[::2]
     write_views(directory, read_views(directory, kept).items())
     html = write_scoring_report(directory, None).read_text()
@@ -326,11 +328,11 @@ def test_the_images_that_differ_most_come_first(compared):
     html = write(compared).read_text()
     by_name = {one.name: one for one in contenders}
     scores = [
-        sum(image_scores(run)[0] for run in by_name[entry.name].scorings) / entry.seeds
+        sum(image_scores(run)[0] for run in by_name[entry.name].evaluations) / entry.seeds
         for entry in comparison.entries
     ]
     spread = [max(column) - min(column) for column in zip(*scores, strict=True)]
-    names = contenders[0].scorings[0].names
+    names = contenders[0].evaluations[0].names
     order = sorted(names, key=lambda name: -spread[names.index(name)])
     assert re.findall(r'id="disagreeing-\d+">\s*<div class="view-name"><b>(\w+)</b>', html) == order
     assert html.count('data-layer="Truth"') == len(names)

@@ -52,7 +52,7 @@ def compare_runs(cfg: DictConfig) -> dict[str, Any]:
         Contender(
             entry.name,
             tuple(run.images for run in together[entry.name]),
-            tuple(run.scoring.run for run in together[entry.name]),
+            tuple(run.evaluation.run for run in together[entry.name]),
             known[entry.name],
         )
         for entry in comparison.entries

@@ -11,7 +11,7 @@ from yaml import YAMLError
 
 from segmentation.errors import DataError
 from segmentation.evaluation.comparison import naming
-from segmentation.evaluation.comparison.find_scorings import Scoring
+from segmentation.evaluation.comparison.find_evaluations import Evaluation
 from segmentation.inference.options import InferenceOptions
 from segmentation.runs.directory import read_metrics, read_settings
 from segmentation.runs.scored_images import ScoredImages, read_scored
@@ -25,7 +25,7 @@ class Taking:
     """A run that takes part.
 
     Attributes:
-        scoring: where its scores are.
+        evaluation: where its scores are.
         images: its scores.
         settings: what its result depends on, flat; None where they are not known.
         typed: the overrides it was started with.
@@ -33,7 +33,7 @@ class Taking:
         trained: what the metrics.json of its training says; empty where there is none.
     """
 
-    scoring: Scoring
+    evaluation: Evaluation
     images: ScoredImages
     settings: Mapping[str, Any] | None
     typed: Sequence[str]
@@ -42,32 +42,32 @@ class Taking:
 
     @property
     def metrics(self) -> dict[str, Any]:
-        """What its scoring says."""
+        """The `metrics.json` of its evaluation."""
         return self.images.metrics
 
 
-def take(scoring: Scoring, name: str | None) -> Taking:
-    """Read a scoring and what its run says.
+def take(evaluation: Evaluation, name: str | None) -> Taking:
+    """Read an evaluation and the settings of its run.
 
     Args:
-        scoring: what is compared.
+        evaluation: to compare.
         name: that the user gave it, if so.
 
     Raises:
         DataError: a file is missing or damaged.
     """
-    images = read_scored(scoring.directory)
-    if scoring.run is None:
-        return Taking(scoring, images, None, [], name, {})
-    config, environment, trained = _kept(scoring.run)
+    images = read_scored(evaluation.directory)
+    if evaluation.run is None:
+        return Taking(evaluation, images, None, [], name, {})
+    config, environment, trained = _kept(evaluation.run)
     settings = naming.counted(config) | _used(images.metrics, config, environment)
-    if scoring.checkpoint != "best":
-        settings[naming.CHECKPOINT] = scoring.checkpoint
+    if evaluation.checkpoint != "best":
+        settings[naming.CHECKPOINT] = evaluation.checkpoint
     data = environment.get("data")
     # Each fold learns from images of its own; which fold it is the settings say.
     if isinstance(data, dict) and "train" in data and settings.get("data.fold") is None:
         settings[naming.TRAINED_ON] = data["train"]
-    return Taking(scoring, images, settings, environment.get("overrides", []), name, trained)
+    return Taking(evaluation, images, settings, environment.get("overrides", []), name, trained)
 
 
 def _kept(run: Path) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:

@@ -79,9 +79,9 @@ def costs(
 
 
 def _measurable(run: Taking, split: str, size: Size | None) -> Measurable:
-    home, name = run.scoring.run, str(run.metrics.get("model"))
-    where = home / "model" if home and (home / "model").is_dir() else home or run.scoring.model
-    if home is None and name in shipped():  # its scorings do not lie beside it
+    home, name = run.evaluation.run, str(run.metrics.get("model"))
+    where = home / "model" if home and (home / "model").is_dir() else home or run.evaluation.model
+    if home is None and name in shipped():  # its evaluations do not lie beside it
         where = located(name)
     loaded = load_model(where)
     size = size or _pair(run.metrics.get("size", loaded.size)) or _scored_size(run, split)
@@ -98,7 +98,7 @@ def _pair(size: Any) -> Size | None:
 
 def _scored_size(run: Taking, split: str) -> Size | None:
     """Return the height and width of the first scored image, None where it is not there."""
-    data: dict[str, Any] = read_settings(run.scoring.run)["data"] if run.scoring.run else {}
+    data: dict[str, Any] = read_settings(run.evaluation.run)["data"] if run.evaluation.run else {}
     root = run.metrics.get("data") or data.get("root")
     if root is None:
         return None
@@ -179,7 +179,7 @@ def _notes(contenders: Mapping[str, Sequence[Taking]], measured: bool) -> list[s
             f"Speed and FLOPs are of one pass; {', '.join(several)} made several for each image "
             "when scored."
         )
-    machines = {_machine(run) for runs in contenders.values() for run in runs if run.scoring.run}
+    machines = {_machine(run) for runs in contenders.values() for run in runs if run.evaluation.run}
     if len(machines) > 1:
         notes.append(
             f"The runs were trained on different machines ({'; '.join(sorted(machines))}): their "
@@ -205,8 +205,8 @@ def _several_views(run: Taking) -> bool:
 
 def _machine(run: Taking) -> str:
     """Return what a run was trained on, in words."""
-    assert run.scoring.run is not None
-    environment = read_environment(run.scoring.run) or {}
+    assert run.evaluation.run is not None
+    environment = read_environment(run.evaluation.run) or {}
     hardware = environment.get("hardware") or {}
     processor = ", ".join(hardware.get("gpus") or []) or hardware.get("cpu")
     return " · ".join(filter(None, (environment.get("device"), processor))) or "not known"

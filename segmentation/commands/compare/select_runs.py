@@ -12,8 +12,8 @@ from segmentation.commands.compare.compared_run import Taking, take
 from segmentation.console import argument
 from segmentation.errors import ConfigError, DataError, listed
 from segmentation.evaluation.comparison import naming
-from segmentation.evaluation.comparison.choose_scorings import choose, common_split
-from segmentation.evaluation.comparison.find_scorings import scorings
+from segmentation.evaluation.comparison.choose_evaluations import choose_evaluations, common_split
+from segmentation.evaluation.comparison.find_evaluations import find_evaluations
 from segmentation.evaluation.comparison.naming import differing, repeats
 from segmentation.runs.directory import MATRICES, begun, finished
 from segmentation.sweep.jobs.state import read_job
@@ -101,18 +101,19 @@ def take_part(
     for path in named:
         if path in found:
             raise ConfigError(f"{path} is named twice. Name each run once.")
-        found[path] = scorings(path)
+        found[path] = find_evaluations(path)
     common = common_split(found, split)
-    chosen, notes = choose({path: one.splits[common] for path, one in found.items()})
+    chosen, notes = choose_evaluations({path: one.splits[common] for path, one in found.items()})
     taking = [take(one, str(names[place]) if names else None) for place, one in enumerate(chosen)]
     where: dict[Path, Path] = {}
     for run in taking:
-        directory = run.scoring.directory.resolve()
+        directory = run.evaluation.directory.resolve()
         if directory in where:
             raise ConfigError(
-                f"{where[directory]} and {run.scoring.named} are the same run. Name each run once."
+                f"{where[directory]} and {run.evaluation.named} are the same run. "
+                "Name each run once."
             )
-        where[directory] = run.scoring.named
+        where[directory] = run.evaluation.named
     _check_folds(taking)
     return common, taking, [*(note for one in found.values() for note in one.notes), *notes]
 
@@ -166,13 +167,13 @@ def _check_copies(group: Sequence[Taking]) -> None:
             and (other.images.confusion == run.images.confusion).all()
         ):
             raise DataError(
-                f"{other.scoring.named} and {run.scoring.named} have the same settings, the same "
-                "seed and the same predictions: they are one run. Leave one out."
+                f"{other.evaluation.named} and {run.evaluation.named} have the same settings, the "
+                "same seed and the same predictions: they are one run. Omit one."
             )
 
 
 def _folder(run: Taking) -> str:
-    home = run.scoring.run or run.scoring.model
+    home = run.evaluation.run or run.evaluation.model
     return home.resolve().name
 
 
@@ -214,8 +215,8 @@ def on_runs(together: Mapping[str, Sequence[Taking]], split: str) -> list[str]:
 
 def _start(run: Taking) -> str:
     """Return what the encoder's weights were at first, as far as it matters."""
-    home = run.scoring.run
-    model = run.scoring.model if home is None else home / "model"
+    home = run.evaluation.run
+    model = run.evaluation.model if home is None else home / "model"
     try:
         encoder = (read_json(model / "config.json") or {}).get("encoder")
     except ValueError:  # it is said with the cost

@@ -132,12 +132,12 @@ class Contender:
 
     Attributes:
         name: what tells it from the others, such as ``resnet34``.
-        scorings: one for each seed.
+        evaluations: one for each seed.
         runs: the run directory of each scoring, None where there is none (a model directory).
         cost: of one of its models; all have the same.
     """
 
     name: str
-    scorings: tuple[ScoredImages, ...]
+    evaluations: tuple[ScoredImages, ...]
     runs: tuple[Path | None, ...]
     cost: Cost

@@ -197,7 +197,7 @@ class Compared:
         """Each warning of the runs once, with the contenders that have it; none if all have it."""
         whose: dict[str, dict[str, None]] = {}
         for one in self.contenders:
-            for run in one.scorings:
+            for run in one.evaluations:
                 for text in run.metrics.get("warnings") or []:
                     whose.setdefault(text, {})[one.name] = None
         every = len(self.contenders)

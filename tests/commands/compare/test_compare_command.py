@@ -211,7 +211,7 @@ def test_a_run_is_named_once(pair, tmp_path):
 
 def test_runs_that_are_not_finished_or_not_scored_alike_are_refused(pair, tmp_path):
     begun = write_begun(tmp_path / "begun", settings())
-    assert f"python train.py resume={begun}; or leave it out" in refused(typed([*pair, begun]))
+    assert f"python train.py resume={begun}; or omit it" in refused(typed([*pair, begun]))
     other = write_run(tmp_path / "other", encoder("vgg11"), split="test")
     said = refused(typed([*pair, other]))
     assert f"python evaluate.py run={other} split=val" in said
@@ -446,7 +446,7 @@ def test_a_scoring_again_after_the_data_changed_is_found(tmp_path):
     folders = [str(one / "evaluation" / "test-2") for one in runs]
     assert {one["runs"][0] for one in values["contenders"]} == set(folders)
     for folder in folders:
-        said = f"Of several scorings {folder} is compared: on the same images as the others."
+        said = f"Of several evaluations {folder} is compared: on the same images as the others."
         assert said in values["notes"]
 
 

@@ -32,7 +32,7 @@ CSV = """epoch,lr-AdamW/decoder,lr-AdamW/encoder,step,train/loss_epoch,train/los
 """
 
 
-def make_scoring(
+def make_evaluation(
     directory: Path,
     images: int = 6,
     classes: ClassTable = CLASSES,
@@ -122,7 +122,9 @@ def make_scoring(
 
 def make_run(directory: Path, **options: object) -> Path:
     """Write a run directory with its scoring, its curves, its configuration and environment."""
-    make_scoring(directory, epoch=2, parameters=1234567, latency_ms=12.5, seconds=60.0, **options)  # type: ignore[arg-type]
+    make_evaluation(
+        directory, epoch=2, parameters=1234567, latency_ms=12.5, seconds=60.0, **options
+    )  # type: ignore[arg-type]
     (directory / "metrics.csv").write_text(CSV)
     write_config(directory, {"seed": 7, "data": {"batch_size": 99}, "logger": {}})
     write_json(
@@ -156,7 +158,7 @@ def make_comparison(
         cost = Cost(1000 * (3 - number), 10**9, 5.0 - number, 100.0, 60.0, (24, 32), "CPU, 1 core")
         name = f"<b>model {number}</b>"
         contenders.append(Contender(name, tuple(map(read_scored, places)), tuple(places), cost))
-    found = compare({one.name: one.scorings for one in contenders}, resamples=1000)
+    found = compare({one.name: one.evaluations for one in contenders}, resamples=1000)
     by_name = {one.name: one for one in contenders}
     return found, [by_name[entry.name] for entry in found.entries]
 

@@ -1,4 +1,4 @@
-"""The split that is compared, and the scoring of each run on it."""
+"""The split that is compared, and the evaluation of each run on it."""
 
 import os
 
@@ -6,12 +6,12 @@ import pytest
 from made_runs import confusion, names, write_run, write_scoring
 
 from segmentation.errors import DataError
-from segmentation.evaluation.comparison.choose_scorings import choose, common_split
-from segmentation.evaluation.comparison.find_scorings import Found, scorings
+from segmentation.evaluation.comparison.choose_evaluations import choose_evaluations, common_split
+from segmentation.evaluation.comparison.find_evaluations import Evaluations, find_evaluations
 
 
 def of(*splits, notes=()):
-    return Found(dict.fromkeys(splits, ()), notes)
+    return Evaluations(dict.fromkeys(splits, ()), notes)
 
 
 def test_test_goes_before_val(tmp_path):
@@ -37,7 +37,7 @@ def test_without_a_common_split_it_is_said_what_to_type(tmp_path):
     assert str(error.value).count("python evaluate.py") == 2
 
 
-def test_a_scoring_that_is_missing_is_said_of_its_run(tmp_path):
+def test_a_missing_evaluation_is_named_with_its_run(tmp_path):
     found = {tmp_path / "a/evaluation/val": of("val"), tmp_path / "b": of("test")}
     with pytest.raises(DataError, match=rf"run={tmp_path}/a split=test"):
         common_split(found, "test")
@@ -70,7 +70,7 @@ def runs(tmp_path):
 
 
 def chosen(*runs):
-    picked, notes = choose({run: scorings(run).splits["test"] for run in runs})
+    picked, notes = choose_evaluations({run: find_evaluations(run).splits["test"] for run in runs})
     return [one.directory for one in picked], notes
 
 
@@ -81,17 +81,19 @@ def test_what_was_scored_on_the_same_images_is_compared(runs):
     other = changed(runs[1], "test", "new")
     directories, notes = chosen(*runs)  # both data are common to both: the last ones are taken
     assert directories == [second, other]
-    assert notes == [f"Of several scorings {second} is compared: on the same images as the others."]
+    assert notes == [
+        f"Of several evaluations {second} is compared: on the same images as the others."
+    ]
 
 
-def test_the_training_is_taken_where_the_later_scoring_fits_nobody(runs):
+def test_the_training_is_taken_where_the_later_evaluation_fits_nobody(runs):
     changed(runs[0], "test", "new")
     directories, notes = chosen(*runs)
     assert directories == runs
     assert str(runs[0]) in notes[0]
 
 
-def test_one_run_has_its_newest_scoring_shown(runs):
+def test_one_run_has_its_newest_evaluation_shown(runs):
     changed(runs[0], "test", "one", age=10)
     newest = changed(runs[0], "test-2", "two")
     directories, notes = chosen(runs[0])
