@@ -72,9 +72,11 @@ def report(
 
 def write_page(scoring: Path, run: Path | None) -> Path:
     """Write `report.html` of a scoring that is complete, and return its path."""
-    from segmentation.report.scoring import write_scoring_report  # plotly takes a second to import
+    from segmentation.report.evaluation_page import (
+        write_evaluation_page,
+    )  # plotly takes a second to import
 
-    return write_scoring_report(scoring, run)
+    return write_evaluation_page(scoring, run)
 
 
 def _intervals(scored: Scored, directory: Path) -> dict[str, Any] | None:

@@ -17,8 +17,8 @@ from segmentation.loggers.wandb_tables import (
 )
 from segmentation.metrics.calibration import calibration
 from segmentation.pictures import Example
+from segmentation.report.evaluation import image_scores
 from segmentation.report.pictures import extremes, worst_first
-from segmentation.report.scores import image_scores
 from segmentation.runs.directory import REPORT, read_metrics
 from segmentation.runs.scored_images import ScoredImages, read_scored
 from segmentation.runs.views import labels_of, read_views

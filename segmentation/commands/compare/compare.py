@@ -63,9 +63,9 @@ def compare_runs(cfg: DictConfig) -> dict[str, Any]:
     compared = Compared(split, comparison, entries, notes)
     result = write_tables(output, compared)
     show_comparison(compared)
-    from segmentation.report.comparison import write_comparison_report  # brings Plotly
+    from segmentation.report.comparison_page import write_comparison_page  # brings Plotly
 
-    write_comparison_report(output / REPORT, compared)
+    write_comparison_page(output / REPORT, compared)
     console.console.print(f"written to {output}", soft_wrap=True, highlight=False, markup=False)
     return result
 

@@ -1,6 +1,6 @@
-"""The IoU of each class of a scoring, and all else that is known of the classes."""
+"""The IoU of each class of an evaluation, and all else that is known of the classes."""
 
-from segmentation.report.chart import (
+from segmentation.report.charts.chart import (
     INK,
     SERIES,
     Chart,
@@ -10,17 +10,17 @@ from segmentation.report.chart import (
     plain,
     whiskers,
 )
-from segmentation.report.scores import Scoring, class_colors
+from segmentation.report.evaluation import Evaluation, class_colors
 from segmentation.report.table import Cell, Grid, interval, number, points
 from segmentation.runs.scored_images import ScoredImages
 
 
-def class_scores(scoring: Scoring, scored: ScoredImages) -> Chart:
+def class_scores(evaluation: Evaluation, scored: ScoredImages) -> Chart:
     """Draw the IoU of each class with its interval."""
-    iou = scoring.metrics["iou"]
+    iou = evaluation.metrics["iou"]
     names = [name for name in scored.classes if iou.get(name) is not None]
     values = [iou[name] for name in names]
-    ends = [scoring.class_ends(name) for name in names]
+    ends = [evaluation.class_ends(name) for name in names]
     drawn = figure(
         60 + 30 * max(len(names), 1),
         yaxis=name_axis(names),
@@ -44,12 +44,12 @@ def class_scores(scoring: Scoring, scored: ScoredImages) -> Chart:
             f"IoU of {len(names)} classes: highest {order[-1][1]} ({order[-1][0]:.1%}), lowest "
             f"{order[0][1]} ({order[0][0]:.1%})."
         )
-    return Chart("classes", said, {"IoU": drawn}, class_grid(scoring, scored))
+    return Chart("classes", said, {"IoU": drawn}, class_grid(evaluation, scored))
 
 
-def class_grid(scoring: Scoring, scored: ScoredImages) -> Grid:
+def class_grid(evaluation: Evaluation, scored: ScoredImages) -> Grid:
     """Return the table of all that is known of each class."""
-    metrics, colors = scoring.metrics, class_colors(scored)
+    metrics, colors = evaluation.metrics, class_colors(scored)
     total = scored.confusion.sum(axis=0)
     share = total.sum(axis=1) / max(total.sum(), 1)
     predicted = total.sum(axis=0)
@@ -70,11 +70,11 @@ def class_grid(scoring: Scoring, scored: ScoredImages) -> Grid:
             [
                 Cell(name, color=colors.get(name)),
                 points(metrics["iou"].get(name)),
-                interval(scoring.class_ends(name)),
+                interval(evaluation.class_ends(name)),
                 points(metrics["accuracy"].get(name)),
                 points(precision),
                 number(100 * share[index], ".2f"),
-                *(points(scoring.of_class(part, name)) for part, _ in more),
+                *(points(evaluation.of_class(part, name)) for part, _ in more),
             ]
         )
     return Grid("scores by class", [*heads, *(head for _, head in more)], rows)

@@ -8,11 +8,11 @@ from typing import Any
 from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
-from segmentation.report.chart import Chart, colors_json
+from segmentation.report.charts.chart import Chart, colors_json
 from segmentation.report.pages import own_script, script, write_page
 
 
-def write_report_page(
+def write_plots_page(
     path: Path, template: str, charts: Sequence[Chart | None], **values: Any
 ) -> None:
     """Write a page with plots.

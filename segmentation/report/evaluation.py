@@ -1,4 +1,4 @@
-"""What a scoring's files say, as the pages need it; what is not there is None."""
+"""What an evaluation's files say, as the pages need it; what is not there is None."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,8 +12,8 @@ from segmentation.runs.scored_images import ScoredImages, read_scored
 
 
 @dataclass(frozen=True, eq=False)
-class Scoring:
-    """A scoring, read.
+class Evaluation:
+    """An evaluation, read.
 
     Attributes:
         metrics: what metrics.json says.
@@ -37,8 +37,8 @@ class Scoring:
         return ((self.metrics.get(part) or {}).get("classes") or {}).get(name)
 
 
-def read_scoring(directory: Path) -> Scoring:
-    """Read a scoring directory.
+def read_evaluation(directory: Path) -> Evaluation:
+    """Read an evaluation directory.
 
     Raises:
         DataError: its files are damaged or do not belong together.
@@ -46,7 +46,7 @@ def read_scoring(directory: Path) -> Scoring:
     there = (directory / MATRICES).is_file()
     scored = read_scored(directory) if there else None
     metrics = (read_metrics(directory) or {}) if scored is None else scored.metrics
-    return Scoring(metrics, scored)
+    return Evaluation(metrics, scored)
 
 
 def image_scores(scored: ScoredImages) -> tuple[np.ndarray, np.ndarray]:
@@ -57,7 +57,7 @@ def image_scores(scored: ScoredImages) -> tuple[np.ndarray, np.ndarray]:
 
 
 def class_colors(scored: ScoredImages) -> dict[str, str]:
-    """Return the colours of the classes as CSS has them; none of an older scoring."""
+    """Return the colours of the classes as CSS has them; none of an older evaluation."""
     if scored.colors is None:
         return {}
     return {

@@ -1,4 +1,4 @@
-"""What the page of a scoring holds, and what it says of what is not there."""
+"""What the page of an evaluation holds, and what it says of what is not there."""
 
 import base64
 import hashlib
@@ -21,10 +21,10 @@ from segmentation.config import CONF, settings
 from segmentation.errors import DataError
 from segmentation.evaluation.comparison.tables import Compared
 from segmentation.evaluation.slices.scores import COLUMNS
-from segmentation.report import pictures, scoring
-from segmentation.report.comparison import write_comparison_report
-from segmentation.report.scores import image_scores
-from segmentation.report.scoring import write_scoring_report
+from segmentation.report import evaluation_page, pictures
+from segmentation.report.comparison_page import write_comparison_page
+from segmentation.report.evaluation import image_scores
+from segmentation.report.evaluation_page import write_evaluation_page
 from segmentation.report.settings import default_settings, said, settings_grid
 from segmentation.runs.results import write_results
 from segmentation.runs.scored_images import read_scored
@@ -46,7 +46,7 @@ def run(tmp_path_factory):
 
 def test_it_shows_the_scores_with_their_intervals_and_warnings(run):
     metrics = json.loads((run / "metrics.json").read_text())
-    page = write_scoring_report(run, run)
+    page = write_evaluation_page(run, run)
     assert page == run / "report.html"
     text = text_of(page)
     low, high = metrics["intervals"]["miou"]
@@ -67,7 +67,7 @@ def test_it_shows_the_scores_with_their_intervals_and_warnings(run):
 
 def test_what_is_not_there_is_said(tmp_path):
     directory = make_evaluation(tmp_path / "old")
-    write_scoring_report(directory, None)
+    write_evaluation_page(directory, None)
     (directory / "views.zip").unlink()
     metrics = json.loads((directory / "metrics.json").read_text())
     scored = read_scored(directory)
@@ -77,7 +77,7 @@ def test_what_is_not_there_is_said(tmp_path):
         directory / "per_image.npz", name=np.array(scored.names), confusion=scored.confusion,
         classes=np.array(scored.classes),
     )  # fmt: skip
-    text = text_of(write_scoring_report(directory, None))
+    text = text_of(write_evaluation_page(directory, None))
     for part in (
         "no interval is known", "no views", "no counts by confidence", "No curves",
         "No configuration", "No environment", "IoU of 4 classes",
@@ -93,7 +93,7 @@ def test_a_model_without_segmentation_has_a_page(tmp_path):
         "values": {"arousal": {"images": 2, "rmse": 0.25, "ccc": None}},
     }
     (tmp_path / "metrics.json").write_text(json.dumps(metrics))
-    text = text_of(write_scoring_report(tmp_path, None))
+    text = text_of(write_evaluation_page(tmp_path, None))
     for part in ("bright", "50.0", "arousal", "0.25", "does not segment", "overlay=true"):
         assert (part in text) == (part != "overlay=true"), part
     assert "mIoU" not in text.split("Classes")[0]
@@ -103,7 +103,7 @@ def test_a_damaged_scoring_is_the_users_to_mend(tmp_path):
     directory = make_evaluation(tmp_path)
     (directory / "per_image.npz").write_bytes(b"no")
     with pytest.raises(DataError, match=r"per_image\.npz is damaged"):
-        write_scoring_report(directory, None)
+        write_evaluation_page(directory, None)
 
 
 def test_slices_are_shown(tmp_path):
@@ -113,7 +113,7 @@ def test_slices_are_shown(tmp_path):
         "brightness,dark,3,0.25,0.2,0.3,-0.125,-0.2,-0.05,0.01\n"
         "brightness,none,0,,,,,,,\n"
     )
-    text = text_of(write_scoring_report(directory, None))
+    text = text_of(write_evaluation_page(directory, None))
     assert "Largest loss: brightness: dark (-12.5 points)" in text
     assert "20.0 to 30.0" in text
     assert "-20.0 to -5.0" in text
@@ -135,7 +135,7 @@ def test_slices_are_shown(tmp_path):
 def test_damaged_slices_leave_the_rest_of_the_page(tmp_path, content, why):
     directory = make_evaluation(tmp_path)
     (directory / "slices.csv").write_bytes(content)
-    text = text_of(write_scoring_report(directory, None))
+    text = text_of(write_evaluation_page(directory, None))
     assert re.search(rf"they are not shown: [^.]*slices\.csv is damaged: [^.]*{why}", text)
     assert "IoU of 4 classes" in text
 
@@ -145,7 +145,7 @@ def test_how_it_was_scored_is_said_and_null_says_nothing(tmp_path):
         directory = make_evaluation(tmp_path, images=1)
         metrics = json.loads((directory / "metrics.json").read_text())
         (directory / "metrics.json").write_text(json.dumps(metrics | more))
-        html = unescape(write_scoring_report(directory, None).read_text())
+        html = unescape(write_evaluation_page(directory, None).read_text())
         return dict(re.findall(r"<div><dt>(.*?)</dt><dd>(.*?)</dd></div>", html))
 
     class_map = {"Sky": "Sky", "Pole": None}
@@ -160,7 +160,7 @@ def test_what_to_type_next_is_read_by_a_shell_and_can_be_had(tmp_path):
     run = make_run(tmp_path / "it's a [run]", images=2)
 
     def commands():
-        html = write_scoring_report(run, run).read_text()
+        html = write_evaluation_page(run, run).read_text()
         lines = unescape(re.search(r"<pre[^>]*>(.*?)</pre>", html, re.DOTALL)[1]).splitlines()
         return [line.replace("<", "").replace(">", "") for line in lines]
 
@@ -176,7 +176,7 @@ def test_what_to_type_next_is_read_by_a_shell_and_can_be_had(tmp_path):
     assert scored[3] == "split=val"
     other = run / "evaluation" / "val"
     make_evaluation(other, images=2)
-    html = write_scoring_report(other, run).read_text()
+    html = write_evaluation_page(other, run).read_text()
     assert "split=test" in html
     assert "split=val" not in html
 
@@ -208,7 +208,7 @@ def test_worst_and_best_images_follow_from_the_matrices(run):
         by_hand = (one.diagonal()[union > 0] / union[union > 0]).mean()
         assert miou[index] == pytest.approx(by_hand)
         assert accuracy[index] == pytest.approx(one.trace() / one.sum())
-    html = write_scoring_report(run, run).read_text()
+    html = write_evaluation_page(run, run).read_text()
     order = [scored.names[index] for index in miou.argsort(kind="stable")]
     worst = re.findall(r'id="worst-\d+">\s*<div class="view-name"><b>(\w+)</b>', html)
     best = re.findall(r'id="best-\d+">\s*<div class="view-name"><b>(\w+)</b>', html)
@@ -219,8 +219,11 @@ def test_worst_and_best_images_follow_from_the_matrices(run):
 
 def test_a_large_split_shows_its_worst_images(tmp_path):
     directory = make_evaluation(tmp_path, images=9)
-    with mock.patch.object(pictures, "MOST_THUMBNAILS", 4), mock.patch.object(scoring, "WHOLE", 2):
-        page = write_scoring_report(directory, None)
+    with (
+        mock.patch.object(pictures, "MOST_THUMBNAILS", 4),
+        mock.patch.object(evaluation_page, "WHOLE", 2),
+    ):
+        page = write_evaluation_page(directory, None)
     html = page.read_text()
     assert len(re.findall("<li data-name=", html)) == 4
     assert len(re.findall('class="view"', html)) == 4
@@ -231,7 +234,7 @@ def test_worst_and_best_are_of_the_images_that_have_views(tmp_path):
     directory = make_evaluation(tmp_path, images=9)
     kept = read_scored(directory).names[::2]
     write_views(directory, read_views(directory, kept).items())
-    html = write_scoring_report(directory, None).read_text()
+    html = write_evaluation_page(directory, None).read_text()
     shown = re.findall(r'class="view-name"><b>(\w+)</b>', html)
     assert sorted(shown) == sorted(re.findall(r'<li data-name="(\w+)"', html)) == sorted(kept)
 
@@ -240,7 +243,7 @@ def test_names_cannot_leave_their_place(tmp_path):
     names = (HOSTILE, "2024-01-01", "Car", "Pole")
     table = type(CLASSES)(names, CLASSES.colors)
     run = make_run(tmp_path / "run", classes=table, names=["<b>a", 'x" onload="y', "ü.1"])
-    html = write_scoring_report(run, run).read_text()
+    html = write_evaluation_page(run, run).read_text()
     # the shell's own scripts: colours, Plotly, ours; and one for each plot
     assert html.count("<script") == html.count("</script") == 3 + html.count('class="chart"')
     assert "<img src=http" not in html
@@ -249,7 +252,7 @@ def test_names_cannot_leave_their_place(tmp_path):
 
 
 def test_the_policy_allows_the_scripts_that_are_there(run):
-    html = write_scoring_report(run, run).read_text()
+    html = write_evaluation_page(run, run).read_text()
     policy = re.search(r'Content-Security-Policy" content="([^"]*)"', html)[1]
     scripts = re.findall(r"<script>(.*?)</script>", html, re.DOTALL)
     assert len(scripts) == 2
@@ -303,7 +306,7 @@ def compared(tmp_path_factory):
 def write(compared, **changed):
     folder, comparison, contenders = compared
     values = {"contenders": contenders, "notes": [*comparison.notes, "A <note>."]} | changed
-    write_comparison_report(folder / "report.html", Compared("val", comparison, **values))
+    write_comparison_page(folder / "report.html", Compared("val", comparison, **values))
     return folder / "report.html"
 
 

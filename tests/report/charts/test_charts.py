@@ -13,7 +13,7 @@ from made_evaluations import CLASSES, CSV, HOSTILE, make_comparison, make_evalua
 
 from segmentation.console import duration
 from segmentation.evaluation.slices.scores import COLUMNS
-from segmentation.report.chart import (
+from segmentation.report.charts.chart import (
     COLORS,
     LONGEST,
     SERIES,
@@ -23,34 +23,34 @@ from segmentation.report.chart import (
     style,
     whiskers,
 )
-from segmentation.report.class_scores import class_scores
-from segmentation.report.confusion import confusion_map
-from segmentation.report.cost import cost_chart, front
-from segmentation.report.curves import Curves, learning_curves, overlaid_curves, read_curves
+from segmentation.report.charts.classes import class_scores
+from segmentation.report.charts.confusion import confusion_chart
+from segmentation.report.charts.cost import cost_chart, front
+from segmentation.report.charts.curves import Curves, learning_curves, overlaid_curves, read_curves
+from segmentation.report.charts.reliability import reliability_chart
+from segmentation.report.charts.slices import slices_chart
+from segmentation.report.evaluation import read_evaluation
 from segmentation.report.pages import script
-from segmentation.report.reliability import reliability
-from segmentation.report.scores import read_scoring
-from segmentation.report.slices import slices_chart
 from segmentation.report.table import Cell, Grid, interval, number, points, time_taken
 
 
 @pytest.fixture(scope="module")
-def scoring(tmp_path_factory):
-    return read_scoring(make_evaluation(tmp_path_factory.mktemp("scoring")))
+def evaluation(tmp_path_factory):
+    return read_evaluation(make_evaluation(tmp_path_factory.mktemp("evaluation")))
 
 
-def test_dots_have_the_scores_and_the_ends_of_their_intervals(scoring):
-    (dots,) = class_scores(scoring, scoring.scored).figures["IoU"].data
+def test_dots_have_the_scores_and_the_ends_of_their_intervals(evaluation):
+    (dots,) = class_scores(evaluation, evaluation.scored).figures["IoU"].data
     for place, name in enumerate(CLASSES.names):
-        assert dots.x[place] == scoring.metrics["iou"][name]
-        low, high = scoring.class_ends(name)
+        assert dots.x[place] == evaluation.metrics["iou"][name]
+        low, high = evaluation.class_ends(name)
         assert dots.x[place] - dots.error_x.arrayminus[place] == pytest.approx(low)
         assert dots.x[place] + dots.error_x.array[place] == pytest.approx(high)
 
 
-def test_the_heatmap_can_be_read_by_row_by_column_and_in_pixels(scoring):
-    total = scoring.scored.confusion.sum(axis=0)
-    by_row, by_column, pixels = confusion_map(scoring.scored).figures.values()
+def test_the_heatmap_can_be_read_by_row_by_column_and_in_pixels(evaluation):
+    total = evaluation.scored.confusion.sum(axis=0)
+    by_row, by_column, pixels = confusion_chart(evaluation.scored).figures.values()
     assert np.array(by_row.data[0].z, float).sum(axis=1) == pytest.approx(1)
     assert np.array(by_column.data[0].z, float).sum(axis=0) == pytest.approx(1)
     assert by_row.data[0].z[1][2] == pytest.approx(total[1, 2] / total[1].sum())
@@ -59,23 +59,23 @@ def test_the_heatmap_can_be_read_by_row_by_column_and_in_pixels(scoring):
     found = np.array(pixels.data[0].z, float)
     assert found[total > 0] == pytest.approx(expected[total > 0])
     assert np.isnan(found[total == 0]).all()
-    first = confusion_map(scoring.scored).grid.cells[0]
+    first = confusion_chart(evaluation.scored).grid.cells[0]
     wrong = total - np.diag(total.diagonal())
     truth, guess = np.unravel_index(wrong.argmax(), wrong.shape)
     assert [first[0].text, first[1].text] == [CLASSES.names[truth], CLASSES.names[guess]]
     assert first[4].value == wrong.max()
-    (matrix,) = confusion_map(scoring.scored).more.values()
+    (matrix,) = confusion_chart(evaluation.scored).more.values()
     assert matrix.heads == ["truth", *CLASSES.names]
     assert [[cell.value for cell in row[1:]] for row in matrix.cells] == total.tolist()
 
 
-def test_a_matrix_of_more_classes_is_taller_and_its_cells_touch(scoring):
+def test_a_matrix_of_more_classes_is_taller_and_its_cells_touch(evaluation):
     heights = []
     for count in (4, 14, 15, 60):
         table = tuple(f"class {number}" for number in range(count))
         matrix = np.ones((1, count, count), np.int64)
-        drawn = confusion_map(
-            replace(scoring.scored, names=("a",), confusion=matrix, classes=table)
+        drawn = confusion_chart(
+            replace(evaluation.scored, names=("a",), confusion=matrix, classes=table)
         )
         one = drawn.figures["pixels"]
         heights.append(one.layout.height)
@@ -88,10 +88,10 @@ def test_a_matrix_of_more_classes_is_taller_and_its_cells_touch(scoring):
     assert heights[-1] == 1100
 
 
-def test_the_reliability_diagram_says_how_many_are_right_at_each_confidence(scoring):
-    chart = reliability(scoring, scoring.scored)
+def test_the_reliability_diagram_says_how_many_are_right_at_each_confidence(evaluation):
+    chart = reliability_chart(evaluation, evaluation.scored)
     assert len(chart.figures) == 1 + len(CLASSES)
-    counts = scoring.scored.calibration.sum(axis=(0, 1))
+    counts = evaluation.scored.calibration.sum(axis=(0, 1))
     held = counts[:, 0] > 0
     _, line, bars = chart.figures["all classes"].data
     assert line.y == pytest.approx((counts[:, 1] / np.maximum(counts[:, 0], 1))[held])
@@ -101,7 +101,7 @@ def test_the_reliability_diagram_says_how_many_are_right_at_each_confidence(scor
     pixels = dict.fromkeys(CLASSES.names, 0.0)
     for name, _, _, held in by_class.cells:
         pixels[name.text] += held.value
-    assert list(pixels.values()) == scoring.scored.calibration[..., 0].sum(axis=(0, 2)).tolist()
+    assert list(pixels.values()) == evaluation.scored.calibration[..., 0].sum(axis=(0, 2)).tolist()
 
 
 def test_curves_are_read_by_epoch_from_1_and_equal_rates_are_one(tmp_path):

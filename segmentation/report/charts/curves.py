@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import plotly.graph_objects as go
 
-from segmentation.report.chart import DASHES, Chart, figure, plain, style
+from segmentation.report.charts.chart import DASHES, Chart, figure, plain, style
 from segmentation.report.table import Cell, Grid, number
 from segmentation.runs.curves import read_rows
 

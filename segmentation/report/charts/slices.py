@@ -9,7 +9,7 @@ import plotly.graph_objects as go
 
 from segmentation.errors import DataError
 from segmentation.evaluation.slices.scores import COLUMNS, SLICES_FILE
-from segmentation.report.chart import (
+from segmentation.report.charts.chart import (
     INK,
     SERIES,
     Chart,
@@ -29,13 +29,13 @@ CLASS_ALONE = "size"
 Slices = Sequence[Mapping[str, str]]
 
 
-def read_slices(scoring: Path) -> Slices:
+def read_slices(evaluation: Path) -> Slices:
     """Return the rows of `slices.csv`; none where there is no such file.
 
     Raises:
         DataError: the file is damaged.
     """
-    path = scoring / SLICES_FILE
+    path = evaluation / SLICES_FILE
     if not path.is_file():
         return []
     try:

@@ -11,12 +11,12 @@ from segmentation.console import percent
 from segmentation.errors import listed
 from segmentation.evaluation.comparison.result import Contender
 from segmentation.evaluation.comparison.tables import Compared, shown, shown_classes
-from segmentation.report.comparison_charts import class_chart, difference_chart, miou_chart
-from segmentation.report.cost import cost_chart
-from segmentation.report.curves import overlaid_curves, read_curves
-from segmentation.report.page import write_report_page
+from segmentation.report.charts.comparison import class_chart, difference_chart, miou_chart
+from segmentation.report.charts.cost import cost_chart
+from segmentation.report.charts.curves import overlaid_curves, read_curves
+from segmentation.report.evaluation import class_colors, image_scores
+from segmentation.report.pages.plots_page import write_plots_page
 from segmentation.report.pictures import Shown, keyed, whole
-from segmentation.report.scores import class_colors, image_scores
 from segmentation.report.settings import differing, kept_facts, kept_settings
 from segmentation.report.table import Cell, Grid, number_cells
 from segmentation.runs.views import read_views, view_names
@@ -42,7 +42,7 @@ SORTED_BY = {
 """By the column that is shown, the one of plain numbers that it is sorted by."""
 
 
-def write_comparison_report(path: Path, compared: Compared) -> None:
+def write_comparison_page(path: Path, compared: Compared) -> None:
     """Write the page of a comparison.
 
     Args:
@@ -56,7 +56,7 @@ def write_comparison_report(path: Path, compared: Compared) -> None:
         one.name: [found for run in one.runs if run is not None and (found := read_curves(run))]
         for one in ordered
     }
-    write_report_page(
+    write_plots_page(
         path,
         "comparison.html",
         [
@@ -122,7 +122,7 @@ def _disagreeing(contenders: Sequence[Contender]) -> list[Shown]:
         ]
     )
     spread = scores.max(axis=0) - scores.min(axis=0)  # NaN where there is no truth
-    # A large split has views of a part of its images, the same part in every scoring.
+    # A large split has views of a part of its images, the same part in every evaluation.
     seen = next(filter(None, (view_names(run.source) for run in first.evaluations)), set())
     order = [names[index] for index in np.argsort(-spread, kind="stable") if spread[index] >= 0]
     chosen = [name for name in order if not seen or name in seen][:DISAGREEING]

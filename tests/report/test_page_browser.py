@@ -18,9 +18,9 @@ from made_evaluations import CLASSES, HOSTILE, big_views, make_comparison, make_
 
 from segmentation.classes import ClassTable
 from segmentation.evaluation.comparison.tables import Compared
-from segmentation.report import scoring
-from segmentation.report.comparison import write_comparison_report
-from segmentation.report.scoring import write_scoring_report
+from segmentation.report import evaluation_page
+from segmentation.report.comparison_page import write_comparison_page
+from segmentation.report.evaluation_page import write_evaluation_page
 
 DARK = DESKTOP | {"color_scheme": "dark"}
 TABS = "[role=tab]"
@@ -48,8 +48,8 @@ def run_page(tmp_path_factory):
         "slice,value,images,miou,low,high,difference,difference_low,difference_high,p_holm\n"
         "brightness,dark,3,0.25,0.2,0.3,-0.1,-0.2,-0.05,0.01\n"
     )
-    with mock.patch.object(scoring, "WHOLE", 2):
-        return write_scoring_report(run, run)
+    with mock.patch.object(evaluation_page, "WHOLE", 2):
+        return write_evaluation_page(run, run)
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +57,7 @@ def comparison_page(tmp_path_factory):
     folder = tmp_path_factory.mktemp("comparison")
     comparison, contenders = make_comparison(folder, images=12)
     compared = Compared("val", comparison, contenders, [*comparison.notes, "A note."])
-    write_comparison_report(folder / "report.html", compared)
+    write_comparison_page(folder / "report.html", compared)
     return folder / "report.html"
 
 
@@ -348,7 +348,7 @@ def test_names_that_javascript_or_the_palette_knows_stay_names(browser, tmp_path
     names = ("constructor", "__proto__", "#0072b2", "#ffffff")
     run = make_run(tmp_path / "run", classes=ClassTable(names, CLASSES.colors))
     window = DARK  # in which each colour of a figure is replaced
-    with open_page(browser, write_scoring_report(run, run), **window) as opened:
+    with open_page(browser, write_evaluation_page(run, run), **window) as opened:
         page = opened.page
         for tab in ("Classes", "Confusion"):
             page.locator(TABS, has_text=tab).click()
@@ -383,7 +383,7 @@ def test_a_layer_that_an_image_lacks_is_wanted_again_at_the_next(browser, compar
 def test_wide_tables_fit_on_paper(browser, tmp_path):  # noqa: F811
     comparison, contenders = make_comparison(tmp_path, seeds=(1,) * 12, images=4)
     compared = Compared("val", comparison, contenders, [])
-    write_comparison_report(tmp_path / "report.html", compared)
+    write_comparison_page(tmp_path / "report.html", compared)
     page_of_a4 = {"viewport": {"width": 718, "height": 1000}}  # with margins of a centimetre
     with open_page(browser, tmp_path / "report.html", **page_of_a4) as opened:
         opened.page.emulate_media(media="print")
@@ -420,7 +420,7 @@ def test_a_page_of_233_images_is_less_than_three_seconds_of_work(browser, tmp_pa
     run = make_evaluation(tmp_path / "run", images=233, names=names)
     big_views(run, names)
     begun = time.perf_counter()
-    page_file = write_scoring_report(run, None)
+    page_file = write_evaluation_page(run, None)
     written = time.perf_counter() - begun
     megabytes = page_file.stat().st_size / 1e6
     times = [load_times(browser, page_file) for _ in range(3)]

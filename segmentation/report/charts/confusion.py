@@ -1,4 +1,4 @@
-"""The confusion matrix of a scoring."""
+"""The confusion matrix of an evaluation."""
 
 from collections.abc import Sequence
 
@@ -6,7 +6,7 @@ import numpy as np
 import plotly.graph_objects as go
 
 from segmentation.metrics.scores import ratio
-from segmentation.report.chart import Chart, figure, name_axis, plain
+from segmentation.report.charts.chart import Chart, figure, name_axis, plain
 from segmentation.report.table import Grid, number, points
 from segmentation.runs.scored_images import ScoredImages
 
@@ -24,7 +24,7 @@ BAR = {
 """The bar of the colours; above, because beside it a phone would have no room."""
 
 
-def confusion_map(scored: ScoredImages) -> Chart:
+def confusion_chart(scored: ScoredImages) -> Chart:
     """Draw the confusion matrix: by truth, by prediction, and as counts."""
     total = scored.confusion.sum(axis=0)
     by_truth = ratio(total, total.sum(axis=1, keepdims=True))

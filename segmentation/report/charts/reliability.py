@@ -1,17 +1,17 @@
-"""The reliability diagram of a scoring."""
+"""The reliability diagram of an evaluation."""
 
 import numpy as np
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from segmentation.metrics.calibration import BINS, calibration
-from segmentation.report.chart import FAINT, SERIES, Chart, figure, percent_axis
-from segmentation.report.scores import Scoring
+from segmentation.report.charts.chart import FAINT, SERIES, Chart, figure, percent_axis
+from segmentation.report.evaluation import Evaluation
 from segmentation.report.table import Cell, Grid, Row, number, points
 from segmentation.runs.scored_images import ScoredImages
 
 
-def reliability(scoring: Scoring, scored: ScoredImages) -> Chart | None:
+def reliability_chart(evaluation: Evaluation, scored: ScoredImages) -> Chart | None:
     """Draw accuracy over confidence, of all pixels or by predicted class; None without counts."""
     if scored.calibration is None:
         return None
@@ -21,7 +21,7 @@ def reliability(scoring: Scoring, scored: ScoredImages) -> Chart | None:
         for name, own in zip(scored.classes, counts, strict=True)
         if own.any()
     }
-    ece = (scoring.metrics.get("calibration") or {}).get("ece")
+    ece = (evaluation.metrics.get("calibration") or {}).get("ece")
     said = "Reliability: the share of right pixels over the model's confidence in them"
     said += "." if ece is None else f"; expected calibration error {100 * ece:.1f}%."
     heads = ["mean confidence %", "right %", "pixels"]

@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 
 from segmentation.evaluation.comparison.result import Comparison, Contender
-from segmentation.report.chart import (
+from segmentation.report.charts.chart import (
     INK,
     LINE,
     PAPER,

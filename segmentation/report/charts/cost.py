@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import plotly.graph_objects as go
 
 from segmentation.evaluation.comparison.result import Comparison, Contender, Entry
-from segmentation.report.chart import (
+from segmentation.report.charts.chart import (
     INK,
     PAPER,
     Chart,

@@ -1,4 +1,4 @@
-"""`report.html` of a scoring: at the end of a training, and of `evaluate.py`."""
+"""`report.html` of an evaluation: at the end of a training, and of `evaluate.py`."""
 
 from collections.abc import Mapping
 from math import isnan
@@ -8,11 +8,14 @@ from typing import Any
 from segmentation.config import value_at
 from segmentation.console import argument, percent
 from segmentation.errors import DataError
-from segmentation.report.chart import Chart
-from segmentation.report.class_scores import class_scores
-from segmentation.report.confusion import confusion_map
-from segmentation.report.curves import learning_curves, read_curves
-from segmentation.report.page import write_report_page
+from segmentation.report.charts.chart import Chart
+from segmentation.report.charts.classes import class_scores
+from segmentation.report.charts.confusion import confusion_chart
+from segmentation.report.charts.curves import learning_curves, read_curves
+from segmentation.report.charts.reliability import reliability_chart
+from segmentation.report.charts.slices import Slices, read_slices, slices_chart
+from segmentation.report.evaluation import class_colors, image_scores, read_evaluation
+from segmentation.report.pages.plots_page import write_plots_page
 from segmentation.report.pictures import (
     MOST_THUMBNAILS,
     Shown,
@@ -22,10 +25,7 @@ from segmentation.report.pictures import (
     whole,
     worst_first,
 )
-from segmentation.report.reliability import reliability
-from segmentation.report.scores import class_colors, image_scores, read_scoring
 from segmentation.report.settings import kept_facts, kept_settings, settings_grid, texts
-from segmentation.report.slices import Slices, read_slices, slices_chart
 from segmentation.report.table import Cell, Grid, interval, number, points
 from segmentation.runs.directory import REPORT, read_metrics
 from segmentation.runs.scored_images import ScoredImages
@@ -64,35 +64,39 @@ FINGERPRINT = 12
 """So many characters of a hash tell models apart."""
 
 
-def write_scoring_report(scoring: Path, run: Path | None) -> Path:
-    """Write `report.html` into a scoring directory, and return its path.
+def write_evaluation_page(directory: Path, run: Path | None) -> Path:
+    """Write `report.html` into an evaluation, and return its path.
 
     What the directory does not hold is left out of the page, which says so. So are slices that
     cannot be read.
 
     Args:
-        scoring: it holds `metrics.json` and what else was scored.
+        directory: it holds `metrics.json` and what else was scored.
         run: the run directory of the model, which may be the same; None where there is none.
 
     Raises:
-        DataError: files of the scoring are damaged or do not belong together.
+        DataError: its files are damaged or do not belong together.
     """
-    found = read_scoring(scoring)
+    found = read_evaluation(directory)
     scored = found.scored
     curves = None if run is None else read_curves(run)
-    slices, problem = _slices(scoring)
+    slices, problem = _slices(directory)
     charts: list[Chart | None] = [None if curves is None else learning_curves(curves)]
     if scored is not None:
-        charts += [class_scores(found, scored), confusion_map(scored), reliability(found, scored)]
+        charts += [
+            class_scores(found, scored),
+            confusion_chart(scored),
+            reliability_chart(found, scored),
+        ]
     if slices:
         charts.append(slices_chart(slices))
     own = kept_settings(run)
     facts = kept_facts(run)
-    write_report_page(
-        scoring / REPORT,
+    write_plots_page(
+        directory / REPORT,
         "run.html",
         charts,
-        name=(run or scoring).absolute().name,
+        name=(run or directory).absolute().name,
         metrics=found.metrics,
         miou=found.metrics.get("miou"),
         miou_ends=None if found.miou_ends is None else interval(found.miou_ends).text,
@@ -109,15 +113,15 @@ def write_scoring_report(scoring: Path, run: Path | None) -> Path:
         if facts is None
         else Grid("environment", ["what", "value"], [list(row) for row in texts(facts).items()]),
         commands=_commands(found.metrics, run),
-        **_pictures(scoring, scored),
+        **_pictures(directory, scored),
     )
-    return scoring / REPORT
+    return directory / REPORT
 
 
-def _slices(scoring: Path) -> tuple[Slices, str]:
+def _slices(directory: Path) -> tuple[Slices, str]:
     """Return the rows of `slices.csv`, or why they cannot be read."""
     try:
-        return read_slices(scoring), ""
+        return read_slices(directory), ""
     except DataError as error:
         return [], str(error)
 
@@ -196,13 +200,13 @@ def _other_splits(metrics: Mapping[str, Any], run: Path | None) -> list[str]:
     return [split for split in there if split != metrics.get("split")]
 
 
-def _pictures(scoring: Path, scored: ScoredImages | None) -> dict[str, Any]:
+def _pictures(directory: Path, scored: ScoredImages | None) -> dict[str, Any]:
     """Return the worst and the best images, and the gallery of all."""
     nothing: dict[str, Any] = {"worst": [], "best": [], "gallery": [], "images": 0}
-    if scored is None or not (scoring / VIEWS).is_file():
+    if scored is None or not (directory / VIEWS).is_file():
         return nothing
     miou, accuracy = image_scores(scored)
-    views = read_views(scoring, scored.names)
+    views = read_views(directory, scored.names)
     place = {name: index for index, name in enumerate(scored.names)}
     order = [scored.names[index] for index in worst_first(miou) if not isnan(miou[index])]
     ends = extremes([name for name in order if name in views], WHOLE)
