@@ -22,7 +22,7 @@ from segmentation.cli.terminal import plain_where_needed
 from segmentation.config import CONF
 from segmentation.console import start_command
 from segmentation.errors import ConfigError
-from segmentation.system.parent_process import leave_if_asked
+from segmentation.system.parent_process import exit_with_parent_if_asked
 
 # Threads that wait sleep instead of spinning: with any other process on the same cores (a loader's
 # worker, a browser) spinning makes a step several times slower. Read when torch loads OpenMP.
@@ -60,7 +60,7 @@ def command(config_name: str) -> Callable[[Task], Callable[..., None]]:
     def decorate(task: Task) -> Callable[..., None]:
         @functools.wraps(task)
         def main(subcommand: bool = False) -> None:
-            leave_if_asked()
+            exit_with_parent_if_asked()
             plain_where_needed()
             name = sys.argv[1:2] if subcommand else []
             words = sys.argv[1 + len(name) :]

@@ -15,7 +15,7 @@ from types import FrameType
 from typing import Any, TextIO
 
 from segmentation.errors import SegmentationError
-from segmentation.system.files import plain
+from segmentation.system.files import jsonable
 from segmentation.system.ranks import rank
 
 FLAG = "--json"
@@ -32,7 +32,7 @@ class Document:
     """What a command leaves for scripts.
 
     Attributes:
-        result: plain values, see `plain`.
+        result: plain values, see `jsonable`.
         jobs: where the command does several jobs, the result of each; None where it does one.
         error: what went wrong, if anything did.
     """
@@ -48,7 +48,7 @@ class Document:
         It always can be said: of a result that JSON has no words for it says so.
         """
         try:
-            content = plain(self.result if self.jobs is None else self.jobs)
+            content = jsonable(self.result if self.jobs is None else self.jobs)
         except Exception as error:  # an object's own `to_json` may raise anything
             return {"error": self.error or f"{type(error).__name__}: {error}"}
         if self.error is None:
@@ -118,7 +118,7 @@ def json_output(
     with _stdout_kept() as write, _terminated():
         try:
             yield document
-            plain([document.result, document.jobs])  # what cannot be said is a defect
+            jsonable([document.result, document.jobs])  # what cannot be said is a defect
         except BaseException as error:
             document.fail(error)
             raise

@@ -13,7 +13,7 @@ from segmentation.config import settings
 from segmentation.errors import ConfigError
 from segmentation.runs.directory import CONFIG, begun, finished, read_settings, working
 from segmentation.sweep.jobs.names import job_name
-from segmentation.system.ranks import rank, shared_name, started_from_outside
+from segmentation.system.ranks import external_world_size, launch_id, rank
 
 _chosen: dict[str, str] = {}
 
@@ -70,8 +70,8 @@ def run_directory(folder: str, time: str, what: str, token: str, _root_: DictCon
         return str(directory)
     if rerun := _root_.get("rerun"):
         what = _what(Path(rerun).expanduser())
-    if started_from_outside() is not None:  # each rank asks for itself
-        shared = shared_name()
+    if external_world_size() is not None:  # each rank asks for itself
+        shared = launch_id()
         if shared is None:
             raise ConfigError(
                 "torchrun on several machines: name one directory that all processes share, as in "

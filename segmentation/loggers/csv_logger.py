@@ -13,6 +13,7 @@ from pytorch_lightning.utilities import rank_zero_only
 
 from segmentation.loggers.forgiving import Forgiving
 from segmentation.runs.curves import Row, read_rows
+from segmentation.system.files import atomic_file
 
 
 class CurveFile:
@@ -77,12 +78,13 @@ class CurveFile:
         """Replace the file; return its columns."""
         columns = _columns(rows)
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        partial = self.path.with_name(f"{self.path.name}.partial")
-        with partial.open("w", newline="", encoding="utf-8") as file:
+        with (
+            atomic_file(self.path) as partial,
+            partial.open("w", newline="", encoding="utf-8") as file,
+        ):
             writer = csv.DictWriter(file, columns)
             writer.writeheader()
             writer.writerows(rows)
-        partial.replace(self.path)
         self._columns = columns
         return columns
 

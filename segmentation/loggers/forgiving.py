@@ -12,7 +12,7 @@ from pytorch_lightning.loggers import Logger
 from pytorch_lightning.loggers.logger import DummyExperiment, rank_zero_experiment
 from pytorch_lightning.utilities import rank_zero_only
 
-from segmentation.system.redaction import redacted
+from segmentation.system.redaction import redact
 
 RETRY_SECONDS = 30.0
 """What has failed is left alone for so long: each attempt may cost seconds (a locked database)."""
@@ -136,4 +136,4 @@ class Forgiving(Logger):
 def short(error: Exception) -> str:
     """Return what an error is, in one line without secrets."""
     first, *_ = str(error).strip().splitlines() or [""]
-    return redacted(f"{type(error).__name__}: {first}")
+    return redact(f"{type(error).__name__}: {first}")

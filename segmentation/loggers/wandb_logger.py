@@ -26,7 +26,7 @@ from pytorch_lightning.utilities import rank_zero_only
 from segmentation.errors import ConfigError
 from segmentation.loggers.forgiving import Forgiving, short
 from segmentation.loggers.wandb_offline import keep_summary, mend_parts, restate_summary
-from segmentation.system.redaction import redacted
+from segmentation.system.redaction import redact
 
 if TYPE_CHECKING:
     from wandb import Run, Settings
@@ -192,7 +192,7 @@ def stays_offline(settings: "Settings") -> str | None:
     if settings.mode in ("offline", "dryrun"):
         return "WANDB_MODE or `wandb offline` says so"
     if not wandb.login(prompt=False, verify=False):
-        return f"no credentials for {redacted(settings.base_url)} (`wandb login` makes them)"
+        return f"no credentials for {redact(settings.base_url)} (`wandb login` makes them)"
     return None
 
 
@@ -224,13 +224,13 @@ def _open_online(url: str, options: dict[str, Any]) -> "Run":
     # `wandb.init` needs its whole time limit to find out that nobody is there.
     _ask(url)
     run = wandb.init(mode="online", **options)
-    log.info("W&B: %s", redacted(run.url or ""))
+    log.info("W&B: %s", redact(run.url or ""))
     return run
 
 
 def _ask(url: str) -> None:
     if not answers(url):
-        raise ConnectionError(f"{redacted(url)} does not answer")
+        raise ConnectionError(f"{redact(url)} does not answer")
 
 
 def sync_command(run: "Run") -> str:

@@ -15,7 +15,7 @@ from segmentation.evaluation.comparison.tables import (  # fmt: skip
     to_latex,
     to_markdown,
 )
-from segmentation.system.files import plain, write_json, write_whole
+from segmentation.system.files import jsonable, write_atomic, write_json
 
 
 def write_tables(directory: Path, compared: Compared) -> dict[str, Any]:
@@ -28,10 +28,10 @@ def write_tables(directory: Path, compared: Compared) -> dict[str, Any]:
     Returns:
         What comparison.json holds.
     """
-    write_whole(directory / "comparison.csv", compared.table.to_csv(index=False))
-    write_whole(directory / "classes.csv", in_words(compared.classes).to_csv(index=False))
-    write_whole(directory / "comparison.md", _markdown(compared))
-    write_whole(directory / "comparison.tex", _latex(compared))
+    write_atomic(directory / "comparison.csv", compared.table.to_csv(index=False))
+    write_atomic(directory / "classes.csv", in_words(compared.classes).to_csv(index=False))
+    write_atomic(directory / "comparison.md", _markdown(compared))
+    write_atomic(directory / "comparison.tex", _latex(compared))
     result = _values(compared) | {"directory": str(directory)}
     write_json(directory / "comparison.json", result)
     return result
@@ -96,7 +96,7 @@ def _values(compared: Compared) -> dict[str, Any]:
             }
         )
     rivals = [name for name, to in comparison.to_best.items() if not to.distinguishable]
-    return plain(
+    return jsonable(
         {
             "split": compared.split,
             "images": len(compared.contenders[0].evaluations[0]),

@@ -13,7 +13,7 @@ from segmentation.config import CONF, flat, settings
 from segmentation.report.table import DASH, Cell, Grid
 from segmentation.runs.directory import CONFIG
 from segmentation.system.files import read_json
-from segmentation.system.redaction import redacted
+from segmentation.system.redaction import redact
 
 NOT_SHOWN = ("command", "overrides")
 """Of an environment: how a run was started says its configuration better."""
@@ -31,7 +31,7 @@ def texts(values: Mapping[str, Any]) -> Flat:
 def said(value: Any) -> str:
     """Return a value as YAML has it, on one line, without passwords."""
     text = yaml.safe_dump(value, default_flow_style=True, width=10**6, allow_unicode=True)
-    return redacted(text.removesuffix("...\n").strip())
+    return redact(text.removesuffix("...\n").strip())
 
 
 def default_settings() -> dict[str, Any]:

@@ -14,7 +14,7 @@ from filelock import FileLock, Timeout
 from omegaconf import OmegaConf
 
 from segmentation.errors import ConfigError
-from segmentation.system.files import read_json, write_whole
+from segmentation.system.files import read_json, write_atomic
 
 CONFIG = "config.yaml"
 
@@ -101,7 +101,7 @@ def recorded(directory: str | Path) -> dict[str, Any]:
 
 def write_config(directory: Path, settings: dict[str, Any]) -> None:
     """Write the resolved configuration."""
-    write_whole(directory / CONFIG, OmegaConf.to_yaml(OmegaConf.create(settings)))
+    write_atomic(directory / CONFIG, OmegaConf.to_yaml(OmegaConf.create(settings)))
 
 
 def read_environment(directory: Path) -> dict[str, Any] | None:

@@ -20,10 +20,10 @@ from packaging.utils import canonicalize_name
 
 from segmentation.config import value_at
 from segmentation.errors import listed
-from segmentation.system.files import write_json, write_whole
+from segmentation.system.files import write_json, write_atomic
 from segmentation.system.git import PATCH, git_state
 from segmentation.system.hardware import machine
-from segmentation.system.redaction import redacted
+from segmentation.system.redaction import redact
 
 PACKAGE = "cityseg"
 SERVICES = {"filelock", "huggingface-hub", "jinja2", "platformdirs", "requests", "rich", "wandb"}
@@ -52,8 +52,8 @@ def write_environment(directory: Path, **facts: Any) -> dict[str, Any]:
     overrides = HydraConfig.get().overrides.task if HydraConfig.initialized() else []
     git, patch = git_state()
     environment: dict[str, Any] = {
-        "command": [redacted(word) for word in sys.argv],
-        "overrides": [redacted(word) for word in overrides],
+        "command": [redact(word) for word in sys.argv],
+        "overrides": [redact(word) for word in overrides],
         "python": platform.python_version(),
         "platform": platform.platform(),
         "versions": versions(),
@@ -62,7 +62,7 @@ def write_environment(directory: Path, **facts: Any) -> dict[str, Any]:
         **facts,
     }
     if patch:
-        write_whole(directory / PATCH, patch)
+        write_atomic(directory / PATCH, patch)
     else:
         (directory / PATCH).unlink(missing_ok=True)
     write_json(directory / "environment.json", environment)

@@ -33,7 +33,7 @@ from segmentation.runs.directory import MATRICES, METRICS, recorded
 from segmentation.runs.scored_images import Scored
 from segmentation.runs.target_predictions import FILE as PREDICTIONS
 from segmentation.runs.target_predictions import write_predictions
-from segmentation.system.files import read_json, write_json, write_whole
+from segmentation.system.files import read_json, write_json, write_atomic
 
 
 @dataclass(frozen=True)
@@ -84,9 +84,9 @@ def write_results(
         metrics |= scored.facts()
         packed = io.BytesIO()
         np.savez_compressed(packed, **cast(dict[str, Any], scored.arrays()))
-        write_whole(directory / MATRICES, packed.getvalue())
-        write_whole(directory / "per_image.csv", scored.images().to_csv(index=False))
-        write_whole(directory / "confusion.csv", scored.confusions().to_csv(index=False))
+        write_atomic(directory / MATRICES, packed.getvalue())
+        write_atomic(directory / "per_image.csv", scored.images().to_csv(index=False))
+        write_atomic(directory / "confusion.csv", scored.confusions().to_csv(index=False))
         names = scored.names
     if predictions is not None:
         targets = target_scores(predictions)

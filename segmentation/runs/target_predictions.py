@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from segmentation.metrics.targets import TargetPredictions
-from segmentation.system.files import write_whole
+from segmentation.system.files import write_atomic
 from segmentation.targets import NO_CATEGORY
 
 FILE = "target_predictions.csv"
@@ -48,7 +48,7 @@ def write_predictions(
     rows = csv.writer(text, lineterminator="\n")
     rows.writerow(table)
     rows.writerows(zip(*table.values(), strict=True))
-    write_whole(path, text.getvalue())
+    write_atomic(path, text.getvalue())
 
 
 def _cells(numbers: np.ndarray) -> list[str]:

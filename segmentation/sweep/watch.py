@@ -24,7 +24,7 @@ from segmentation.sweep.jobs.state import FILE, JobState, read_job
 from segmentation.sweep.jobs.stop import ask_to_stop, forget_stop, stop_asked
 from segmentation.sweep.report import read_rows, warned, write_report
 from segmentation.sweep.table import Row
-from segmentation.system.files import write_whole
+from segmentation.system.files import write_atomic
 
 LOOK = 1.0
 """Seconds between two looks at the files."""
@@ -199,7 +199,7 @@ class Watch:
 
     def _write(self) -> None:
         before = time.monotonic()
-        write_whole(self.sweep / "jobs.csv", table.to_csv(self._all()))
+        write_atomic(self.sweep / "jobs.csv", table.to_csv(self._all()))
         self._wrote = time.monotonic()
         self._cost = self._wrote - before
         self._dirty = False

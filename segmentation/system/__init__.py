@@ -1,4 +1,4 @@
 """The machine and its operating system: hardware, ranks, parent process, files, git, secrets, logs.
 
-Nothing of segmentation.
+Nothing here knows about segmentation.
 """

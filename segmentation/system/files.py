@@ -1,31 +1,84 @@
-"""Files that are whole or not there, whoever reads them and whenever their writer dies."""
+"""Atomic writes: a file is complete or absent, whoever reads it and whenever its writer dies."""
 
 import json
 import math
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+PARTIAL = ".partial"
+"""Suffix of a file that is being written."""
+MAX_JSON_BYTES = 2**26
+"""Larger than any JSON file of this project; anything above it is not read."""
 BINARY = (bytes, bytearray, memoryview)
 
 
-def plain(value: object) -> Any:
-    """Return a value as JSON has it.
+@contextmanager
+def atomic_file(path: Path) -> Iterator[Path]:
+    """Yield a temporary path beside `path`, and rename it to `path` after the block.
 
-    Args:
-        value: what JSON knows, paths, NumPy's numbers and arrays, an object whose `to_json` gives
-            such values, and dictionaries, sequences and sets of these.
+    Its name ends in the process number and `PARTIAL`, so that several processes may write the same
+    file at once. If the block raises, `path` is left untouched and the temporary file is removed.
+    """
+    partial = path.with_name(f"{path.name}.{os.getpid()}{PARTIAL}")
+    try:
+        yield partial
+        partial.replace(path)
+    except BaseException:
+        with suppress(OSError):  # the first error is the one to report
+            partial.unlink(missing_ok=True)
+        raise
+
+
+def write_atomic(path: Path, content: str | bytes) -> None:
+    """Write a whole file at once, see `atomic_file`; text as UTF-8."""
+    with atomic_file(path) as partial:
+        partial.write_bytes(content.encode() if isinstance(content, str) else content)
+
+
+def write_json(path: Path, values: dict[str, Any]) -> None:
+    """Write values that `json.dumps` accepts, see `jsonable`."""
+    write_atomic(path, json.dumps(values, indent=2) + "\n")
+
+
+def read_json(path: Path) -> dict[str, Any] | None:
+    """Return the dictionary in a file, or None if the file is missing or holds something else.
 
     Raises:
-        TypeError: it is something else; what pandas has among it, whose `to_json` gives a text.
-        RecursionError: it holds itself.
+        ValueError: it cannot be read, is invalid JSON, nested too deeply, or larger than
+            `MAX_JSON_BYTES`.
+    """
+    try:
+        with path.open("rb") as file:
+            content = file.read(MAX_JSON_BYTES + 1)
+        if len(content) > MAX_JSON_BYTES:
+            raise ValueError(f"it is larger than {MAX_JSON_BYTES:,} bytes")
+        values = json.loads(content.decode("utf-8"))
+    except FileNotFoundError:
+        return None
+    except (OSError, RecursionError) as error:
+        raise ValueError(str(error)) from error
+    return values if isinstance(values, dict) else None
+
+
+def jsonable(value: object) -> Any:
+    """Convert a value to the types of JSON; floats that are not finite become None.
+
+    Args:
+        value: JSON's own types, paths, NumPy's numbers and arrays, an object with a `to_json`
+            method that returns such values, and dictionaries, sequences and sets of these.
+
+    Raises:
+        TypeError: any other type, pandas objects among them, whose `to_json` returns a string.
+        RecursionError: it contains itself.
     """
     if hasattr(value, "to_json"):
         kind, value = type(value).__name__, value.to_json()
         if isinstance(value, str):
-            raise TypeError(f"a {kind} cannot be said in JSON, but a list of its rows can")
+            raise TypeError(f"a {kind} is not JSON serializable; pass a list of its rows")
     if hasattr(value, "tolist"):  # NumPy's, without importing it
         value = value.tolist()
     if isinstance(value, float):
@@ -35,45 +88,7 @@ def plain(value: object) -> Any:
     if isinstance(value, Path):
         return str(value)
     if isinstance(value, Mapping):
-        return {str(key): plain(one) for key, one in value.items()}
+        return {str(key): jsonable(item) for key, item in value.items()}
     if isinstance(value, Sequence | AbstractSet) and not isinstance(value, BINARY):
-        return [plain(one) for one in value]
-    raise TypeError(f"a {type(value).__name__} cannot be said in JSON")
-
-
-MOST_JSON = 2**26
-"""More bytes than any of our files has: what is larger is not read."""
-
-
-def write_whole(path: Path, content: str | bytes) -> None:
-    """Write a file beside its place, then move it there; text as UTF-8."""
-    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
-    try:
-        partial.write_bytes(content.encode() if isinstance(content, str) else content)
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
-
-
-def write_json(path: Path, values: dict[str, Any]) -> None:
-    """Write plain values."""
-    write_whole(path, json.dumps(values, indent=2) + "\n")
-
-
-def read_json(path: Path) -> dict[str, Any] | None:
-    """Return the values of a file, None where there is none, or no dictionary in it.
-
-    Raises:
-        ValueError: it cannot be read, is no JSON, is nested too deeply, or larger than `MOST_JSON`.
-    """
-    try:
-        with path.open("rb") as file:
-            content = file.read(MOST_JSON + 1)
-        if len(content) > MOST_JSON:
-            raise ValueError(f"it is larger than {MOST_JSON:,} bytes")
-        values = json.loads(content.decode("utf-8"))
-    except FileNotFoundError:
-        return None
-    except (OSError, RecursionError) as error:
-        raise ValueError(str(error)) from error
-    return values if isinstance(values, dict) else None
+        return [jsonable(item) for item in value]
+    raise TypeError(f"a {type(value).__name__} is not JSON serializable")

@@ -1,4 +1,4 @@
-"""Which code runs: the commit of this package's checkout, and what was changed since."""
+"""Identify the code that runs: the commit of this package's checkout and its local changes."""
 
 import hashlib
 import logging
@@ -9,31 +9,33 @@ from typing import Any
 
 PATCH = "changes.patch"
 MAX_PATCH = 5_000_000
-"""Bytes kept of a patch."""
+"""Bytes of a patch that are kept."""
 MAX_UNTRACKED = 100
 SOURCE = (".py", ".yaml", ".yml", ".toml", ".html", ".css", ".sh")
+DIFF = (
+    "diff", "--binary", "--no-color", "--no-ext-diff", "--no-textconv", "--src-prefix=a/",
+    "--dst-prefix=b/", "HEAD",
+)  # fmt: skip
+"""A patch that `git apply` accepts, whatever the user's configuration of git is."""
 ROOT = Path(__file__).resolve().parents[2]
 
 log = logging.getLogger(__name__)
 
 
 def git_state(root: Path = ROOT) -> tuple[dict[str, Any] | None, bytes]:
-    """Return what git knows of a checkout of this package, and what was changed as a patch.
+    """Return the git state of a checkout of this package, and its uncommitted changes as a patch.
 
     Returns:
-        `commit`; `changed`: whether files of it differ; `patch`: the SHA-256 of all the changes, or
-        None; `untracked`: source files that git does not know, and the patch does not hold. All of
-        it is None without git, or where the package is not a checkout but installed. The patch, for
-        `git apply`, is cut off after `MAX_PATCH` bytes, which is a warning.
+        The state, or None without git or where the package is installed rather than checked out:
+        `commit`; `changed`, whether tracked files differ from it; `patch`, the SHA-256 of the
+        changes, or None; `untracked`, source files that git does not track and the patch lacks.
+        The patch, for `git apply`, is cut off after `MAX_PATCH` bytes, with a warning.
     """
     try:
         # An installed package may lie within somebody else's repository.
         _git(root, "ls-files", "--error-unmatch", "segmentation/__init__.py")
         commit = _git(root, "rev-parse", "HEAD").decode().strip()
-        patch = _git(
-            root, "diff", "--binary", "--no-color", "--no-ext-diff", "--no-textconv",
-            "--src-prefix=a/", "--dst-prefix=b/", "HEAD",
-        )  # fmt: skip
+        patch = _git(root, *DIFF)
         names = _git(root, "ls-files", "--others", "--exclude-standard", "-z")
     except (OSError, subprocess.SubprocessError):
         return None, b""
@@ -48,14 +50,17 @@ def git_state(root: Path = ROOT) -> tuple[dict[str, Any] | None, bytes]:
     }
     if len(patch) > MAX_PATCH:
         log.warning(
-            "the code has %d bytes of changes that are not committed: %s holds the first %d only. "
-            "Commit them to be able to repeat this run.", len(patch), PATCH, MAX_PATCH,
-        )  # fmt: skip
+            "the code has %d bytes of uncommitted changes, but %s holds the first %d only. "
+            "Commit them to be able to repeat this run.",
+            len(patch),
+            PATCH,
+            MAX_PATCH,
+        )
     return state, patch[:MAX_PATCH]
 
 
 def _git(root: Path, *arguments: str) -> bytes:
-    # A hook of git, which may run the tests, names its own repository in such variables.
+    # A git hook, which may run the tests, names its own repository in these variables.
     environment = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
     return subprocess.run(
         ["git", "-C", str(root), *arguments],

@@ -1,4 +1,4 @@
-"""What this machine offers: cores, devices, reduced precision. Torch is imported when asked."""
+"""Detect cores, devices and their precision; only functions that need torch import it."""
 
 import os
 import platform
@@ -6,17 +6,15 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from segmentation.errors import ConfigError, did_you_mean
 
 CORES = "CITYSEG_CORES"
-"""Environment variable: how many cores a job of a sweep may use, others running beside it. Not
-OMP_NUM_THREADS, which torchrun sets to 1 whatever the machine has."""
+"""Environment variable: the share of the cores that a job of a sweep may use. OMP_NUM_THREADS would
+not do, because torchrun sets it to 1 on every machine."""
 
 
 def available_cores() -> int:
-    """Return the cores this process may use: its affinity, and its share where jobs share them."""
+    """Return the number of cores this process may use, by its affinity and its share in a sweep."""
     if hasattr(os, "sched_getaffinity"):  # not on macOS
         cores = len(os.sched_getaffinity(0))
     else:
@@ -25,29 +23,29 @@ def available_cores() -> int:
 
 
 def pick_accelerator(name: str, option: str) -> str:
-    """Return cpu, cuda or mps.
+    """Resolve an accelerator name to cpu, cuda or mps.
 
     Args:
-        name: auto (a GPU where there is one), cpu, gpu, cuda or mps.
-        option: the option that says so, for the message.
+        name: auto (a GPU if there is one), cpu, gpu, cuda or mps.
+        option: the option that holds the name, for the message.
 
     Raises:
-        ConfigError: the device is not known, or not on this machine.
+        ConfigError: the name is unknown, or this machine has no such device.
     """
     import torch
 
-    there = {
+    available = {
         "cpu": True,
         "cuda": torch.cuda.is_available(),
         "mps": torch.backends.mps.is_available(),
     }
     if name == "auto":
-        return "cuda" if there["cuda"] else "mps" if there["mps"] else "cpu"
+        return "cuda" if available["cuda"] else "mps" if available["mps"] else "cpu"
     kind = "cuda" if name == "gpu" else name
-    if kind not in there:
-        hint = did_you_mean(str(name), [*there, "auto", "gpu"])
+    if kind not in available:
+        hint = did_you_mean(str(name), [*available, "auto", "gpu"])
         raise ConfigError(f"{option}={name!r}: use auto, cpu, gpu or mps.{hint}")
-    if not there[kind]:
+    if not available[kind]:
         device = "CUDA GPU" if kind == "cuda" else "Apple GPU (MPS)"
         raise ConfigError(
             f"this machine has no {device} that PyTorch {torch.__version__} can use. "
@@ -59,8 +57,8 @@ def pick_accelerator(name: str, option: str) -> str:
 def fastest_precision(accelerator: str) -> str:
     """Return Lightning's name of the fastest precision that trains as well as float32.
 
-    That is bfloat16 on NVIDIA from Ampere on and on x86 with AVX512-BF16 or AMX, which multiply it
-    natively. Elsewhere it is emulated, or not known to be faster, and float32 it stays.
+    That is bfloat16 on NVIDIA GPUs from Ampere on and on x86 CPUs with AVX512-BF16 or AMX, which
+    multiply it natively. Elsewhere bfloat16 is emulated, or not known to be faster than float32.
 
     Args:
         accelerator: ``"cpu"``, ``"cuda"`` or ``"mps"``.
@@ -79,7 +77,7 @@ def fastest_precision(accelerator: str) -> str:
 
 
 def device_name(accelerator: str) -> str:
-    """Return a name for people, such as ``"NVIDIA H200"`` or ``"CPU, 2 cores"``."""
+    """Return a readable device name, such as ``"NVIDIA H200"`` or ``"CPU, 2 cores"``."""
     import torch
 
     if accelerator == "cuda":
@@ -91,10 +89,12 @@ def device_name(accelerator: str) -> str:
 
 
 def machine() -> dict[str, Any]:
-    """Return system, CPU model, usable cores, threads, memory, and the visible GPUs.
+    """Describe this machine: system, CPU model, usable cores, threads, memory and visible GPUs.
 
-    Memory is in GiB. `driver` is the version of NVIDIA's. None is what the system does not tell.
+    Memory is in GiB, `driver` is NVIDIA's version. A value that the system does not report is None.
     """
+    import torch
+
     gpus = [torch.cuda.get_device_properties(index) for index in range(torch.cuda.device_count())]
     return {
         "system": f"{platform.system()} {platform.machine()}",
@@ -110,17 +110,17 @@ def machine() -> dict[str, Any]:
 
 
 def cpu_model() -> str:
-    """Return the CPU's name, such as ``"AMD EPYC 9575F"``; its architecture where none is told."""
+    """Return the CPU's name, such as ``"AMD EPYC 9575F"``, or else its architecture."""
     if platform.system() == "Darwin":
-        found = _output("sysctl", "-n", "machdep.cpu.brand_string")
+        name = _output("sysctl", "-n", "machdep.cpu.brand_string")
     else:
         try:
             lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
         except OSError:
             lines = []
         names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
-        found = next(names, None)
-    return found or platform.processor() or platform.machine()
+        name = next(names, None)
+    return name or platform.processor() or platform.machine()
 
 
 def _memory() -> float | None:
@@ -135,9 +135,9 @@ def _gib(size: int) -> float:
 
 
 def _output(*command: str) -> str | None:
-    """Return the first line that a command prints, None where it fails."""
+    """Return the first line of a command's output, or None if it fails."""
     try:
-        done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=30)
+        process = subprocess.run(command, capture_output=True, text=True, check=True, timeout=30)
     except (OSError, subprocess.SubprocessError):
         return None
-    return next(iter(done.stdout.strip().splitlines()), None)
+    return next(iter(process.stdout.strip().splitlines()), None)

@@ -1,4 +1,4 @@
-"""Keep the libraries' chatter off the terminal; what matters to people is said by this project."""
+"""Silence known noise of the libraries, and collect this package's own warnings."""
 
 import logging
 import warnings
@@ -7,8 +7,8 @@ from contextlib import contextmanager
 
 from segmentation.system.ranks import rank
 
-# Each says something that is not so here, or that the user can do nothing about.
-CHATTER = (
+# Each is wrong here, or about something the user cannot change.
+NOISE = (
     r".*does not have many workers.*",  # workers follow the cores on purpose
     r".*Experiment logs directory .* exists and is not empty.*",  # it is the run directory
     r".*Checkpoint directory .* exists and is not empty.*",
@@ -25,18 +25,18 @@ CHATTER = (
 
 
 def quiet_libraries() -> None:
-    """Silence what is known to be noise; other warnings of the libraries still show."""
+    """Silence the libraries' known noise; their other warnings still show."""
     for name in ("pytorch_lightning", "lightning_fabric", "lightning.pytorch"):
         logging.getLogger(name).setLevel(logging.WARNING)
-    if rank() != 0:  # else each line comes once for each process
+    if rank() != 0:  # else every process would print each line
         logging.getLogger("segmentation").setLevel(logging.ERROR)
-    for message in CHATTER:
+    for message in NOISE:
         warnings.filterwarnings("ignore", message=message)
 
 
 @contextmanager
 def collected_warnings() -> Iterator[list[str]]:
-    """Collect this package's warnings, so that a score is never shown without them."""
+    """Collect this package's warnings, which are shown with every score."""
     messages: list[str] = []
 
     class Collector(logging.Handler):

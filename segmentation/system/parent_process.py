@@ -1,4 +1,4 @@
-"""A process that works for another leaves with it, however that one ends, kill -9 included."""
+"""Exit together with a parent process, however it ends, kill -9 included."""
 
 import os
 import signal
@@ -6,21 +6,21 @@ import threading
 import time
 
 PARENT = "CITYSEG_PARENT"
-"""Environment variable: the number of the process that waits for this one."""
+"""Environment variable: process number of the parent that waits for this process."""
 
 
-def leave_with_parent(parent: int | None = None, grace: float = 60, every: float = 1) -> None:
-    """Watch, in a thread, whether the parent is there; once it is gone, end this process.
+def exit_with_parent(parent: int | None = None, grace: float = 60, every: float = 1) -> None:
+    """Watch the parent process in a thread, and end this process once it is gone.
 
-    The process gets SIGTERM, on which training saves its state and leaves, and SIGKILL if it is
-    still there after the grace. On Windows, where a process keeps its parent's number for good,
-    nothing is watched.
+    This process gets SIGTERM, on which training saves its state and exits, and SIGKILL if it is
+    still running after the grace period. On Windows, where a process keeps its parent's number for
+    good, nothing is watched.
 
     Args:
-        parent: number of the parent, as it gave it to this process (so that one that has died
-            already is noticed); None for the present one.
+        parent: process number that the parent passed to this process, so that a parent that died
+            in the meantime is noticed; None for the current parent.
         grace: seconds between the two signals.
-        every: seconds between two looks.
+        every: seconds between two checks.
     """
     if os.name == "nt":
         return
@@ -33,10 +33,10 @@ def leave_with_parent(parent: int | None = None, grace: float = 60, every: float
         time.sleep(grace)
         os.kill(os.getpid(), signal.SIGKILL)
 
-    threading.Thread(target=watch, name="leave-with-parent", daemon=True).start()
+    threading.Thread(target=watch, name="exit-with-parent", daemon=True).start()
 
 
-def leave_if_asked() -> None:
-    """Leave with the parent if it has said so in the environment; not handed on to children."""
+def exit_with_parent_if_asked() -> None:
+    """Exit with the parent if `PARENT` is set; the variable is not passed on to children."""
     if parent := os.environ.pop(PARENT, None):
-        leave_with_parent(int(parent))
+        exit_with_parent(int(parent))

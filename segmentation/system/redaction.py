@@ -1,36 +1,44 @@
-"""Texts without the secrets in them: what is logged, printed or kept goes through here."""
+"""Remove secrets and folders from text that is logged, printed, kept or published."""
 
 import os
 import re
+from collections.abc import Iterable
 
-PASSWORD = re.compile(r"(?<=://)(?:[^\s/@:]*:(?!\d+/)\S*|[^\s/]*)@")
-"""From `://` to the last @ of the word, or without a password to the last before a slash. Digits
-and a slash behind the colon are a port and a path, in which an @ is none of ours."""
-PARAMETER = re.compile(r"(?i)([?&](?:password|passwd|pwd|token|api_?key|secret)=)[^&\s#]+")
+HIDDEN = "***"
+CREDENTIALS = re.compile(r"(?<=://)(?:[^\s/@:]*:(?!\d+/)\S*|[^\s/]*)@")
+"""With a password, from `://` to the last @ of the word; without one, to the last @ before a slash.
+Digits and a slash after the colon are a port and a path, whose @ does not end any credentials."""
+PARAMETER = re.compile(
+    r"(?i)([?&][^\s=&#]*(?:pass|pwd|token|api_?key|secret)[^\s=&#]*=)[^&\s#]+"
+)  # fmt: skip
 FOLDERS = re.compile(
     r"(?<![\w.:/\\])(?:~|\.{1,2}|[A-Za-z]:)?[/\\]{1,2}"
     r"(?:[^\s/\\:,;'\"]+[/\\])*([^\s/\\:,;'\"]+)"
 )
-"""A path that tells where it begins, and its last part."""
+"""A path, recognised by its beginning, and its last component."""
 
 
-def without_folders(text: str) -> str:
-    """Return a text in which each path is its last part alone, such as a file's name.
+def redact(text: str, secrets: Iterable[str] = ()) -> str:
+    """Replace credentials in URLs, W&B's API key and the given secrets by ``***``."""
+    for secret in filter(None, (os.environ.get("WANDB_API_KEY"), *secrets)):
+        text = text.replace(secret, HIDDEN)
+    return redact_parameters(CREDENTIALS.sub(f"{HIDDEN}@", text))
 
-    For what leaves the machine: folders tell of people and projects. In a text of any words paths
-    are known by their beginning: ``/``, ``~``, ``./``, ``../`` or a drive's letter. Where a text is
-    known to be a path, `last_part` leaves nothing to guess.
+
+def redact_parameters(text: str) -> str:
+    """Replace secret query parameters of URLs, such as ``?password=``, by ``***``."""
+    return PARAMETER.sub(rf"\1{HIDDEN}", text)
+
+
+def strip_folders(text: str) -> str:
+    """Reduce every path in a text to its last component, because folders name people and projects.
+
+    A path is recognised by its beginning: ``/``, ``~``, ``./``, ``../`` or a drive letter. Use
+    `last_component` where the whole text is a path.
     """
     return FOLDERS.sub(r"\1", text)
 
 
-def last_part(path: str) -> str:
-    """Return what a path ends with, whatever folders lead there: of any kind, and relative too."""
+def last_component(path: str) -> str:
+    """Return the last component of a POSIX or Windows path, absolute or relative."""
     return re.split(r"[/\\]", path.rstrip("/\\"))[-1]
-
-
-def redacted(text: str) -> str:
-    """Return a text without passwords in URLs, and without W&B's key."""
-    if key := os.environ.get("WANDB_API_KEY", ""):
-        text = text.replace(key, "***")
-    return PARAMETER.sub(r"\1***", PASSWORD.sub("***@", text))

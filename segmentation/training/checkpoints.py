@@ -10,7 +10,6 @@ import logging
 import os
 import time
 import zipfile
-from contextlib import suppress
 from pathlib import Path, PureWindowsPath
 from typing import Any
 
@@ -20,11 +19,11 @@ from lightning_fabric.plugins import TorchCheckpointIO
 from pytorch_lightning.callbacks import Checkpoint, ModelCheckpoint
 
 from segmentation.errors import TrainingError, check_number
+from segmentation.system.files import PARTIAL, atomic_file
 from segmentation.training.monitor import MIOU
 from segmentation.training.resuming import agreed, between_steps
 
 LAST, PREVIOUS = "last.ckpt", "previous.ckpt"
-PARTIAL = ".partial"
 MINUTES = 10.0
 AWAY = {errno.EIO, errno.ESTALE, errno.ETIMEDOUT, errno.ENOTCONN, errno.EHOSTDOWN, errno.EAGAIN}
 """What a file system says that is away for a while, and may be back by the next checkpoint."""
@@ -54,17 +53,16 @@ class AtomicCheckpointIO(TorchCheckpointIO):
     ) -> None:
         """Save `checkpoint` at `path`, replacing what is there."""
         path = Path(path)
-        partial = path.with_name(path.name + PARTIAL)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            with partial.open("wb") as file:
-                torch.save(checkpoint, file)
-                file.flush()
-                os.fsync(file.fileno())
-            read_back(partial)
-            if path.name == LAST and path.exists() and self._is_whole(path):
-                path.replace(path.with_name(PREVIOUS))
-            partial.replace(path)
+            with atomic_file(path) as partial:
+                with partial.open("wb") as file:
+                    torch.save(checkpoint, file)
+                    file.flush()
+                    os.fsync(file.fileno())
+                read_back(partial)
+                if path.name == LAST and path.exists() and self._is_whole(path):
+                    path.replace(path.with_name(PREVIOUS))
         except (OSError, RuntimeError, zipfile.BadZipFile) as error:
             if isinstance(error, OSError) and error.errno in AWAY:
                 log.warning("the checkpoint %s is not written: %s; the next will be", path, error)
@@ -73,9 +71,6 @@ class AtomicCheckpointIO(TorchCheckpointIO):
                 f"the checkpoint {path} could not be written: {_reason(error)}. Checkpoints from "
                 "before are kept. Free some space or choose another place with hydra.run.dir=."
             ) from error
-        finally:
-            with suppress(OSError):
-                partial.unlink(missing_ok=True)
         self._written.add(path)
 
     def _is_whole(self, path: Path) -> bool:
@@ -136,7 +131,7 @@ class LastCheckpoint(Checkpoint):
         """Start the clock, and remove what a kill has left half-written."""
         self._since, self._due = time.monotonic(), False
         if trainer.is_global_zero:
-            for partial in self.directory.glob(f"*.ckpt{PARTIAL}"):
+            for partial in self.directory.glob(f"*.ckpt*{PARTIAL}"):
                 partial.unlink()
 
     def on_train_batch_start(

@@ -18,8 +18,8 @@ from lightning_fabric.plugins.environments import (
 
 from segmentation.config import flat
 from segmentation.errors import ConfigError, TrainingError, listed
-from segmentation.system.parent_process import leave_with_parent
-from segmentation.system.ranks import by_torchrun, has_to_leave, started_from_outside
+from segmentation.system.parent_process import exit_with_parent
+from segmentation.system.ranks import exits_with_parent, external_world_size, launched_by_torchrun
 
 RANK_ZERO = "CITYSEG_RANK_ZERO"
 """Environment variable: the process number of rank zero, for the ranks that it starts."""
@@ -55,7 +55,7 @@ def check_processes(options: Mapping[str, Any]) -> int:
     """
     nodes = options.get("num_nodes", 1)
     expected = processes_here(options) * nodes
-    started = started_from_outside()
+    started = external_world_size()
     if started is not None and started != expected:
         raise ConfigError(
             f"torchrun or srun started {started} processes, but trainer.devices times "
@@ -77,18 +77,18 @@ def cluster() -> list[ClusterEnvironment]:
     devices wait idle; and it requeues by itself, where our own configuration says what a signal
     does.
     """
-    if "SLURM_NTASKS" not in os.environ or by_torchrun():
+    if "SLURM_NTASKS" not in os.environ or launched_by_torchrun():
         return []
-    if started_from_outside() is None:
+    if external_world_size() is None:
         return [LightningEnvironment()]
     return [SLURMEnvironment(auto_requeue=False)]
 
 
 def watch_parent() -> None:
     """Let this rank end with rank zero, or with torchrun; and let those that it starts do so."""
-    if has_to_leave():
-        known = None if by_torchrun() else os.environ.get(RANK_ZERO)
-        leave_with_parent(int(known) if known else None, grace=GRACE)
+    if exits_with_parent():
+        known = None if launched_by_torchrun() else os.environ.get(RANK_ZERO)
+        exit_with_parent(int(known) if known else None, grace=GRACE)
     else:
         os.environ[RANK_ZERO] = str(os.getpid())
 
@@ -149,7 +149,7 @@ class EndTogether(pl.Callback):
             raise TrainingError(
                 f"rank {trainer.global_rank} left while the others trained."
             ) from exception
-        if isinstance(exception, TrainingError) and RANK_ZERO in os.environ and has_to_leave():
+        if isinstance(exception, TrainingError) and RANK_ZERO in os.environ and exits_with_parent():
             parent, until = os.getppid(), time.monotonic() + PATIENCE
             while os.getppid() == parent and time.monotonic() < until:
                 time.sleep(0.1)

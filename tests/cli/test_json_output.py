@@ -22,7 +22,7 @@ from segmentation.cli.json_output import Document, json_output
 from segmentation.cli.overrides import asks_hydra
 from segmentation.commands.fetch import main as fetch
 from segmentation.errors import DataError
-from segmentation.system.files import plain
+from segmentation.system.files import jsonable
 
 CHECK = "check.py"
 NUMBERS = st.floats() | st.integers() | st.booleans() | st.none() | st.text()
@@ -53,7 +53,7 @@ def test_numpy_paths_and_own_objects_become_plain():
         def to_json(self):
             return {"path": Path("a/b"), "numbers": np.array([1.5, np.nan]), "one": np.int64(3)}
 
-    assert plain(Own()) == {"path": "a/b", "numbers": [1.5, None], "one": 3}
+    assert jsonable(Own()) == {"path": "a/b", "numbers": [1.5, None], "one": 3}
 
 
 @pytest.mark.parametrize(
@@ -65,9 +65,9 @@ def test_numpy_paths_and_own_objects_become_plain():
     ],
 )  # fmt: skip
 def test_what_json_has_no_word_for_is_refused(value, what):
-    with pytest.raises(TypeError, match=f"^{what} cannot be said in JSON"):
-        plain({"deep": [value]})
-    assert plain(pd.DataFrame({"a": [1]}).to_dict("records")) == [{"a": 1}]
+    with pytest.raises(TypeError, match=f"^{what} is not JSON serializable"):
+        jsonable({"deep": [value]})
+    assert jsonable(pd.DataFrame({"a": [1]}).to_dict("records")) == [{"a": 1}]
 
 
 def test_names_of_files_that_are_not_unicode_can_be_said():
@@ -185,7 +185,7 @@ class Broken:
 @pytest.mark.parametrize(
     ("value", "message"),
     [
-        (datetime.date(2024, 2, 29), "TypeError: a date cannot be said in JSON"),
+        (datetime.date(2024, 2, 29), "TypeError: a date is not JSON serializable"),
         (cyclic(), "RecursionError: maximum recursion depth exceeded"),
         (Broken(), "OSError: gone"),
     ],

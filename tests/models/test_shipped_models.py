@@ -10,7 +10,7 @@ from PIL import Image
 
 from segmentation.models import load_model
 from segmentation.models.shipped import FOLDER, shipped
-from segmentation.system.redaction import without_folders
+from segmentation.system.redaction import strip_folders
 
 DEFAULT = "camvid_efficientnet_lite0_long"
 
@@ -27,7 +27,7 @@ def test_each_is_small_and_has_a_card(name):
     assert "esearch" in card.rpartition("## Licence")[2]
     for path in ("README.md", "config.json"):
         text = (FOLDER / name / path).read_text().replace("\\", "")  # Markdown's own
-        assert without_folders(text) == text
+        assert strip_folders(text) == text
 
 
 def test_predict_takes_the_default_when_no_model_is_named(tmp_path):

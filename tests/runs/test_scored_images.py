@@ -155,7 +155,7 @@ def test_damaged_metrics_are_refused(run, text, reason):
 
 
 def test_metrics_too_large_are_refused(run, monkeypatch):
-    monkeypatch.setattr(files, "MOST_JSON", 10)
+    monkeypatch.setattr(files, "MAX_JSON_BYTES", 10)
     with pytest.raises(DataError, match=r"metrics.json is damaged: it is larger than 10 bytes"):
         read_scored(run)
 

@@ -1,9 +1,49 @@
-"""Files of ours are read whole, or refused in words."""
+"""Files are complete or absent, and invalid ones are refused with a reason."""
+
+import os
 
 import pytest
 
 from segmentation.system import files
-from segmentation.system.files import read_json, write_json
+from segmentation.system.files import atomic_file, read_json, write_atomic, write_json
+
+
+def test_a_file_appears_only_when_it_is_complete(tmp_path):
+    path = tmp_path / "a.txt"
+    path.write_text("old")
+    with atomic_file(path) as partial:
+        partial.write_text("new")
+        assert path.read_text() == "old"
+    assert path.read_text() == "new"
+    assert os.listdir(tmp_path) == ["a.txt"]
+
+
+def test_a_writer_that_fails_leaves_the_old_file_alone(tmp_path):
+    path = tmp_path / "a.txt"
+    path.write_text("old")
+    with pytest.raises(TypeError), atomic_file(path) as partial:
+        partial.write_text("ne") and partial.write_bytes("w")
+    assert path.read_text() == "old"
+    assert os.listdir(tmp_path) == ["a.txt"]
+
+
+def test_two_processes_write_to_different_partial_files(tmp_path, monkeypatch):
+    path = tmp_path / "a.txt"
+    with atomic_file(path) as first:
+        first.write_text("first, in full")
+        monkeypatch.setattr(os, "getpid", lambda: 7)
+        with atomic_file(path) as second:
+            second.write_text("second")
+        assert path.read_text() == "second"
+    assert first != second
+    assert path.read_text() == "first, in full"
+
+
+@pytest.mark.parametrize("content", ["text, ä", b"\xff\x00"])
+def test_text_is_written_as_utf8_and_bytes_unchanged(tmp_path, content):
+    write_atomic(tmp_path / "a", content)
+    expected = content.encode("utf-8") if isinstance(content, str) else content
+    assert (tmp_path / "a").read_bytes() == expected
 
 
 def test_what_was_written_is_read(tmp_path):
@@ -28,7 +68,7 @@ def test_what_is_too_large_or_no_file_is_a_value_error(tmp_path, monkeypatch):
     (tmp_path / "folder.json").mkdir()
     with pytest.raises(ValueError, match="directory"):
         read_json(tmp_path / "folder.json")
-    monkeypatch.setattr(files, "MOST_JSON", 10)
+    monkeypatch.setattr(files, "MAX_JSON_BYTES", 10)
     (tmp_path / "a.json").write_text('{"a": 1}  ')
     assert read_json(tmp_path / "a.json") == {"a": 1}
     (tmp_path / "a.json").write_text('{"a": 1}   ')

@@ -12,7 +12,7 @@ pytestmark = pytest.mark.skipif(os.name == "nt", reason="a process keeps its par
 
 CHILD = """
 import os, signal, sys, time
-from segmentation.system.parent_process import leave_if_asked, leave_with_parent
+from segmentation.system.parent_process import exit_with_parent_if_asked, exit_with_parent
 print(os.getpid(), flush=True)
 {before}
 print("ready", flush=True)
@@ -52,7 +52,7 @@ def test_it_gets_sigterm_once_its_parent_was_killed(tmp_path):
     before = (
         f"def save(*_): open({str(note)!r}, 'w').close(); sys.exit()\n"
         "signal.signal(signal.SIGTERM, save)\n"
-        "leave_with_parent(every=0.05)"
+        "exit_with_parent(every=0.05)"
     )
     parent, child = start(CHILD.format(before=before))
     assert parent.stdout.readline() == "ready\n"
@@ -66,7 +66,7 @@ def test_it_gets_sigterm_once_its_parent_was_killed(tmp_path):
 
 def test_it_is_killed_if_it_does_not_leave():
     before = (
-        "signal.signal(signal.SIGTERM, signal.SIG_IGN)\nleave_with_parent(grace=0.3, every=0.05)"
+        "signal.signal(signal.SIGTERM, signal.SIG_IGN)\nexit_with_parent(grace=0.3, every=0.05)"
     )
     parent, child = start(CHILD.format(before=before))
     assert parent.stdout.readline() == "ready\n"
@@ -76,7 +76,7 @@ def test_it_is_killed_if_it_does_not_leave():
 
 
 def test_a_parent_that_died_before_the_child_looked_is_noticed():
-    before = "os.environ['CITYSEG_PARENT'] = '1234567'\nleave_if_asked()\ntime.sleep(30)"
+    before = "os.environ['CITYSEG_PARENT'] = '1234567'\nexit_with_parent_if_asked()\ntime.sleep(30)"
     parent, child = start(CHILD.format(before=before))
     assert gone(child)
     parent.kill()
@@ -84,9 +84,9 @@ def test_a_parent_that_died_before_the_child_looked_is_noticed():
 
 
 def test_the_request_is_not_handed_on(monkeypatch):
-    from segmentation.system.parent_process import leave_if_asked
+    from segmentation.system.parent_process import exit_with_parent_if_asked
 
     monkeypatch.setenv("CITYSEG_PARENT", str(os.getppid()))
-    leave_if_asked()
+    exit_with_parent_if_asked()
     assert "CITYSEG_PARENT" not in os.environ
     assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL

@@ -5,7 +5,7 @@ from omegaconf import OmegaConf
 
 from segmentation.cli.resolvers import run_directory
 from segmentation.errors import ConfigError
-from segmentation.system.ranks import has_to_leave, rank, shared_name, started_from_outside
+from segmentation.system.ranks import exits_with_parent, external_world_size, launch_id, rank
 
 TORCHRUN = {
     "TORCHELASTIC_RUN_ID": "none", "RANK": "3", "LOCAL_RANK": "1", "WORLD_SIZE": "4",
@@ -35,8 +35,8 @@ SLURM = {
 )
 def test_what_the_environment_says(environment, expected):
     assert (
-        rank(environment), has_to_leave(environment), started_from_outside(environment),
-        shared_name(environment),
+        rank(environment), exits_with_parent(environment), external_world_size(environment),
+        launch_id(environment),
     ) == expected  # fmt: skip
 
 
@@ -60,4 +60,4 @@ def test_ranks_that_others_start_share_one_run_directory(monkeypatch, tmp_path, 
 def test_several_tasks_of_slurm_need_srun():
     batch_script = {key: value for key, value in SLURM.items() if key != "SLURM_STEP_ID"}
     with pytest.raises(ConfigError, match=r"4 tasks.*put srun before python"):
-        shared_name(batch_script)
+        launch_id(batch_script)

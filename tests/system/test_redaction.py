@@ -2,7 +2,7 @@
 
 import pytest
 
-from segmentation.system.redaction import last_part, redacted, without_folders
+from segmentation.system.redaction import last_component, redact, strip_folders
 
 KEY = "0123456789" * 4
 
@@ -18,6 +18,7 @@ KEY = "0123456789" * 4
         ("https://host:80/path/a@b.c", "https://host:80/path/a@b.c"),
         ("http://token@host/path", "http://***@host/path"),
         ("postgresql://db/x?user=u&password=p:a@s&ssl=1", "postgresql://db/x?user=u&password=***&ssl=1"),
+        ("http://h/x?sslpassword=a&access_token=b#c", "http://h/x?sslpassword=***&access_token=***#c"),
         (f"key {KEY} refused", "key *** refused"),
         ("http://host/path and http://host:80/a", "http://host/path and http://host:80/a"),
         ("http://host/a@b", "http://host/a@b"),
@@ -25,7 +26,7 @@ KEY = "0123456789" * 4
 )  # fmt: skip
 def test_secrets_are_left_out(text: str, shown: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WANDB_API_KEY", KEY)
-    assert redacted(text) == shown
+    assert redact(text) == shown
 
 
 @pytest.mark.parametrize(
@@ -42,7 +43,7 @@ def test_secrets_are_left_out(text: str, shown: str, monkeypatch: pytest.MonkeyP
     ],
 )
 def test_of_a_path_its_last_part_is_left(text: str, shown: str) -> None:
-    assert without_folders(text) == shown
+    assert strip_folders(text) == shown
 
 
 @pytest.mark.parametrize(
@@ -59,4 +60,4 @@ def test_of_a_path_its_last_part_is_left(text: str, shown: str) -> None:
     ],
 )
 def test_what_is_known_to_be_a_path_keeps_nothing_but_its_end(path: str, last: str) -> None:
-    assert last_part(path) == last
+    assert last_component(path) == last

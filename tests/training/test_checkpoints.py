@@ -124,7 +124,7 @@ def test_what_is_written_wrong_is_not_kept(tmp_path, monkeypatch):
 
     def faulty(number):
         sync(number)
-        with_a_flipped_bit(tmp_path / "last.ckpt.partial")
+        with_a_flipped_bit(next(tmp_path.glob("last.ckpt.*.partial")))
 
     monkeypatch.setattr(checkpoints.os, "fsync", faulty)
     with pytest.raises(TrainingError, match=r"last\.ckpt could not be written: "):
@@ -169,7 +169,8 @@ def test_within_an_epoch_it_is_written_by_the_clock(minutes, step, root, tmp_pat
 
 
 def test_what_a_kill_has_left_half_written_is_removed(root, tmp_path):
-    (tmp_path / "best.ckpt.partial").write_bytes(b"half")
+    (tmp_path / "best.ckpt.1234567.partial").write_bytes(b"half")
+    (tmp_path / "last.ckpt.partial").write_bytes(b"half, of an earlier version")
     fit(root, tmp_path, minutes=1000, trainer={"max_epochs": 1})
     assert sorted(path.name for path in tmp_path.iterdir()) == ["best.ckpt", "last.ckpt"]
 

@@ -145,7 +145,7 @@ def test_in_a_slurm_job_of_one_task_lightning_starts_the_ranks(monkeypatch):
 def test_rank_zero_tells_those_it_starts_whom_to_watch(monkeypatch):
     watched = []
     monkeypatch.setattr(
-        processes, "leave_with_parent", lambda parent, grace: watched.append((parent, grace))
+        processes, "exit_with_parent", lambda parent, grace: watched.append((parent, grace))
     )
     monkeypatch.delenv(processes.RANK_ZERO, raising=False)
     monkeypatch.delenv("LOCAL_RANK", raising=False)

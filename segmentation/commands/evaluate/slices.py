@@ -24,7 +24,7 @@ from segmentation.evaluation.slices.slices import find_slices
 from segmentation.report.terminal.slices import show_slices
 from segmentation.runs.results import add_facts
 from segmentation.runs.scored_images import ScoredImages, read_scored
-from segmentation.system.files import write_whole
+from segmentation.system.files import write_atomic
 from segmentation.training.scoring import ScoringModule
 
 log = logging.getLogger(__name__)
@@ -164,7 +164,7 @@ def write_slices(
         log.warning("slices: nothing divides the %s split. %s", plan.split, " ".join(notes))
         return
     everything = pd.concat(tables, ignore_index=True)
-    write_whole(directory / SLICES_FILE, everything.to_csv(index=False))
+    write_atomic(directory / SLICES_FILE, everything.to_csv(index=False))
     add_facts(directory, slices=facts | {"notes": notes})
     show_slices(everything, [*words, *notes], SLICES_FILE)
 
@@ -234,6 +234,6 @@ def keep_slices(earlier: EarlierSlices | None, directory: Path) -> bool:
     if was.names != now.names or not np.array_equal(was.confusion, now.confusion):
         log.info("the slices of the earlier scoring are gone: other pixels are counted now")
         return False
-    write_whole(directory / SLICES_FILE, earlier.table)
+    write_atomic(directory / SLICES_FILE, earlier.table)
     add_facts(directory, slices=was.metrics["slices"])
     return True

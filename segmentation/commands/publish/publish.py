@@ -18,8 +18,8 @@ from segmentation.models.shipped import shipped_name
 from segmentation.models.weights_files import TENSORS
 from segmentation.report.pages import rendered
 from segmentation.runs.directory import read_metrics, run_of
-from segmentation.system.files import write_whole
-from segmentation.system.redaction import without_folders
+from segmentation.system.files import write_atomic
+from segmentation.system.redaction import strip_folders
 
 log = logging.getLogger(__name__)
 
@@ -53,7 +53,7 @@ def publish(cfg: DictConfig) -> dict[str, Any]:
     extra = {LEARNT_SIZE: list(loaded.learnt_size)} if loaded.learnt_size else None
     save_model(loaded.model, output, loaded.classes, loaded.size, extra, half=cfg.half)
     again = " in place of an earlier one" if (output / CARD).exists() else ""
-    write_whole(output / CARD, f"{card.rstrip()}\n")
+    write_atomic(output / CARD, f"{card.rstrip()}\n")
     if not cfg.licence:
         log.warning(
             "The card states no licence: whoever gets the model cannot know what they may do with "
@@ -107,7 +107,7 @@ def model_card(
     name, segments = output.absolute().name, loaded.classes is not None
     known = recipe(run)
     calibration = metrics.get("calibration") or {}
-    warnings = [without_folders(" ".join(one.split())) for one in metrics.get("warnings", ())]
+    warnings = [strip_folders(" ".join(one.split())) for one in metrics.get("warnings", ())]
     return rendered(
         TEMPLATE,
         argument=argument,

@@ -13,7 +13,7 @@ from segmentation.cli.overrides import readable
 from segmentation.config import value_at
 from segmentation.console import duration, quoted
 from segmentation.runs.directory import read_environment, read_metrics, read_settings
-from segmentation.system.redaction import last_part, redacted
+from segmentation.system.redaction import last_component, redact
 
 DATA = "data.root"
 RUNS = ("model.weights", "encoder.weights")
@@ -80,7 +80,7 @@ def command(overrides: Sequence[str], data: str) -> str:
 def weights_source(text: str) -> str:
     """Return where an encoder's weights came from, without folders of the machine."""
     kind, _, path = text.partition(" ")
-    return f"{kind} {last_part(path)}" if kind in SOURCES else text
+    return f"{kind} {last_component(path)}" if kind in SOURCES else text
 
 
 def code(environment: Mapping[str, Any], digits: int | None = None) -> str:
@@ -107,8 +107,8 @@ def _for_others(override: str, data: str) -> str:
         value = override.partition("=")[2]
     told = _without_folders(name, value)
     if told == value:
-        return shlex.quote(redacted(override))
-    return f"{key}={told}" if told == RUN else shlex.quote(redacted(f"{key}={quoted(told)}"))
+        return shlex.quote(redact(override))
+    return f"{key}={told}" if told == RUN else shlex.quote(redact(f"{key}={quoted(told)}"))
 
 
 def _without_folders(name: str, value: Any) -> Any:
@@ -121,13 +121,13 @@ def _without_folders(name: str, value: Any) -> Any:
         return value
     if name in RUNS and re.search(r"[/\\]", value) and not Path(value).suffix:
         return RUN
-    return last_part(value)
+    return last_component(value)
 
 
 def _earlier(kept: Mapping[str, Any]) -> str:
     """Return the model that went on learning, if one did."""
     earlier = value_at(kept, "model.weights")
-    return f"all of {last_part(str(earlier))}" if earlier else ""
+    return f"all of {last_component(str(earlier))}" if earlier else ""
 
 
 def _images(data: Mapping[str, Any]) -> str:

@@ -28,7 +28,7 @@ from segmentation.sweep.jobs.child import GRACE, LOOK, attempt
 from segmentation.sweep.jobs.names import job_overrides
 from segmentation.sweep.jobs.state import JOB_LOCK, JobState, State, read_job, write_job
 from segmentation.sweep.jobs.stop import ask_to_stop, stop_asked
-from segmentation.system.parent_process import leave_with_parent
+from segmentation.system.parent_process import exit_with_parent
 
 SWEEPER = "CITYSEG_SWEEPER"
 """Environment variable: the number of the process that sweeps."""
@@ -118,7 +118,7 @@ def _leave_it(number: int, frame: FrameType | None) -> None:
 
 @cache
 def _leave_with_parent_once() -> None:
-    leave_with_parent(grace=0)  # nothing to save here; the child is told by the same means
+    exit_with_parent(grace=0)  # nothing to save here; the child is told by the same means
 
 
 @contextmanager

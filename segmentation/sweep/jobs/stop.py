@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from segmentation.system.files import write_whole
+from segmentation.system.files import write_atomic
 
 FILE = "stop"
 
@@ -10,7 +10,7 @@ FILE = "stop"
 def ask_to_stop(sweep: Path, reason: str) -> None:
     """Let no further job of the sweep start, and let those that run save and leave."""
     sweep.mkdir(parents=True, exist_ok=True)
-    write_whole(sweep / FILE, reason + "\n")
+    write_atomic(sweep / FILE, reason + "\n")
 
 
 def stop_asked(sweep: Path) -> bool:

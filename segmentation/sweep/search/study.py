@@ -26,7 +26,6 @@ from segmentation.sweep.jobs.names import job_overrides
 from segmentation.sweep.jobs.state import read_job
 from segmentation.sweep.search.space import Space
 from segmentation.sweep.search.trials import (
-    HIDDEN,
     STORAGE_VARIABLE,
     TrialFile,
     connect,
@@ -36,6 +35,7 @@ from segmentation.sweep.search.trials import (
     storage_url,
     write_study_file,
 )
+from segmentation.system.redaction import HIDDEN
 
 OBJECTIVES: dict[str, Literal["maximize", "minimize"]] = {
     "score": "maximize",

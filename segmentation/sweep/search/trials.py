@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from segmentation.errors import ConfigError
 from segmentation.system.files import read_json, write_json
+from segmentation.system.redaction import HIDDEN, redact, redact_parameters
 
 if TYPE_CHECKING:
     pass
@@ -38,8 +39,6 @@ def write_study_file(sweep: Path, storage: str | None, name: str) -> None:
 TRIAL_FILE = "trial.json"
 
 STORAGE_VARIABLE = "CITYSEG_STORAGE"
-
-HIDDEN = "***"
 
 NO_OPTUNA = "a search needs Optuna, which is not installed. Type pip install 'cityseg[search]'."
 
@@ -176,10 +175,7 @@ def storage_url(given: str | None, directory: Path) -> str:
 
 def shown(url: str) -> str:
     """Return a URL as people and files may see it: with ``***`` in place of its password."""
-    parsed = _parsed(url)
-    secret = {key: HIDDEN for key in parsed.query if "pass" in key.lower()}
-    text = parsed.update_query_dict(secret).render_as_string(hide_password=True)
-    return text.replace("%2A%2A%2A", HIDDEN)
+    return redact_parameters(_parsed(url).render_as_string(hide_password=True))
 
 
 def connect(url: str) -> "optuna.storages.BaseStorage":
@@ -202,7 +198,7 @@ def connect(url: str) -> "optuna.storages.BaseStorage":
         reason = str(error).strip().splitlines()[0]
         # Nothing is chained: a stack trace would show the URL.
         raise ConfigError(
-            f"the storage {shown(url)} cannot be opened: {_hidden(reason, url)}"
+            f"the storage {shown(url)} cannot be opened: {redact(reason, _passwords(url))}"
         ) from None
 
 
@@ -221,9 +217,7 @@ def _parsed(url: str) -> "URL":
         ) from None
 
 
-def _hidden(text: str, url: str) -> str:
+def _passwords(url: str) -> list[str]:
     parsed = _parsed(url)
-    secrets = [parsed.password, *(v for k, v in parsed.query.items() if "pass" in k.lower())]
-    for secret in filter(None, map(str, filter(None, secrets))):
-        text = text.replace(secret, HIDDEN)
-    return text
+    of_query = [value for key, value in parsed.query.items() if "pass" in key.lower()]
+    return [str(password) for password in (parsed.password, *of_query) if password]

@@ -62,7 +62,7 @@ class Child:
             self.before = self._stamp()
 
     def wait_for_a_half_written_one(self) -> None:
-        self._until((self.checkpoints / "last.ckpt.partial").exists)
+        self._until(lambda: any(self.checkpoints.glob("last.ckpt.*.partial")))
 
     def _until(self, condition) -> None:
         end = time.monotonic() + PATIENCE
