@@ -3,7 +3,7 @@
 # left as it is, so it can be stopped and started again. Afterwards: make results
 #   bash benchmarks/results.sh <camvid> [part ...]
 set -euo pipefail
-parts="ablation camvid_128 camvid_cpu camvid_pretrained encoders pretrained streets original"
+parts="ablation camvid_128 camvid_cpu camvid_pretrained encoders streets original"
 asked="camvid ship" # only when they are named: for a GPU; and the models that come with the project
 [ $# -gt 0 ] || {
   echo "usage: $0 <folder of CamVid> [part ...], of: $parts $asked" >&2
@@ -94,13 +94,6 @@ fi
 if wanted camvid; then
   sweep camvid experiment=camvid seed=0
   val camvid
-fi
-if wanted pretrained; then # a VGG16 that comes by pip, in the recipe of camvid_128
-  [ -f "$runs/vgg16_of_hed.safetensors" ] ||
-    python benchmarks/vgg16_of_hed.py "$runs/vgg16_of_hed.safetensors"
-  sweep pretrained experiment=camvid_128 encoder=vgg16 \
-    encoder.weights="$runs/vgg16_of_hed.safetensors" seed=0
-  val pretrained
 fi
 if wanted streets; then # generated streets first, CamVid after
   streets=$runs/streets_first/streets
