@@ -1,4 +1,4 @@
-"""Images in, label masks and image-level targets out, with a trained model."""
+"""Predict label masks and image-level targets of images with a trained model."""
 
 from dataclasses import dataclass
 from math import prod, sqrt
@@ -17,21 +17,21 @@ from segmentation.models import load_model
 from segmentation.system.hardware import fastest_precision
 
 PRECISIONS = {"32-true": None, "bf16-mixed": torch.bfloat16, "16-mixed": torch.float16}
-"""By their names in Lightning: the type that autocast computes in; None for float32 throughout."""
+"""Lightning's precisions, and the dtype of autocast; None: float32 throughout."""
 PLAIN = InferenceOptions()
-MOST_ENLARGED = 4
-"""An image is seen with so many times the pixels of those that were learnt from, at most."""
+MAX_ENLARGEMENT = 4
+"""Most pixels of a resized image, as a multiple of the pixels of a training image."""
 
 
 @dataclass(frozen=True)
 class Prediction:
-    """What a model says of one image, as far as it predicts it.
+    """The prediction for one image.
 
     Attributes:
-        labels: `uint8` (H, W), indices of `Predictor.classes`; None of a model that does not
+        labels: `uint8` (H, W), indices of `Predictor.classes`; None for a model that does not
             segment.
         probabilities: `float32` (categories,) of the image's category; empty without one.
-        values: `float32` (values,) in their columns' units; empty without any.
+        values: `float32` (values,) in the units of their columns; empty without any.
     """
 
     labels: np.ndarray | None
@@ -40,27 +40,39 @@ class Prediction:
 
 
 class Predictor:
-    """Predicts what a trained model was trained for.
+    """Runs a trained model on images.
+
+    >>> import numpy as np
+    >>> from segmentation import Predictor
+    >>> predictor = Predictor("camvid_efficientnet_lite0_long")
+    >>> grey = np.full((360, 480, 3), 128, dtype=np.uint8)
+    >>> labels = predictor(grey)
+    >>> labels.shape, labels.dtype
+    ((360, 480), dtype('uint8'))
+    >>> predictor.classes.names[:4]
+    ('Sky', 'Building', 'Pole', 'Road')
 
     Args:
-        model: a run directory, a `.ckpt`, a model directory, or a name of `models.shipped`.
+        model: a run directory, a `.ckpt`, a model directory, or the name of a shipped model.
         device: ``"cpu"``, ``"cuda"`` or ``"mps"``.
-        options: test-time augmentation and windows; none by default.
+        options: test-time augmentation and sliding windows; none by default.
         precision: a key of `PRECISIONS`, or ``"auto"``: bfloat16 where the hardware has it.
-        short_side: pixels that an image's shorter side is resized to for the model, its labels
-            back; ``"auto"``: that of the images it learnt from, where an image is more than twice
-            or less than half as large and not seen in windows; None: images are seen as they are.
-            A model that was trained with images resized to one size always sees that size.
+        short_side: pixels that an image's shorter side is resized to before the forward pass;
+            labels are always at the image's own size. ``"auto"``: the short side of the training
+            images, if the image is more than twice or less than half as large and no windows are
+            used. None: no resizing. A model trained with images resized to one size always uses
+            that size.
 
     Attributes:
-        size: (height, width) that the model was trained with and sees; None: images' own.
-        learnt_size: the median (height, width) of the images it learnt from; None: not known.
-        classes: what labels mean; None of a model that does not segment.
-        columns: the image-level targets; None of a model without.
+        size: (height, width) that the model was trained with and uses; None: any.
+        learnt_size: the median (height, width) of the training images; None: unknown.
+        classes: what labels mean; None for a model that does not segment.
+        columns: the image-level targets; None for a model without any.
 
     Raises:
         ModelError: `model` is none of these.
-        ConfigError: another precision, no such side, or windows for a model that does not segment.
+        ConfigError: an unknown precision, an invalid `short_side`, or windows for a model that
+            does not segment.
     """
 
     def __init__(
@@ -82,7 +94,7 @@ class Predictor:
         if loaded.size is not None and short_side not in ("auto", None):
             raise ConfigError(
                 f"short_side={short_side}: this model was trained with images resized to "
-                f"{loaded.size[0]}x{loaded.size[1]}, and sees no others. Leave short_side out."
+                f"{loaded.size[0]}x{loaded.size[1]}, and takes no others. Omit short_side."
             )
         self.classes = loaded.classes
         self.size = loaded.size
@@ -102,14 +114,14 @@ class Predictor:
         """
         labels = self.predict(image).labels
         if labels is None:
-            raise ModelError("this model predicts image-level targets and no labels of pixels.")
+            raise ModelError("this model predicts image-level targets only: it does not segment.")
         return labels
 
     def seen_size(self, height: int, width: int) -> Size:
-        """Return the height and width at which the model sees an image.
+        """Return the height and width that an image is resized to before the forward pass.
 
         Args:
-            height, width: of the image, in pixels.
+            height, width: the image's own, in pixels.
         """
         if self.size is not None:
             return self.size
@@ -121,12 +133,12 @@ class Predictor:
             if 0.5 <= zoom <= 2:
                 zoom = 1.0
             # a long strip would become huge
-            zoom = min(zoom, sqrt(MOST_ENLARGED * prod(self.learnt_size) / (height * width)))
+            zoom = min(zoom, sqrt(MAX_ENLARGEMENT * prod(self.learnt_size) / (height * width)))
         return max(1, round(height * zoom)), max(1, round(width * zoom))
 
     @torch.inference_mode()
     def predict(self, image: np.ndarray) -> Prediction:
-        """Return all that the model says of an image.
+        """Predict the labels of an image, its image-level targets, or both.
 
         Args:
             image: `uint8` (H, W, 3), RGB.

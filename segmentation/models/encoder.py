@@ -4,15 +4,16 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
-import timm
 import torch
 import torch.nn.functional as F
-from timm.layers import Conv2dSame, Format
 from torch import Tensor, nn
 
 from segmentation.errors import ModelError, did_you_mean
+from segmentation.models.timm_import import timm
 from segmentation.models.weights import Weights, resolve
 from segmentation.models.weights_files import load_body
+
+Conv2dSame = timm.layers.Conv2dSame
 
 _BUFFERS = ("mean", "std")  # of a UNet: the normalisation that travels with its weights
 
@@ -133,7 +134,7 @@ def inspect(name: str, in_channels: int = 3) -> Pyramid:
         raise ModelError(f"timm cannot give features of {name}: {error}") from error
     reductions = tuple(body.feature_info.reduction())
     _check_reductions(name, reductions)
-    nhwc = getattr(body, "output_fmt", Format.NCHW) == Format.NHWC
+    nhwc = getattr(body, "output_fmt", timm.layers.Format.NCHW) == timm.layers.Format.NHWC
     return Pyramid(tuple(body.feature_info.channels()), reductions, nhwc, size, options)
 
 

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import huggingface_hub
 from huggingface_hub.errors import EntryNotFoundError
-from timm.models import PretrainedCfg
+
+from segmentation.models.timm_import import timm
 
 FILENAMES = ("model.safetensors", "pytorch_model.bin")
 """The names under which timm keeps weights, the safe one first."""
@@ -19,7 +20,7 @@ class HubError(Exception):
     """The hub does not give the file; the message says why, in a few words."""
 
 
-def fetch(cfg: PretrainedCfg) -> Path:
+def fetch(cfg: timm.models.PretrainedCfg) -> Path:
     """Return the local file with the weights that timm's configuration names.
 
     A file that is in the cache already needs no network. Endpoint, offline mode, cache and proxies

@@ -6,15 +6,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-import timm
 import torch
-from timm.models import PretrainedCfg
 from torch import Tensor
 
 from segmentation.errors import ModelError, did_you_mean
 from segmentation.models import hub
 from segmentation.models.shipped import located, shipped
+from segmentation.models.timm_import import timm
 from segmentation.models.weights_files import read_state_dict, weights_file
+
+PretrainedCfg = timm.models.PretrainedCfg
 
 log = logging.getLogger(__name__)
 

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import torch
 from safetensors.torch import load_file
-from timm.models import adapt_input_conv
 from torch import Tensor, nn
 
 from segmentation.errors import ModelError
+from segmentation.models.timm_import import timm
 
 TENSORS = "model.safetensors"
 PLACES = (TENSORS, "checkpoints/best.ckpt", f"model/{TENSORS}")
@@ -124,7 +124,7 @@ def load_body(body: nn.Module, state: Mapping[str, Tensor], in_channels: int, wh
             continue
         value = state[found]
         if value.ndim == 4 and value.shape[1] == 3 and target.shape[1] == in_channels:
-            value = adapt_input_conv(in_channels, value)
+            value = timm.models.adapt_input_conv(in_channels, value)
         if value.shape != target.shape:
             misfits.append(f"{found} {list(value.shape)} for {list(target.shape)}")
         fitted[key] = value
