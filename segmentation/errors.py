@@ -1,22 +1,24 @@
-"""The errors a user can meet: each message says what is wrong, where, and what to do.
+"""Errors caused by user input, and the checks that raise them.
 
-Anything else that escapes a command is a defect of the project and keeps its stack trace.
+Each message says what is wrong, where, and how to fix it. Any other exception that escapes a
+command is a bug of the project and keeps its stack trace.
 """
 
 import difflib
 import inspect
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
 
 class SegmentationError(Exception):
-    """Base of every error that a user can cause and mend; shown without a stack trace.
+    """Base of every error that a user can cause and fix; shown without a stack trace.
 
     Attributes:
-        exit_code: of the command that it ends.
-        partial: what the command has done all the same, for `--json`.
+        exit_code: exit status of the command that it ends.
+        partial: results that the command produced before it failed, for `--json`.
     """
 
     exit_code = 1
@@ -24,11 +26,11 @@ class SegmentationError(Exception):
 
 
 class ConfigError(SegmentationError):
-    """An option has a value that cannot work."""
+    """An option has an invalid value."""
 
 
 class DataError(SegmentationError):
-    """Images or masks are missing, unreadable, or do not fit the class table."""
+    """Images or masks are missing, unreadable, or do not match the class table."""
 
 
 class ModelError(SegmentationError):
@@ -36,15 +38,15 @@ class ModelError(SegmentationError):
 
 
 class TrainingError(SegmentationError):
-    """Training had to stop: a loss that is not finite, a checkpoint that cannot be written."""
+    """Training had to stop: a non-finite loss, a checkpoint that could not be written."""
 
 
 class Interrupted(TrainingError):  # noqa: N818  # nobody made a mistake
     """A signal stopped training after its state was saved.
 
     Args:
-        message: what was saved and how to go on.
-        signal: its number; the command exits with 128 more, as a shell has it.
+        message: where the state was saved and how to resume.
+        signal: its number; the exit status is 128 more, as in a shell.
     """
 
     def __init__(self, message: str, signal: int) -> None:
@@ -53,13 +55,13 @@ class Interrupted(TrainingError):  # noqa: N818  # nobody made a mistake
 
 
 def listed(words: Sequence[str], most: int = 5) -> str:
-    """Return the first words of a list, and how many more there are."""
+    """Join the first `most` words, and count the others: ``"a, b and 3 more"``."""
     more = f" and {len(words) - most} more" if len(words) > most else ""
     return ", ".join(words[:most]) + more
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """Return ``" Did you mean 'a' or 'b'?"`` for the nearest known words, or an empty string."""
+    """Return ``" Did you mean 'a' or 'b'?"`` for the closest known words, or an empty string."""
     close = difflib.get_close_matches(word, list(known), n=3, cutoff=0.6)
     return f" Did you mean {' or '.join(repr(name) for name in close)}?" if close else ""
 
@@ -68,10 +70,10 @@ def check_number(name: str, value: object, rule: str, holds: Callable[[float], b
     """Return `value` as a float if it is a finite number for which `holds` is true.
 
     Args:
-        name: what the user sees: the option and who takes it, such as ``"gamma of Focal"``.
-        value: what was given; anything that a configuration can hold.
+        name: the option as the user knows it, such as ``"gamma of Focal"``.
+        value: any value of a configuration.
         rule: `holds` in words, such as ``"0 or more"``.
-        holds: the condition, asked only of finite numbers.
+        holds: the condition, called with finite numbers only.
 
     Raises:
         ConfigError: not a number, not finite, or `holds` is false.
@@ -87,7 +89,7 @@ def check_count(name: str, value: Any, least: int) -> int:
     """Return `value` if it is a whole number of at least `least`.
 
     Raises:
-        ConfigError: it is not; the message has the option's name.
+        ConfigError: not a whole number, or smaller.
     """
     if isinstance(value, bool) or not isinstance(value, int) or value < least:
         raise ConfigError(f"{name}={value!r}: expected a whole number of {least} or more.")
@@ -95,13 +97,68 @@ def check_count(name: str, value: Any, least: int) -> int:
 
 
 def check_arguments(name: str, function: partial) -> None:
-    """Check that a function knows the arguments that the configuration binds to it.
+    """Check that a function has the arguments that the configuration binds to it.
 
     Raises:
-        ConfigError: it does not know one of them.
+        ConfigError: an argument that it does not have.
     """
     known = inspect.signature(function.func).parameters
     for key in function.keywords:
         if key not in known:
             called = getattr(function.func, "__name__", name)
             raise ConfigError(f"{called} has no option {name}.{key}.{did_you_mean(key, known)}")
+
+
+_RULES = {
+    "bool_type": "must be true or false",
+    "dict_type": "must be a mapping",
+    "finite_number": "must be finite",
+    "float_type": "must be a number",
+    "int_type": "must be a whole number",
+    "list_type": "must be a list",
+    "model_type": "must be a mapping",
+    "string_type": "must be text",
+    "too_long": "must have at most {max_length} items",
+    "too_short": "must have at least {min_length} items",
+    "tuple_type": "must be a list",
+}
+"""Rules in the words of a configuration, where pydantic's own are Python's."""
+
+
+@contextmanager
+def validating(group: str = "", known: Iterable[str] = ()) -> Iterator[None]:
+    """Turn a ValidationError of pydantic into a ConfigError with the option, its value, the rule.
+
+    Args:
+        group: the option group that is validated, such as ``"decoder"``.
+        known: the options of the group, suggested for a misspelt one.
+
+    Raises:
+        ConfigError: for the first invalid value.
+    """
+    from pydantic import ValidationError  # takes 0.2 s, too long for `--help`
+
+    try:
+        yield
+    except ValidationError as error:
+        problem = error.errors(include_url=False)[0]
+        path = [group] if group else []
+        raise ConfigError(_explain([*path, *problem["loc"]], problem, known)) from error
+
+
+def _explain(path: Sequence[str | int], problem: Mapping[str, Any], known: Iterable[str]) -> str:
+    """Put an error of pydantic at a path such as ``("decoder", "channels", 0)`` into words."""
+    steps = (f"[{step}]" if isinstance(step, int) else f".{step}" for step in path)
+    name = "".join(steps).removeprefix(".")
+    kind = problem["type"]
+    if kind == "missing":
+        return f"{name} is missing."
+    if kind == "extra_forbidden":
+        return f"{name} does not exist.{did_you_mean(str(path[-1]), known)}"
+    if kind in _RULES:
+        rule = _RULES[kind].format(**problem.get("ctx", {}))
+    else:
+        rule = problem["msg"].removeprefix("Value error, ").replace("Input should be", "must be")
+    value = repr(problem["input"])
+    value = value if len(value) <= 100 else value[:97] + "..."
+    return f"{name}={value}: {rule}." if problem["loc"] else f"{rule}."

@@ -1,4 +1,4 @@
-"""Put a trained model to use: predictor, windows, test-time views, class maps.
+"""Inference with a trained model: predictor, sliding windows, test-time views, class maps.
 
 No scores, no configuration.
 """

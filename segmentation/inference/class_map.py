@@ -1,4 +1,4 @@
-"""Scoring a model on data with another class table: which class counts as which."""
+"""Map a model's classes to those of a data set with another class table."""
 
 import logging
 from collections.abc import Iterable, Mapping
@@ -19,53 +19,53 @@ log = logging.getLogger(__name__)
 ClassMap = dict[str, str | None]
 """For each class of a model the class of the data that it counts as; None: never predicted."""
 NEVER = -1e4
-"""The logit of a class that is never predicted: finite, as -inf cannot be resized."""
+"""The logit of a class that is never predicted: finite, as -inf can't be resized."""
 
 
 def read_class_map(given: str | Mapping[str, Any], model: ClassTable) -> ClassMap:
-    """Return the map that a user gives, once it names every class of the model.
+    """Read and check the class map of a user.
 
     Args:
-        given: the map, or a YAML file that holds one.
+        given: the map, or the path of a YAML file with one.
         model: the classes that the model predicts.
 
     Raises:
-        ConfigError: the file cannot be read or is no map, it names classes that the model does not
-            have, or not all that it has.
+        ConfigError: the file can't be read or is not a map, or its keys are not the model's
+            classes.
     """
     if isinstance(given, str):
         path = Path(given).expanduser()
         try:
             values = yaml.safe_load(path.read_text(encoding="utf-8"))
         except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-            raise ConfigError(f"the class map {path} cannot be read: {error}") from error
+            raise ConfigError(f"the class map {path} can't be read: {error}") from error
         where = f"the class map {path}"
     else:
         values, where = given, "class_map"
     if not isinstance(values, Mapping) or not values:
-        raise ConfigError(f"{where} is no map: expected {{<model's class>: <data's class>, ...}}.")
-    chosen = {
-        str(name): None if value is None else str(value) for name, value in values.items()
-    }  # fmt: skip
+        raise ConfigError(
+            f"{where} is not a map: expected {{<model's class>: <data's class>, ...}}."
+        )
+    chosen = {str(k): None if v is None else str(v) for k, v in values.items()}
     _check_known(where, "the model", chosen, model.names)
     if missing := [name for name in model.names if name not in chosen]:
         raise ConfigError(
-            f"{where} does not name {listed(missing)}: say of each class of the model which class "
-            "of the data it is, or null for none."
+            f"{where} does not name {listed(missing)}: give for each class of the model the "
+            "class of the data that it counts as, or null for none."
         )
     return chosen
 
 
 def fit_class_map(chosen: ClassMap | None, model: ClassTable, data: ClassTable) -> ClassMap | None:
-    """Return the map from a model's classes to those of data, None where they are the same.
+    """Return the map from a model's classes to those of the data, None if they are the same.
 
     Args:
-        chosen: the user's; None: the tables are equal, have the same names in another order, or
-            one of `TABLES` says what each class of the model counts as.
+        chosen: the user's map; None: the tables have the same names, in any order, or one of
+            `TABLES` maps each class of the model.
         model, data: their class tables.
 
     Raises:
-        ConfigError: it names classes that the data do not have, or none at all; or there is none.
+        ConfigError: it names a class that the data don't have or no class, or no map is known.
     """
     if chosen is None:
         if data.names == model.names:
@@ -82,18 +82,18 @@ def fit_class_map(chosen: ClassMap | None, model: ClassTable, data: ClassTable) 
 
 def _known_map(model: ClassTable, data: ClassTable) -> ClassMap:
     if set(model.names) == set(data.names):
-        log.info("the data have the model's classes in another order: they are matched by name.")
+        log.info("the data have the model's classes in another order: matched by name.")
         return {name: name for name in model.names}
     for key, table in TABLES.items():
         counts_as = {entry.name: entry.merge for entry in table}
-        found = {name: counts_as.get(name) for name in model.names}
-        if set(found.values()) <= set(data.names):
+        known_map = {name: counts_as.get(name) for name in model.names}
+        if set(known_map.values()) <= set(data.names):
             log.info("the model's classes are mapped to the data's by the table %s.", key)
-            return found
+            return known_map
     raise ConfigError(
         f"the model predicts {list(model.names)} but the data have {list(data.names)}. Score it "
-        "on data with its own classes (see data.classes and data.void), or say which class counts "
-        "as which: class_map={<model's class>: <data's class or null>, ...}, or a YAML file of it."
+        "on data with its own classes (see data.classes and data.void), or map them: "
+        "class_map={<model's class>: <data's class or null>, ...}, or a YAML file with that."
     )
 
 
@@ -108,15 +108,15 @@ def _check_known(where: str, whose: str, names: Iterable[str], known: tuple[str,
 
 
 class MappedModel(WrappedModel):
-    """Sums the probabilities of the classes that count as one.
+    """Sums the probabilities of classes that count as the same class of the data.
 
-    The logit of a class of the data is the log-sum-exp of its classes' logits; what maps to nothing
-    is left out, so that a softmax over the result shares its probability out among the others.
+    The logit of a class of the data is the log-sum-exp of its classes' logits.
+    Classes mapped to None are left out: a softmax over the result renormalises the others.
 
     Args:
         model: see `outputs`.
-        chosen: names all of the model's classes.
-        classes: the model's.
+        chosen: the class map; it names all of the model's classes.
+        classes: the model's class table.
         data: the classes of the result.
     """
 
@@ -130,15 +130,15 @@ class MappedModel(WrappedModel):
         ]
 
     def forward_all(self, images: Tensor) -> Outputs:
-        """Return logits (N, classes of the data, H, W), and the targets as they are."""
-        seen = outputs(self.model, images)
-        if seen.logits is None:
-            return seen
-        logits = seen.logits.to(torch.promote_types(seen.logits.dtype, torch.float32))
+        """Return logits (N, classes of the data, H, W), and unchanged targets."""
+        result = outputs(self.model, images)
+        if result.logits is None:
+            return result
+        logits = result.logits.to(torch.promote_types(result.logits.dtype, torch.float32))
         merged = [
             logits[:, labels].logsumexp(dim=1)
             if labels
             else logits.new_full((len(logits), *logits.shape[2:]), NEVER)
             for labels in self.members
         ]
-        return Outputs(torch.stack(merged, dim=1), seen.targets)
+        return Outputs(torch.stack(merged, dim=1), result.targets)

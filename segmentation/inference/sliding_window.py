@@ -1,21 +1,21 @@
-"""Sliding windows: a large image in pieces of a size that the memory takes."""
+"""Sliding windows: predict a large image in overlapping tiles that fit in memory."""
 
 import torch
 from torch import Tensor, nn
 
 AT_ONCE = 4
-"""A mini-batch has so many windows, or as many as there are images if these are more."""
+"""Windows in a mini-batch, or one for each image if there are more images."""
 SIGMA = 1 / 8
-"""Of the weights, in sides of a window: nnU-Net's."""
+"""Standard deviation of a window's weights as a fraction of its side; nnU-Net's value."""
 
 
 def starts(length: int, window: int, overlap: float) -> list[int]:
-    """Return where windows begin on an axis; the last one ends where the axis does.
+    """Return the start of each window along an axis; the last window ends where the axis does.
 
     Args:
-        length: of the axis, in pixels.
-        window: of each window; one that is not shorter than the axis starts at 0, alone.
-        overlap: the share of a window that the next one covers too; the last one may cover more.
+        length: length of the axis, in pixels.
+        window: length of a window; if it is not shorter than the axis there is one, at 0.
+        overlap: share of a window that the next one covers too; the last may cover more.
     """
     if window >= length:
         return [0]
@@ -26,8 +26,8 @@ def starts(length: int, window: int, overlap: float) -> list[int]:
 def window_weights(height: int, width: int, device: torch.device | str = "cpu") -> Tensor:
     """Return the weight of each pixel of a window, `float32` (height, width), 1 at the centre.
 
-    A Gaussian of an eighth of the side: a network sees least of what surrounds a pixel at the
-    window's border, and is worst there (Isensee et al. 2021, nnU-Net, "Inference").
+    A Gaussian with a standard deviation of an eighth of the side: at a window's border the
+    network has the least context and is least accurate (Isensee et al. 2021, nnU-Net, "Inference").
     """
     rows, columns = (
         torch.exp(-0.5 * (torch.linspace(-1, 1, side + 2, device=device)[1:-1] / 2 / SIGMA) ** 2)
@@ -37,12 +37,12 @@ def window_weights(height: int, width: int, device: torch.device | str = "cpu") 
 
 
 def logarithm(probabilities: Tensor) -> Tensor:
-    """Return the logarithm; of 0, that of the least normal number, as -inf cannot be resized."""
+    """Return the logarithm; for 0 that of the smallest normal number, as -inf can't be resized."""
     return probabilities.clamp_min(torch.finfo(probabilities.dtype).tiny).log()
 
 
 def softmax(logits: Tensor) -> Tensor:
-    """Return the probabilities over dimension 1, in `float32` or, of `float64`, in `float64`."""
+    """Return the softmax over dimension 1, in `float32` or better."""
     return logits.softmax(dim=1, dtype=torch.promote_types(logits.dtype, torch.float32))
 
 
@@ -51,19 +51,22 @@ def windowed_logits(
 ) -> Tensor:
     """Return the logarithm of the weighted mean of the probabilities in all windows.
 
-    Memory is that of `AT_ONCE` windows (or of one of each image) and of the result, however large
-    the images are. Where one window holds an image these are the model's own logits.
+    Needs memory for `AT_ONCE` windows (or one for each image) and the result, however large the
+    images are. If one window covers the whole image, these are the model's own logits.
 
     Args:
         model: from images (N, C, H, W) to logits (N, K, H, W).
         images: (N, C, H, W).
-        window: (height, width) in pixels; what is longer than the images is cut to them.
+        window: (height, width) in pixels; a side longer than the image's is cut to it.
         overlap: see `starts`.
     """
+    # one window covers everything
     number, _, rows, columns = images.shape
     height, width = min(window[0], rows), min(window[1], columns)
     if (height, width) == (rows, columns):
         return model(images)
+
+    # the top left corners, and the sums over all windows
     corners = [
         (top, left)
         for top in starts(rows, height, overlap)
@@ -73,6 +76,8 @@ def windowed_logits(
     covered = images.new_zeros((rows, columns), dtype=weights.dtype)
     total: Tensor | None = None
     step = max(1, AT_ONCE // number)
+
+    # a mini-batch of windows at a time
     for first in range(0, len(corners), step):
         places = [
             (..., slice(top, top + height), slice(left, left + width))

@@ -1,4 +1,4 @@
-"""Test-time augmentation: the mean of what a model says of several views of an image."""
+"""Test-time augmentation: average a model's predictions over several views of an image."""
 
 from collections.abc import Iterator, Sequence
 
@@ -14,20 +14,19 @@ from segmentation.models import ImageModel, Outputs, TargetModel, TargetOutputs
 
 
 def averaged(model: nn.Module, options: InferenceOptions) -> nn.Module:
-    """Return a model that averages over the views of the options; without any, `model` itself.
+    """Wrap a model so that it averages over views; without views return the model itself.
 
     Args:
         model: see `AveragedModel`.
         options: the views.
 
     Raises:
-        ConfigError: windows for a model that does not segment: its targets are those of whole
-            images.
+        ConfigError: windows for a model that does not segment: its targets are of whole images.
     """
     if options.window is not None and isinstance(model, TargetModel):
         raise ConfigError(
-            "window: this model predicts targets of whole images, and no labels of pixels. "
-            "Leave it out, or type window=null."
+            "window: this model predicts targets of whole images, not labels of pixels. "
+            "Omit it, or pass window=null."
         )
     return model if options.plain else AveragedModel(model, options)
 
@@ -35,11 +34,11 @@ def averaged(model: nn.Module, options: InferenceOptions) -> nn.Module:
 class AveragedModel(WrappedModel):
     """Averages the probabilities over scales, flips and windows (Chen et al. 2017, section 4).
 
-    The logits of a view are brought back to the image, mirrored and resized (bilinear, pixels'
-    centres aligned), and their softmax is averaged; its logarithm is returned, so that softmax and
-    argmax of it are those of the mean. Views are computed one after the other. Image-level targets
-    are averaged over the scales and flips of whole images: categories as probabilities, numbers as
-    they are.
+    The logits of a view are flipped and resized back to the image (bilinear, pixel centres
+    aligned), and their softmax is averaged. The logarithm of the average is returned: its softmax
+    and argmax are those of the average. Views are computed one after the other. Image-level targets
+    are averaged over the scales and flips of whole images: categories as probabilities, numbers
+    directly.
 
     Args:
         model: an `ImageModel`, or any module from `uint8` images (N, C, H, W) to logits
@@ -70,7 +69,7 @@ class AveragedModel(WrappedModel):
         return Outputs(logits, _mean(targets) if targets else None)
 
     def _views(self, images: Tensor) -> Iterator[tuple[Tensor, bool]]:
-        """Give each view, and whether it is mirrored."""
+        """Yield each view, and whether it is mirrored."""
         height, width = images.shape[-2:]
         for scale in self.options.scales:
             size = max(1, round(height * scale)), max(1, round(width * scale))
@@ -80,7 +79,7 @@ class AveragedModel(WrappedModel):
                 yield scaled.flip(-1), True
 
     def _outputs(self, images: Tensor) -> Outputs:
-        """Return what is said of one view; only targets are seen whole where there is a window."""
+        """Return the outputs for one view; with windows, targets still come from the whole view."""
         if self.options.window is None:
             return outputs(self.model, images)
         logits = windowed_logits(self.model, images, self.options.window, self.options.overlap)
@@ -91,7 +90,7 @@ class AveragedModel(WrappedModel):
 
 
 def _resized_images(images: Tensor, size: Sequence[int]) -> Tensor:
-    """Resize images; `uint8` stays `uint8`, rounded, as where data.size resizes."""
+    """Resize images; `uint8` stays `uint8`, rounded, like data.size."""
     if images.shape[-2:] == torch.Size(size):
         return images
     resized = _resized(images, size)
@@ -99,7 +98,7 @@ def _resized_images(images: Tensor, size: Sequence[int]) -> Tensor:
 
 
 def _resized(tensor: Tensor, size: Sequence[int]) -> Tensor:
-    """Resize (N, C, H, W), bilinear: pixels' centres are aligned, so that nothing shifts."""
+    """Resize (N, C, H, W), bilinear, pixel centres aligned."""
     if tensor.shape[-2:] == torch.Size(size):
         return tensor
     exact = tensor.to(torch.promote_types(tensor.dtype, torch.float32))
@@ -107,6 +106,6 @@ def _resized(tensor: Tensor, size: Sequence[int]) -> Tensor:
 
 
 def _mean(targets: Sequence[TargetOutputs]) -> TargetOutputs:
-    categories = torch.stack([softmax(one.category) for one in targets])
-    values = torch.stack([one.values for one in targets])
+    categories = torch.stack([softmax(target.category) for target in targets])
+    values = torch.stack([target.values for target in targets])
     return TargetOutputs(logarithm(categories.mean(dim=0)), values.mean(dim=0))

@@ -1,4 +1,4 @@
-"""A model with something around it that is used as the model itself is."""
+"""Wrappers around a model that are used like the model itself."""
 
 from abc import ABC, abstractmethod
 
@@ -9,10 +9,10 @@ from segmentation.models import Outputs, TargetHead
 
 
 class WrappedModel(nn.Module, ABC):
-    """For inference: the model inside is neither changed nor copied.
+    """Base of wrappers for inference; the wrapped model is neither changed nor copied.
 
     Args:
-        model: anything that `outputs` takes.
+        model: any model that `outputs` takes.
     """
 
     def __init__(self, model: nn.Module) -> None:
@@ -21,12 +21,12 @@ class WrappedModel(nn.Module, ABC):
 
     @property
     def target_head(self) -> TargetHead | None:
-        """The head of the model inside for image-level targets, if it has one."""
+        """The wrapped model's head for image-level targets, or None."""
         return getattr(self.model, "target_head", None)
 
     @abstractmethod
     def forward_all(self, images: Tensor) -> Outputs:
-        """Return all that is said of `uint8` images (N, C, H, W)."""
+        """Return all outputs for `uint8` images (N, C, H, W)."""
 
     def forward(self, images: Tensor) -> Tensor:
         """Return the logits of images.
@@ -36,12 +36,12 @@ class WrappedModel(nn.Module, ABC):
         """
         logits = self.forward_all(images).logits
         if logits is None:
-            raise ModelError("this model predicts image-level targets and no labels of pixels.")
+            raise ModelError("this model predicts image-level targets only: it does not segment.")
         return logits
 
 
 def outputs(model: nn.Module, images: Tensor) -> Outputs:
-    """Return all that a model says of images.
+    """Return all outputs of a model.
 
     Args:
         model: an `ImageModel`, a `WrappedModel`, or any module from images to logits (N, K, H, W).

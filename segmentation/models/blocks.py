@@ -1,29 +1,34 @@
-"""What a UNet decoder is made of: convolution blocks, attention, upsampling."""
+"""Building blocks of a UNet decoder: convolution, attention, upsampling."""
 
 import math
+from typing import Literal
 
 from torch import Tensor, nn
 
-ACTIVATIONS: dict[str, type[nn.Module]] = {
+Norm = Literal["batch", "group", "none"]
+Activation = Literal["relu", "leaky_relu", "silu", "gelu"]
+Upsampling = Literal["nearest", "bilinear", "transpose"]
+Attention = Literal["none", "scse"]
+
+ACTIVATIONS: dict[Activation, type[nn.Module]] = {
     "relu": nn.ReLU,
     "leaky_relu": nn.LeakyReLU,
     "silu": nn.SiLU,
     "gelu": nn.GELU,
 }
-NORMS = ("batch", "group", "none")
-UPSAMPLINGS = ("nearest", "bilinear", "transpose")
-ATTENTIONS = ("none", "scse")
 
 
-def conv_block(in_channels: int, out_channels: int, norm: str, activation: str) -> nn.Sequential:
+def conv_block(
+    in_channels: int, out_channels: int, norm: Norm, activation: Activation
+) -> nn.Sequential:
     """Return a 3x3 convolution, its normalisation and its activation.
 
     Args:
-        in_channels: channels that come in.
-        out_channels: channels that go out.
-        norm: one of `NORMS`; ``"group"`` has at most 8 groups (Wu and He 2018) and does not depend
-            on the batch; the convolution has a bias only with ``"none"``.
-        activation: one of `ACTIVATIONS`.
+        in_channels: channels of the input.
+        out_channels: channels of the output.
+        norm: ``"group"`` has at most 8 groups (Wu and He 2018) and does not depend on the batch;
+            the convolution has a bias with ``"none"`` alone.
+        activation: the non-linearity.
     """
     conv = nn.Conv2d(in_channels, out_channels, 3, padding=1, bias=norm == "none")
     normalise: nn.Module = nn.Identity()
@@ -31,7 +36,7 @@ def conv_block(in_channels: int, out_channels: int, norm: str, activation: str) 
         normalise = nn.BatchNorm2d(out_channels)
     elif norm == "group":
         normalise = nn.GroupNorm(math.gcd(out_channels, 8), out_channels)
-    # saves one copy of the widest tensors; GELU alone has no such form
+    # saves a copy of the widest tensors; GELU alone has no in-place form
     in_place = {} if activation == "gelu" else {"inplace": True}
     return nn.Sequential(conv, normalise, ACTIVATIONS[activation](**in_place))
 
@@ -42,7 +47,7 @@ class ScSE(nn.Module):
     Roy, Navab and Wachinger 2018, arXiv:1803.02579, with the channels squeezed by 16.
 
     Args:
-        channels: of the features, which keep their shape N,C,H,W.
+        channels: channels of the features, whose shape N,C,H,W is kept.
     """
 
     def __init__(self, channels: int) -> None:
@@ -58,17 +63,17 @@ class ScSE(nn.Module):
         self.spatial = nn.Sequential(nn.Conv2d(channels, 1, 1), nn.Sigmoid())
 
     def forward(self, x: Tensor) -> Tensor:
-        """Weigh features N,C,H,W by channel and by place."""
+        """Weight features N,C,H,W by channel and by position."""
         return x * (self.channel(x) + self.spatial(x))
 
 
-def attention_block(kind: str, channels: int) -> nn.Module:
-    """Return the attention of that kind (one of `ATTENTIONS`) for so many channels."""
+def attention_block(kind: Attention, channels: int) -> nn.Module:
+    """Return an attention block; it keeps the shape of its input."""
     return ScSE(channels) if kind == "scse" else nn.Identity()
 
 
-def upsampling_block(kind: str, channels: int) -> nn.Module:
-    """Return what doubles H and W and keeps the channels; `kind` is one of `UPSAMPLINGS`.
+def upsampling_block(kind: Upsampling, channels: int) -> nn.Module:
+    """Return a block that doubles H and W and keeps the channels.
 
     ``"transpose"`` is the learnt 2x2 up-convolution of Ronneberger et al. 2015.
     """

@@ -1,7 +1,6 @@
 """Starting a model from an earlier one of this project, also with other classes."""
 
 import logging
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -62,7 +61,7 @@ def _differing(model: Model, earlier: Model) -> list[str]:
     """Return what is to be typed for a model like an earlier one; nothing if it is like it."""
     names: dict[str, tuple[Any, Any]] = {"encoder.name": (model.encoder.name, earlier.encoder.name)}
     if isinstance(model, UNet) and isinstance(earlier, UNet):
-        here, there = asdict(model.options), asdict(earlier.options)
+        here, there = model.options.model_dump(), earlier.options.model_dump()
         names |= {f"decoder.{key}": (here[key], there[key]) for key in here if key != "dropout"}
     elif type(model) is not type(earlier):
         names["task.segmentation"] = (isinstance(model, UNet), isinstance(earlier, UNet))

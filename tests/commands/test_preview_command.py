@@ -101,7 +101,7 @@ def test_mixing_is_shown(fake, tmp_path, mix):
         (["augment.mix=mixup"], "augment.mix='mixup' is not known: none, cutmix, classmix"),
         (["augment.transforms=[{Flip: {}}]"], "albumentations has no 'Flip'"),
         (["augment.transforms=[{Normalize: {}}]"], "leave Normalize"),
-        (["+augment.zoom=2"], "no option augment.zoom"),
+        (["+augment.zoom=2"], "augment.zoom does not exist"),
         (["augment=hard"], "augment has no option 'hard'"),
     ],
     ids=lambda value: value[0] if isinstance(value, list) else "",

@@ -165,7 +165,7 @@ def test_a_model_of_targets_alone():
         found = wrapped.forward_all(images)
         assert found.logits is None
         assert found.targets.values.shape == (2, 1)
-        with pytest.raises(ModelError, match="no labels of pixels"):
+        with pytest.raises(ModelError, match="does not segment"):
             wrapped(images)
     with pytest.raises(ConfigError, match="targets of whole images"):
         averaged(model, InferenceOptions(window=(8, 8)))

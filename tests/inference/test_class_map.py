@@ -47,8 +47,8 @@ def test_a_map_is_given_inline_or_as_a_file(tmp_path):
             "names 'wal', which the model does not have. Did you mean 'wall'",
         ),
         ({"wall": "House", "roof": None}, "does not name lawn, dog"),
-        ({}, "is no map"),
-        ("nowhere.yaml", "nowhere.yaml cannot be read"),
+        ({}, "is not a map"),
+        ("nowhere.yaml", "nowhere.yaml can't be read"),
     ],
 )
 def test_a_map_that_does_not_fit_the_model(given, message):
@@ -60,7 +60,7 @@ def test_a_map_that_does_not_fit_the_model(given, message):
 def test_a_file_that_is_no_map(text, tmp_path):
     file = tmp_path / "map.yaml"
     file.write_text(text)
-    with pytest.raises(ConfigError, match=r"map\.yaml (is no map|cannot be read)"):
+    with pytest.raises(ConfigError, match=r"map\.yaml (is not a map|can't be read)"):
         read_class_map(str(file), PARTS)
 
 

@@ -5,7 +5,7 @@ import pytest
 import torch
 from small_models import pictures, small_unet
 
-from segmentation.errors import ModelError
+from segmentation.errors import ConfigError, ModelError
 from segmentation.models import DecoderOptions, Encoder, UNet
 from segmentation.models.blocks import ScSE
 from segmentation.models.decoder import Decoder
@@ -32,6 +32,7 @@ CHOICES = {
             {"full_resolution_skip": False},
             [512 + 512, 256 + 512, 128 + 256, 64 + 128, 32],
         ),
+        ("tf_efficientnet_lite0", {}, [320 + 112, 256 + 40, 128 + 24, 64 + 16, 32]),
         ("convnext_tiny", {}, [768 + 384, 256 + 192, 128 + 96, 64, 32]),
         ("swin_tiny_patch4_window7_224", {}, [768 + 384, 256 + 192, 128 + 96, 64, 32]),
         ("nest_tiny_jx", {}, [384 + 192, 128 + 96, 64, 32]),  # ends at reduction 16
@@ -41,6 +42,31 @@ def test_skips_follow_the_reductions(name, options, joined):
     with torch.device("meta"):
         model = UNet(Encoder(name, weights="none"), 12, **options)
     assert [block.conv1[0].in_channels for block in model.decoder.blocks] == joined
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["vgg11_bn", "resnet18", "tf_efficientnet_lite0", "convnext_atto", "swin_s3_tiny_224"],
+)
+def test_skips_carry_every_feature_to_its_place(name):
+    torch.manual_seed(0)
+    encoder = Encoder(name, weights="none").eval()
+    decoder = Decoder(encoder.channels, encoder.reductions, DecoderOptions(channels=(8,) * 5))
+    decoder.eval()
+    with torch.no_grad():
+        features = encoder(torch.randn(1, 3, 256, 256))
+        plain = decoder(features)
+        for index, (feature, reduction) in enumerate(
+            zip(features, encoder.reductions, strict=True)
+        ):
+            changed = [f.clone() for f in features]
+            changed[index][..., 0, 0] += 1 + feature.abs().max()
+            difference = (decoder(changed) - plain).abs().amax(dim=(0, 1))
+            assert difference[:reduction, :reduction].max() > 0, f"feature {index} is not used"
+            # two 3x3 convolutions in each block from this reduction to full resolution
+            reach = 6 * reduction
+            assert difference[reach:].count_nonzero() == 0
+            assert difference[:, reach:].count_nonzero() == 0
 
 
 @pytest.mark.parametrize(
@@ -102,22 +128,27 @@ def test_every_option_trains_every_parameter(option, value):
 @pytest.mark.parametrize(
     ("options", "reason"),
     [
-        ({"norm": "bacth"}, "decoder.norm='bacth' is not known; use one of batch, group, none"),
-        ({"activation": "tanh"}, "use one of relu, leaky_relu"),
-        ({"upsampling": "cubic"}, "use one of nearest, bilinear, transpose"),
-        ({"attention": None}, "use one of none, scse"),
-        ({"norm": ["batch"]}, "decoder.norm="),
-        ({"dropout": 1.0}, "0 to below 1"),
-        ({"dropout": "0.1"}, "0 to below 1"),
-        ({"center": 1}, "use true or false"),
-        ({"channels": []}, "give 1 to 8 widths"),
-        ({"channels": [16, 0, 8, 8, 8]}, "give 1 to 8 widths"),
-        ({"channels": [16, 8.0, 8, 8, 8]}, "give 1 to 8 widths"),
-        ({"channels": 16}, "give 1 to 8 widths"),
-        ({"channels": [16, 8]}, "ends at reduction 32 and needs 5"),
-        ({"chanels": [16]}, "Did you mean 'channels'"),
+        ({"norm": "bacth"}, "decoder.norm='bacth': must be 'batch', 'group' or 'none'"),
+        ({"activation": "tanh"}, "must be 'relu', 'leaky_relu', 'silu' or 'gelu'"),
+        ({"upsampling": "cubic"}, "must be 'nearest', 'bilinear' or 'transpose'"),
+        ({"attention": None}, "must be 'none' or 'scse'"),
+        ({"norm": ["batch"]}, r"decoder.norm=\['batch'\]: must be"),
+        ({"dropout": 1.0}, "dropout=1.0: must be less than 1"),
+        ({"dropout": "0.1"}, "dropout='0.1': must be a number"),
+        ({"center": 1}, "center=1: must be true or false"),
+        ({"channels": []}, r"channels=\[\]: must have at least 1 items"),
+        ({"channels": [8] * 9}, r"channels=.*: must have at most 8 items"),
+        ({"channels": [16, 0, 8, 8, 8]}, r"channels\[1\]=0: must be greater than or equal to 1"),
+        ({"channels": [16, 8.0, 8, 8, 8]}, r"channels\[1\]=8.0: must be a whole number"),
+        ({"channels": 16}, "channels=16: must be a list"),
+        ({"chanels": [16]}, "decoder.chanels does not exist. Did you mean 'channels'"),
     ],
 )
-def test_impossible_options_are_refused(options, reason):
-    with pytest.raises(ModelError, match=reason):
+def test_invalid_options_are_refused(options, reason):
+    with pytest.raises(ConfigError, match=reason):
         small_unet(**options)
+
+
+def test_too_few_widths_for_the_encoder_are_refused():
+    with pytest.raises(ModelError, match="ends at reduction 32 and needs 5"):
+        small_unet(channels=[16, 8])

@@ -13,7 +13,7 @@ from segmentation.classes import CAMVID, ClassTable
 from segmentation.data.discovery.labels import Labels
 from segmentation.errors import ModelError
 from segmentation.models import Encoder, UNet, describe_model, load_model, save_model
-from segmentation.models.description import restore
+from segmentation.models.saving import restore_model
 
 CLASSES = Labels(CAMVID).classes
 OPTIONS = {"channels": (16, 16, 8, 8, 8), "attention": "scse", "norm": "group"}
@@ -127,11 +127,11 @@ def test_a_models_encoder_serves_another_model(tmp_path):
 def test_paths_that_hold_no_model(tmp_path):
     with pytest.raises(ModelError, match="no such file or directory"):
         load_model(tmp_path / "absent")
-    with pytest.raises(ModelError, match=r"no run directory with checkpoints/best.ckpt"):
+    with pytest.raises(ModelError, match=r"neither a run directory with checkpoints/best.ckpt"):
         load_model(tmp_path)
     (tmp_path / "sweep").mkdir()
     (tmp_path / "sweep/jobs.csv").write_text("")
-    with pytest.raises(ModelError, match="is a sweep: name one of its runs"):
+    with pytest.raises(ModelError, match="is a sweep: give one of its runs"):
         load_model(tmp_path / "sweep")
     (tmp_path / "checkpoints").mkdir()
     (tmp_path / "checkpoints/last.ckpt").write_bytes(b"")
@@ -158,7 +158,7 @@ def test_half_a_directory(tmp_path):
 @pytest.mark.parametrize("content", [{"epoch": 1}, {"model": {}}, {"state_dict": {}}])
 def test_checkpoints_of_others(tmp_path, content):
     torch.save(content, tmp_path / "other.ckpt")
-    with pytest.raises(ModelError, match=r"no checkpoint of this project.*load_smp"):
+    with pytest.raises(ModelError, match=r"not a checkpoint of this project.*load_smp"):
         load_model(tmp_path / "other.ckpt")
 
 
@@ -189,37 +189,46 @@ def test_missing_and_foreign_tensors():
     del state["head.bias"]
     state["foreign"] = torch.zeros(1)
     with pytest.raises(ModelError, match=r"2 tensors.*head.bias is missing; foreign is not"):
-        restore(description, state, "file")
+        restore_model(description, state, "file")
 
 
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
-        (lambda d: d.update(format=3), "format 3 is not 2"),
+        (lambda d: d.update(format=3), "format=3: must be 2"),
         (lambda d: d.update(classes=None), "a decoder needs classes"),
-        (lambda d: d.update(_target_="os.system"), "exactly the keys"),
-        (lambda d: d.pop("classes"), "exactly the keys"),
+        (lambda d: d.update(_target_="os.system"), "_target_ does not exist"),
+        (lambda d: d.pop("classes"), "classes is missing"),
         (lambda d: d["encoder"].update(name="hf-hub:timm/resnet18.a1_in1k"), "no model 'hf-hub:"),
         (lambda d: d["encoder"].update(name="local-dir:/tmp"), "no model 'local-dir:"),
         (lambda d: d["encoder"].update(name="vit_tiny_patch16_224"), "16, 16, 16"),
-        (lambda d: d["encoder"].update(name=7), "7 is not text"),
-        (lambda d: d["encoder"].update(weights="auto"), "exactly the keys"),
-        (lambda d: d["encoder"].update(in_channels=10**9), "1 to 1024"),
-        (lambda d: d["encoder"].update(in_channels=4), "one sound number for each"),
-        (lambda d: d["encoder"].update(mean=[0.0, 0.0, float("nan")]), "encoder.mean is not"),
-        (lambda d: d["encoder"].update(std=[1.0, 0.0, 1.0]), "encoder.std is not"),
-        (lambda d: d["encoder"].update(pretrained=1), "is not true or false"),
-        (lambda d: d["decoder"].update(channels=[10**9] * 5), "widths of 1 to 4096"),
+        (lambda d: d["encoder"].update(name=7), "encoder.name=7: must be text"),
+        (lambda d: d["encoder"].update(weights="auto"), "encoder.weights does not exist"),
+        (lambda d: d["encoder"].update(in_channels=10**9), "less than or equal to 1024"),
+        (lambda d: d["encoder"].update(in_channels=4), "one number for each input channel"),
+        (lambda d: d["encoder"].update(mean=[0.0, 0.0, float("nan")]), r"encoder.mean\[2\]=nan"),
+        (
+            lambda d: d["encoder"].update(std=[1.0, 0.0, 1.0]),
+            r"encoder.std\[1\]=0.0: must be greater than 0",
+        ),
+        (lambda d: d["encoder"].update(pretrained=1), "must be true or false"),
+        (
+            lambda d: d["decoder"].update(channels=[10**9] * 5),
+            r"decoder.channels\[0\]=1000000000: must be less",
+        ),
         (lambda d: d["decoder"].update(evil=1), "decoder.evil does not exist"),
-        (lambda d: d["decoder"].update({1: 1}), "decoder.1 does not exist"),
-        (lambda d: d.update(decoder=[]), "not a mapping"),
+        (lambda d: d["decoder"].update({1: 1}), "Keys should be strings"),
+        (lambda d: d.update(decoder=[]), r"decoder=\[\]: must be a mapping"),
         (lambda d: d["classes"].update(names=["A"] * 11), "names repeat"),
-        (lambda d: d["classes"].update(names=list(map(str, range(300)))), "1 to 254"),
-        (lambda d: d["classes"].update(colors=5), "not a class table"),
-        (lambda d: d["classes"].update(void=3), "exactly the keys"),
-        (lambda d: d["classes"]["colors"].__setitem__(0, [0, 0, 256]), "outside 0..255"),
-        (lambda d: d.update(size=[0, 5]), r"size=\[0, 5\] is not null"),
-        (lambda d: d.update(size="big"), "size='big' is not null"),
+        (lambda d: d["classes"].update(names=list(map(str, range(300)))), "at most 254 items"),
+        (lambda d: d["classes"].update(colors=5), "classes.colors=5: must be a list"),
+        (lambda d: d["classes"].update(void=3), "classes.void does not exist"),
+        (
+            lambda d: d["classes"]["colors"].__setitem__(0, [0, 0, 256]),
+            r"colors\[0\]\[2\]=256: must be less",
+        ),
+        (lambda d: d.update(size=[0, 5]), r"size\[0\]=0: must be greater"),
+        (lambda d: d.update(size="big"), "size='big': must be a list"),
     ],
 )
 def test_unsound_descriptions_are_refused(change, reason):
@@ -227,7 +236,7 @@ def test_unsound_descriptions_are_refused(change, reason):
     description = describe_model(model, CLASSES, (96, 128))
     change(description)
     with pytest.raises(ModelError, match=reason):
-        restore(description, model.state_dict(), "file")
+        restore_model(description, model.state_dict(), "file")
 
 
 JUNK = st.recursive(
@@ -261,11 +270,11 @@ def test_junk_never_raises_anything_else(place, junk):
         target = target[key]
     target[place[-1]] = junk
     try:
-        loaded, classes, _ = restore(description, model.state_dict(), "file")
+        loaded = restore_model(description, model.state_dict(), "file")
     except ModelError:
         return
-    assert isinstance(classes, ClassTable)
-    assert loaded.num_classes == len(classes) == 11
+    assert isinstance(loaded.classes, ClassTable)
+    assert loaded.model.num_classes == len(loaded.classes) == 11
 
 
 # ---- what cannot be written
@@ -280,7 +289,7 @@ def test_a_failed_write_keeps_the_old_model(tmp_path, monkeypatch):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("segmentation.models.saving.save_file", full)
-    with pytest.raises(ModelError, match=r"cannot be written: .*No space left"):
+    with pytest.raises(ModelError, match=r"can't be written: .*No space left"):
         save_model(unet(1), tmp_path, CLASSES, None)
     monkeypatch.undo()
     assert_same(load_model(tmp_path), old, None)
@@ -289,5 +298,5 @@ def test_a_failed_write_keeps_the_old_model(tmp_path, monkeypatch):
 
 def test_a_directory_that_cannot_be_made(tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(ModelError, match="cannot be written"):
+    with pytest.raises(ModelError, match="can't be written"):
         save_model(unet(), tmp_path / "file/model", CLASSES, None)

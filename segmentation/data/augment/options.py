@@ -1,18 +1,20 @@
-"""What an option of conf/augment says."""
+"""The options of conf/augment."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
 from typing import Any
+
+from pydantic import BaseModel, ConfigDict
 
 from segmentation.data.augment.mixing import Mixing
 from segmentation.data.augment.transform import TrainTransform
 from segmentation.data.augment.window import Size
-from segmentation.errors import ConfigError, did_you_mean
+from segmentation.errors import ConfigError, validating
 
 
-@dataclass(frozen=True)
-class Augmentation:
-    """How training samples are made from images; as it stands, images as they are.
+class Augmentation(BaseModel):
+    """Options of training samples; by default images stay as they are.
+
+    Their types are checked here, their values by `TrainTransform` and `Mixing`.
 
     Attributes:
         scale, transforms, class_balanced: see `TrainTransform`.
@@ -20,37 +22,36 @@ class Augmentation:
         mix_p: the share of samples that are mixed, 0..1.
     """
 
-    scale: Sequence[float] | None = None
-    transforms: Sequence[dict] = ()
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
+
+    scale: Sequence[int | float] | None = None
+    transforms: Sequence[Any] = ()
     class_balanced: bool = False
     mix: str = "none"
     mix_p: float = 0.5
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> "Augmentation":
-        """Take the values of an option.
+        """Build the options from the values of a configuration.
 
         Raises:
-            ConfigError: one that there is not.
+            ConfigError: an unknown option, or a value of the wrong type.
         """
-        known = [field.name for field in fields(cls)]
-        for key in values:
-            if key not in known:
-                raise ConfigError(f"there is no option augment.{key}.{did_you_mean(key, known)}")
-        return cls(**values)
+        with validating("augment", cls.model_fields):
+            return cls.model_validate(values)
 
     def transform(self, size: Size | None, crop: Size | None) -> TrainTransform:
-        """Return what resizes, augments and crops a sample; see `TrainTransform` for errors."""
+        """Build the transform of a sample; see `TrainTransform` for errors."""
         return TrainTransform(self.transforms, size, crop, self.scale, self.class_balanced)
 
     def mixing(self, targets: bool = False) -> Mixing | None:
-        """Return what mixes samples, if anything does.
+        """Build the mixing of samples; None for none.
 
         Args:
-            targets: samples have image-level targets as well.
+            targets: whether samples have image-level targets.
 
         Raises:
-            ConfigError: samples with image-level targets are to be mixed, and see `Mixing`.
+            ConfigError: mixing with image-level targets; see also `Mixing`.
         """
         if self.mix == "none":
             return None

@@ -286,7 +286,7 @@ def test_maps_that_do_not_fit(data, tmp_path):
     for given, message in (
         ([], "class_map={<model's class>: <data's class or null>, ...}"),
         (["class_map={way: Raod, air: Sky}"], "Did you mean 'Road'?"),
-        (["class_map={}"], "class_map is no map"),
+        (["class_map={}"], "class_map is not a map"),
     ):
         result = run("evaluate.py", f"run={model}", "data=camvid", f"data.root={data}", *given)
         assert result.returncode == 1

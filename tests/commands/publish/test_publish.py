@@ -274,4 +274,4 @@ def test_who_names_no_model_is_told_the_names(made_shipped, tmp_path):
     Image.fromarray(np.zeros((40, 60, 3), dtype=np.uint8)).save(tmp_path / "a.png")
     result = run("predict.py", "model=neither", f"input={tmp_path}/a.png", "output=masks")
     assert result.returncode == 1
-    assert "go by name alone: streets_small." in result.stderr
+    assert "loaded by name: streets_small." in result.stderr

@@ -127,8 +127,8 @@ def test_samples_with_image_level_targets_are_not_mixed():
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"trasforms": []}, r"no option augment\.trasforms\. Did you mean 'transforms'"),
-        ({"class_balanced": 0.5}, r"augment\.class_balanced=0\.5: expected true or false"),
+        ({"trasforms": []}, r"augment\.trasforms does not exist\. Did you mean 'transforms'"),
+        ({"class_balanced": 0.5}, r"augment\.class_balanced=0\.5: must be true or false"),
     ],
 )
 def test_options_of_an_augmentation(values, message):
