@@ -8,6 +8,7 @@ from pathlib import Path
 from omegaconf import DictConfig, ListConfig
 
 from segmentation.config import plain
+from segmentation.console import typed
 from segmentation.data.augment.options import Augmentation
 from segmentation.data.cache.cache import open_pairs
 from segmentation.data.datamodule import AUTO_BATCH_SIZE, SegmentationData, auto_crop
@@ -94,7 +95,7 @@ def _fold(data: DictConfig) -> tuple[int, int] | None:
         return None
     if data.folds is None or data.fold is None:
         raise ConfigError(
-            "data.folds and data.fold belong together: python train.py -m data.folds=5 "
+            f"data.folds and data.fold belong together: {typed('train')} -m data.folds=5 "
             "data.fold=0,1,2,3,4"
         )
     folds = check_count("data.folds", data.folds, 2)

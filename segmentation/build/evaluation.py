@@ -5,7 +5,7 @@ import logging
 import math
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
@@ -18,11 +18,8 @@ from segmentation.data.targets.table import TargetTable
 from segmentation.errors import ConfigError, DataError, ModelError
 from segmentation.models import Model, UNet
 from segmentation.models.weights_files import read_checkpoint
-from segmentation.runs.directory import (
-    CONFIG,
-    read_environment,
-    run_of,
-)
+from segmentation.runs.directory import read_environment, read_settings, run_of
+from segmentation.runs.saved_config import updated
 from segmentation.runs.scored_images import DETAILS, MOST_BYTES
 
 log = logging.getLogger(__name__)
@@ -175,8 +172,6 @@ def trained_config(path: Path) -> dict[str, Any] | None:
             raise ModelError(
                 f"{path} is not a checkpoint of this project: it has no configuration."
             )
-        return config
+        return updated(config)
     run = run_of(path)
-    if run is None:
-        return None
-    return cast(dict[str, Any], OmegaConf.to_container(OmegaConf.load(run / CONFIG)))
+    return None if run is None else read_settings(run)

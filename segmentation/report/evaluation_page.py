@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from segmentation.config import value_at
-from segmentation.console import argument, percent
+from segmentation.console import argument, percent, typed
 from segmentation.errors import DataError
 from segmentation.report.charts.chart import Chart
 from segmentation.report.charts.classes import class_scores
@@ -180,14 +180,14 @@ def _commands(metrics: Mapping[str, Any], run: Path | None) -> list[str]:
     model = str(metrics.get("model") or run or "<run>")
     overlay = " overlay=true" if "miou" in metrics else ""
     commands = [
-        f"python evaluate.py {argument('run', model)} {argument('split', split)}"
+        f"{typed('evaluate')} {argument('run', model)} {argument('split', split)}"
         for split in _other_splits(metrics, run)
     ]
     commands += [
-        f"python predict.py {argument('model', model)} input=<images> output=<folder>{overlay}",
+        f"{typed('predict')} {argument('model', model)} input=<images> output=<folder>{overlay}",
     ]
     if run is not None and "miou" in metrics:
-        commands.append(f"python compare.py {argument('runs', [str(run), 'another_run'])}")
+        commands.append(f"{typed('compare')} {argument('runs', [str(run), 'another_run'])}")
     return commands
 
 

@@ -14,6 +14,7 @@ from filelock import FileLock, Timeout
 from omegaconf import OmegaConf
 
 from segmentation.errors import ConfigError
+from segmentation.runs.saved_config import updated
 from segmentation.system.files import read_json, write_atomic
 
 CONFIG = "config.yaml"
@@ -85,8 +86,8 @@ def at_work(directory: Path) -> Iterator[None]:
 
 
 def read_settings(directory: Path) -> dict[str, Any]:
-    """Return the configuration that a run directory keeps."""
-    return cast(dict[str, Any], OmegaConf.to_container(OmegaConf.load(directory / CONFIG)))
+    """Return the configuration that a run directory keeps, under today's names."""
+    return updated(cast(dict[str, Any], OmegaConf.to_container(OmegaConf.load(directory / CONFIG))))
 
 
 def read_metrics(directory: Path) -> dict[str, Any] | None:

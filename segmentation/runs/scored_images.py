@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from segmentation.console import typed
 from segmentation.classes import ClassTable
 from segmentation.errors import DataError
 from segmentation.metrics.boundary import (
@@ -112,7 +113,7 @@ def _read_matrices(
             instead += " A model that does not segment has none."
         raise DataError(
             f"{directory} holds no confusion matrices: {MATRICES} is missing.{instead} "
-            f"Score it first: python evaluate.py run={directory}"
+            f"Score it first: {typed('evaluate')} run={directory}"
         )
     try:
         with zipfile.ZipFile(path) as packed:
@@ -154,7 +155,7 @@ def _read_matrices(
 
 def _read_json(path: Path) -> dict[str, Any]:
     if not path.is_file():
-        raise DataError(f"{path} is missing. Score the run again: python evaluate.py run=...")
+        raise DataError(f"{path} is missing. Score the run again: {typed('evaluate')} run=...")
     try:
         values = read_json(path)
     except ValueError as error:
@@ -186,12 +187,12 @@ def _check_agreement(scored: ScoredImages) -> None:
         raise DataError(
             f"{scored.source}: {METRICS} (mIoU {said}, {images} images) and {MATRICES} "
             f"(mIoU {miou}, {len(scored)} images) are of different scorings. Score it again: "
-            f"python evaluate.py run=..."
+            f"{typed('evaluate')} run=..."
         )
 
 
 def _damaged(path: Path, why: str) -> DataError:
-    return DataError(f"{path} is damaged: {why}. Score the run again: python evaluate.py run=...")
+    return DataError(f"{path} is damaged: {why}. Score the run again: {typed('evaluate')} run=...")
 
 
 ARRAYS = ("boundary", "boundary_f", "calibration")

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytorch_lightning as pl
 
-from segmentation.console import argument
+from segmentation.console import argument, typed
 from segmentation.errors import ConfigError, Interrupted, did_you_mean
 from segmentation.training.checkpoints import LAST, save_last
 from segmentation.training.resuming import agreed, between_steps, largest
@@ -113,7 +113,7 @@ class Interruption(pl.Callback):
         raise Interrupted(
             f"{_name(self._agreed)} stopped the run at step {trainer.global_step}; its state is in "
             f"{self.directory / 'checkpoints' / LAST}. "
-            f"Go on with `python train.py {argument('resume', self.directory)}`.",
+            f"Go on with `{typed('train')} {argument('resume', self.directory)}`.",
             self._agreed,
         )
 

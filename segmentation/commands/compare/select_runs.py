@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from segmentation.commands.compare.compared_run import Taking, take
-from segmentation.console import argument
+from segmentation.console import argument, typed
 from segmentation.errors import ConfigError, DataError, listed
 from segmentation.evaluation.comparison import naming
 from segmentation.evaluation.comparison.choose_evaluations import choose_evaluations, common_split
@@ -124,7 +124,7 @@ def _check_folds(taking: Sequence[Taking]) -> None:
         raise DataError(
             "the runs are of different folds (data.fold), and each was scored on its own part of "
             "the data: no image is scored by two of them. Compare runs of one fold, or score all "
-            "on a split that is in no fold: python evaluate.py run=... split=test"
+            f"on a split that is in no fold: {typed('evaluate')} run=... split=test"
         )
 
 

@@ -9,7 +9,7 @@ from omegaconf import DictConfig
 
 from segmentation import console
 from segmentation.commands.publish.recipe import recipe, weights_source
-from segmentation.console import argument
+from segmentation.console import argument, typed
 from segmentation.errors import ConfigError, ModelError
 from segmentation.models import LoadedModel, load_model, save_model
 from segmentation.models.cost import count_parameters
@@ -62,7 +62,7 @@ def publish(cfg: DictConfig) -> dict[str, Any]:
     megabytes = (output / TENSORS).stat().st_size / 1e6
     console.show_next(
         f"written to {output}{again}: {TENSORS} has {megabytes:.1f} MB, {CARD} says what it is",
-        f"python predict.py {argument('model', output)} input=<images> output=<folder>",
+        f"{typed('predict')} {argument('model', output)} input=<images> output=<folder>",
     )
     return {"output": output, "written": [output / name for name in FILES]}
 

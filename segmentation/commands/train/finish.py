@@ -14,7 +14,7 @@ from pytorch_lightning.callbacks import ModelCheckpoint
 from segmentation import console
 from segmentation.commands.results import report, write_page
 from segmentation.commands.wandb_results import track_training
-from segmentation.console import argument
+from segmentation.console import argument, typed
 from segmentation.data.datamodule import SegmentationData
 from segmentation.data.discovery.source import Source
 from segmentation.errors import TrainingError
@@ -50,7 +50,7 @@ def finish(
     if reason := damage(Path(checkpoint.best_model_path)):
         raise TrainingError(
             f"{checkpoint.best_model_path} is damaged ({reason}). The last weights can be scored: "
-            f"python evaluate.py {argument('run', directory / 'checkpoints' / LAST)}"
+            f"{typed('evaluate')} {argument('run', directory / 'checkpoints' / LAST)}"
         )
     best = torch.load(checkpoint.best_model_path, weights_only=True, map_location="cpu")
     monitor = module.monitor
@@ -109,10 +109,10 @@ def _show_next(directory: Path, split: str, segments: bool) -> None:
     run = directory.relative_to(here) if directory.is_relative_to(here) else directory
     console.show_next(
         f"run directory: {run}  (report.html shows all of it)",
-        f"python evaluate.py {argument('run', run)} "
+        f"{typed('evaluate')} {argument('run', run)} "
         + (f"split={split} flip=true slices=all" if segments else f"split={split}"),
-        f"python predict.py {argument('model', run)} input=<images> output=<folder>"
+        f"{typed('predict')} {argument('model', run)} input=<images> output=<folder>"
         + (" overlay=true" if segments else ""),
-        " ".join(["python train.py", *again, "encoder=resnet34"]),
-        f"python compare.py {argument('runs', [run, 'ANOTHER_RUN'])}",
+        " ".join([typed("train"), *again, "encoder=resnet34"]),
+        f"{typed('compare')} {argument('runs', [run, 'ANOTHER_RUN'])}",
     )

@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 from omegaconf import DictConfig
 
-from segmentation.console import argument
+from segmentation.console import argument, typed
 from segmentation.data.datamodule import AUTO_BATCH_SIZE
 from segmentation.errors import TrainingError
 from segmentation.runs.directory import read_environment
@@ -41,7 +41,7 @@ def more_parts(cfg: DictConfig, directory: Path, parts: int) -> int:
         raise TrainingError(
             "the device ran out of memory in the middle of training, where its batches had fitted "
             f"before: something else may use it. {directory / 'checkpoints'} has the state: go on "
-            f"with `python train.py {argument('resume', directory)}`."
+            f"with `{typed('train')} {argument('resume', directory)}`."
         )
     parts *= 2
     if parts > AUTO_BATCH_SIZE:

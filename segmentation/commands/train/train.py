@@ -29,7 +29,7 @@ from segmentation.commands.train.out_of_memory import known_parts, more_parts
 from segmentation.commands.train.resume import configured
 from segmentation.commands.train.summary import summary
 from segmentation.config import plain, settings
-from segmentation.console import argument
+from segmentation.console import argument, typed
 from segmentation.data.discovery.labels import write_table
 from segmentation.data.discovery.source import TABLE_FILE
 from segmentation.errors import ConfigError, check_count
@@ -166,7 +166,7 @@ def _recorded(directory: Path) -> float:
     console.show_next(
         f"{directory} is finished already: its score on val is "
         f"{'none' if score is None else f'{score:.4f}'}.",
-        f"python evaluate.py {argument('run', directory)}",
+        f"{typed('evaluate')} {argument('run', directory)}",
     )
     return float("nan") if score is None else score
 

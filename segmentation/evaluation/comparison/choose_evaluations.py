@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from segmentation.console import argument
+from segmentation.console import argument, typed
 from segmentation.errors import DataError, did_you_mean
 from segmentation.evaluation.comparison.find_evaluations import (
     COMPARED_SPLITS,
@@ -52,7 +52,7 @@ def _no_common_split(found: Mapping[Path, Evaluations], wanted: str | None, most
     for named, evaluations in found.items():
         if most not in evaluations.splits:
             run = named.parent.parent if named.parent.name == EVALUATION else named
-            lines.append(f"  python evaluate.py {argument('run', run)} split={most}")
+            lines.append(f"  {typed('evaluate')} {argument('run', run)} split={most}")
     return "\n".join(lines)
 
 

@@ -4,10 +4,9 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from segmentation.console import typed
 from segmentation.errors import DataError
 from segmentation.runs.scored_images import ScoredImages
-
-AGAIN = "Score both on the same data: python evaluate.py run=... split=..."
 
 
 def comparable(runs: Mapping[str, ScoredImages]) -> dict[str, ScoredImages]:
@@ -59,13 +58,13 @@ def _check_images(pair: str, first: ScoredImages, other: ScoredImages) -> None:
         ]  # fmt: skip
         raise DataError(
             f"{pair}they were scored on different images ({len(first)} and {len(other)}; "
-            f"{'; '.join(which)}). {AGAIN}"
+            f"{'; '.join(which)}). {_score_again()}"
         )
     prints = first.data_fingerprint, other.data_fingerprint
     if None not in prints and prints[0] != prints[1]:
         raise DataError(
             f"{pair}they were scored on different images: the names are the same, but the files' "
-            f"contents differ (fingerprints {prints[0]} and {prints[1]}). {AGAIN}"
+            f"contents differ (fingerprints {prints[0]} and {prints[1]}). {_score_again()}"
         )
 
 
@@ -87,5 +86,9 @@ def _check_labels(pair: str, first: ScoredImages, other: ScoredImages) -> None:
         raise DataError(
             f"{pair}their labels differ in {differing.size} of {len(first)} images, such as "
             f"{first.names[worst]}: {one[worst, index]:,} and {two[worst, index]:,} pixels of "
-            f"{first.classes[index]}. {AGAIN}"
+            f"{first.classes[index]}. {_score_again()}"
         )
+
+
+def _score_again() -> str:
+    return f"Score both on the same data: {typed('evaluate')} run=... split=..."

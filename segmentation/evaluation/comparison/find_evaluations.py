@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from segmentation.console import argument
+from segmentation.console import argument, typed
 from segmentation.errors import DataError
 from segmentation.runs.directory import EVALUATION, MATRICES, METRICS, finished, run_of
 from segmentation.system.files import read_json
@@ -105,7 +105,7 @@ def _check_scored(run: Path, scored: bool) -> None:
     if not scored:
         raise DataError(
             f"{run} is not finished and has no scores. Resume it: "
-            f"python train.py {argument('resume', run)}; or omit it."
+            f"{typed('train')} {argument('resume', run)}; or omit it."
         )
 
 
@@ -167,6 +167,6 @@ def _read_metrics(directory: Path) -> dict[str, Any]:
         return read_json(directory / METRICS) or {}
     except ValueError as error:
         raise DataError(
-            f"{directory / METRICS} is damaged: {error}. Score the run again: python evaluate.py "
+            f"{directory / METRICS} is damaged: {error}. Score the run again: {typed('evaluate')} "
             "run=..."
         ) from error
