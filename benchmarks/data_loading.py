@@ -37,13 +37,13 @@ from rich.console import Console
 from rich.table import Table
 from torch.utils.data import Dataset
 
-from segmentation.build.data import build_data, find_source
+from segmentation.build.data import build_data, find_dataset
 from segmentation.config import CONF, plain
 from segmentation.data.augment.transform import A
 from segmentation.data.cache.mapped_pairs import CachedPairs
 from segmentation.data.datamodule import SegmentationData
 from segmentation.data.discovery.layouts import Sample
-from segmentation.data.discovery.source import usable
+from segmentation.data.discovery.scanned_dataset import select_usable
 
 LARGE = {"train": 12, "val": 2}
 PLAIN, NORMALIZED = "plain albumentations Dataset", "the same, with Normalize"
@@ -103,7 +103,7 @@ def configure(overrides: Sequence[str], **data: Any) -> DictConfig:
 
 def load(cfg: DictConfig) -> SegmentationData:
     """Return the data as train.py has them."""
-    source = usable(find_source(cfg.data), cfg.data.on_error)
+    source = select_usable(find_dataset(cfg.data), cfg.data.on_error)
     return build_data(cfg.data, source, cfg.augment, cfg.seed)
 
 

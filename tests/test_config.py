@@ -8,7 +8,7 @@ from conftest import ROOT
 from fakes import CLASSES, LABELS, fake_camvid, samples_of
 from omegaconf import OmegaConf
 
-from segmentation.build.data import build_data, find_source
+from segmentation.build.data import build_data, find_dataset
 from segmentation.build.model import build_model
 from segmentation.build.module import build_loss, build_module
 from segmentation.build.trainer import (
@@ -18,8 +18,8 @@ from segmentation.build.trainer import (
     trainer_options,
 )
 from segmentation.config import CONF
-from segmentation.data.discovery.scan import scan
-from segmentation.data.discovery.source import usable
+from segmentation.data.discovery.scan import scan_samples
+from segmentation.data.discovery.scanned_dataset import select_usable
 from segmentation.errors import ConfigError
 from segmentation.training.losses import WeightedSum
 
@@ -70,7 +70,7 @@ def test_data(option, tmp_path, monkeypatch):
     root = fake_camvid(tmp_path)
     monkeypatch.setattr("segmentation.build.data.write_streets", lambda *_: None)
     cfg = compose(f"data={option}", f"data.root={root}", "data.workers=0", "data.batch_size=2")
-    source = usable(find_source(cfg.data), cfg.data.on_error)
+    source = select_usable(find_dataset(cfg.data), cfg.data.on_error)
     assert set(source.samples) == {"train", "val", "test"}
     data = build_data(cfg.data, source, None, seed=0)
     assert next(iter(data.train_dataloader()))["image"].shape[0] == 2
@@ -106,7 +106,7 @@ def test_decoders(option):
 def test_losses(option, weights, tmp_path):
     root = fake_camvid(tmp_path)
     cfg = compose(f"loss={option}", f"loss.class_weights={weights}")
-    loss = build_loss(cfg.loss, scan(samples_of(root), LABELS).pixels)
+    loss = build_loss(cfg.loss, scan_samples(samples_of(root), LABELS).pixels)
     assert isinstance(loss, WeightedSum)
     total, parts = loss(torch.randn(1, 11, 8, 8), torch.randint(0, 11, (1, 8, 8)))
     assert torch.isfinite(total)
@@ -130,7 +130,7 @@ def test_optimizers_and_schedules_train(optimizer, schedule, tmp_path):
     )  # fmt: skip
     root = fake_camvid(tmp_path, {"train": 4, "val": 1})
     options = ("data=camvid", f"data.root={root}", "data.batch_size=2", "data.workers=0")
-    source = find_source(compose(*options).data)
+    source = find_dataset(compose(*options).data)
     data = build_data(compose(*options).data, source, None, seed=0)
     pixels = source.scans["train"].pixels
     module = build_module(cfg, build_model(cfg, 11), CLASSES, pixels, {})

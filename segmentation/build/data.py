@@ -13,7 +13,7 @@ from segmentation.data.augment.options import Augmentation
 from segmentation.data.cache.cache import open_pairs
 from segmentation.data.datamodule import AUTO_BATCH_SIZE, SegmentationData, auto_crop
 from segmentation.data.discovery.layouts import SPLITS
-from segmentation.data.discovery.source import Source, look
+from segmentation.data.discovery.scanned_dataset import ScannedDataset, scan_dataset
 from segmentation.data.discovery.splits import find_splits
 from segmentation.data.targets.table import TargetTable
 from segmentation.errors import ConfigError, DataError, check_count
@@ -22,12 +22,12 @@ from segmentation.streets import write_streets
 log = logging.getLogger(__name__)
 
 
-def find_source(
+def find_dataset(
     data: DictConfig,
     only: Sequence[str] = SPLITS,
     directory: Path | None = None,
     masks: bool = True,
-) -> Source:
+) -> ScannedDataset:
     """Return a data set as it is found, after drawing the streets if need be.
 
     Args:
@@ -51,14 +51,14 @@ def find_source(
         raise DataError(
             f"no {' or '.join(only)} split in {root} (splits there: {', '.join(splits.samples)})."
         )
-    others = {split: rows for split, rows in splits.samples.items() if split not in only}
-    splits = replace(splits, samples=chosen, others=others)
-    return look(root, splits, data.classes, data.void, data.unknown, directory)
+    unselected = {split: rows for split, rows in splits.samples.items() if split not in only}
+    splits = replace(splits, samples=chosen, unselected=unselected)
+    return scan_dataset(root, splits, data.classes, data.void, data.unknown, directory)
 
 
 def build_data(
     data: DictConfig,
-    source: Source,
+    source: ScannedDataset,
     augment: DictConfig | None,
     seed: int,
     build_cache: bool = True,
@@ -104,7 +104,7 @@ def _fold(data: DictConfig) -> tuple[int, int] | None:
     return data.fold, folds
 
 
-def _crop(data: DictConfig, source: Source) -> tuple[int, int] | None:
+def _crop(data: DictConfig, source: ScannedDataset) -> tuple[int, int] | None:
     if data.crop != "auto":
         return _size(data, "crop")
     if data.size is not None or "train" not in source.scans:

@@ -9,11 +9,11 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from segmentation.build.data import find_source
+from segmentation.build.data import find_dataset
 from segmentation.build.targets import known_targets
 from segmentation.classes import TABLES
 from segmentation.config import CONF
-from segmentation.data.discovery.source import TABLE_FILE, Source, usable
+from segmentation.data.discovery.scanned_dataset import TABLE_FILE, ScannedDataset, select_usable
 from segmentation.data.targets.table import TargetTable
 from segmentation.errors import ConfigError, DataError, ModelError
 from segmentation.models import Model, UNet
@@ -68,7 +68,7 @@ def scored_data(
     return data  # type: ignore[return-value]
 
 
-def find_split(data: DictConfig, wanted: str | None, masks: bool) -> tuple[Source, str]:
+def find_split(data: DictConfig, wanted: str | None, masks: bool) -> tuple[ScannedDataset, str]:
     """Return what can be used of the data, and which split is scored.
 
     Args:
@@ -80,7 +80,7 @@ def find_split(data: DictConfig, wanted: str | None, masks: bool) -> tuple[Sourc
         SegmentationError: for whatever a user can mend, such as a split without labels.
     """
     only = [wanted] if wanted else ["test", "val"]
-    found = usable(find_source(data, only, masks=masks), data.on_error, masks)
+    found = select_usable(find_dataset(data, only, masks=masks), data.on_error, masks)
     for split in only:
         if split in found.scans:
             if split == "train":
@@ -94,7 +94,7 @@ def find_targets(
     model: Model,
     data: DictConfig,
     trained: dict[str, Any] | None,
-    source: Source,
+    source: ScannedDataset,
 ) -> dict[str, TargetTable] | None:
     """Return the image-level targets of the data, for a model that predicts some."""
     if model.target_head is None:
@@ -140,7 +140,7 @@ def targets_file(cfg: DictConfig, trained: dict[str, Any] | None) -> Path | None
     return Path(file).expanduser() if file else None
 
 
-def warn_of_other_data(run: Path | None, split: str, source: Source) -> None:
+def warn_of_other_data(run: Path | None, split: str, source: ScannedDataset) -> None:
     """Say so where a split is not what it was when the model was trained.
 
     Args:

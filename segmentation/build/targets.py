@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from omegaconf import DictConfig, ListConfig
 
-from segmentation.data.discovery.source import Source
+from segmentation.data.discovery.scanned_dataset import ScannedDataset
 from segmentation.data.targets.files import find_target_files
 from segmentation.data.targets.table import TargetCells, TargetTable, empty_table
 from segmentation.errors import ConfigError, DataError
@@ -42,7 +42,7 @@ def check_task(task: DictConfig) -> None:
 
 
 def find_targets(
-    task: DictConfig, root: Path, source: Source
+    task: DictConfig, root: Path, source: ScannedDataset
 ) -> tuple[TargetColumns | None, dict[str, TargetTable]]:
     """Return the columns that are to be learnt, None for none, and the table of each split.
 
@@ -70,7 +70,7 @@ def find_targets(
 
 
 def known_targets(
-    columns: TargetColumns, root: Path, source: Source, file: Path | None, needed: bool
+    columns: TargetColumns, root: Path, source: ScannedDataset, file: Path | None, needed: bool
 ) -> dict[str, TargetTable]:
     """Return the targets of a data set as a trained model knows them.
 
@@ -96,9 +96,13 @@ def known_targets(
 
 
 def _cells(
-    root: Path, source: Source, category: str | None, values: tuple[str, ...], file: Path | None
+    root: Path,
+    source: ScannedDataset,
+    category: str | None,
+    values: tuple[str, ...],
+    file: Path | None,
 ) -> TargetCells:
-    everything = {**source.splits.others, **source.samples}
+    everything = {**source.splits.unselected, **source.samples}
     return TargetCells(root, everything, category, values, file)
 
 

@@ -7,9 +7,9 @@ from typing import Any
 
 from omegaconf import DictConfig
 
-from segmentation.build.data import find_source
+from segmentation.build.data import find_dataset
 from segmentation.console import console
-from segmentation.data.check import findings
+from segmentation.data.check import check_dataset
 from segmentation.errors import ConfigError
 from segmentation.report.check.facts import counts_text, facts
 from segmentation.report.check.page import write_check
@@ -51,8 +51,8 @@ def check(cfg: DictConfig) -> Checked:
     output = Path(cfg.output).expanduser()
     output.mkdir(parents=True, exist_ok=True)  # where a class table goes if the data are read-only
     with collected_warnings() as said:
-        source = find_source(cfg.data, directory=output)
-    found = findings(source, cfg.data.on_error == "skip", said)
+        source = find_dataset(cfg.data, directory=output)
+    found = check_dataset(source, cfg.data.on_error == "skip", said)
     root = Path(cfg.data.root).expanduser()
     known = facts(source, found, cfg.data.name, root)
     (output / "check.json").write_text(json.dumps(known, indent=2) + "\n", encoding="utf-8")

@@ -10,9 +10,9 @@ from omegaconf import DictConfig
 from PIL import Image
 
 from segmentation import console
-from segmentation.build.data import build_data, find_source
+from segmentation.build.data import build_data, find_dataset
 from segmentation.classes import VOID, ClassTable
-from segmentation.data.discovery.source import usable
+from segmentation.data.discovery.scanned_dataset import select_usable
 from segmentation.errors import ConfigError, check_count
 from segmentation.pictures import (
     CAPTION_TEXT,
@@ -59,7 +59,7 @@ def preview(cfg: DictConfig) -> Path:
     epochs = check_count("draws", cfg.draws, 1)
     if not cfg.data.name:
         raise ConfigError("data=as_trained is for evaluate.py: give data=folder or another.")
-    source = usable(find_source(cfg.data, only=["train"]), cfg.data.on_error)
+    source = select_usable(find_dataset(cfg.data, only=["train"]), cfg.data.on_error)
     data = build_data(cfg.data, source, cfg.augment, cfg.seed, build_cache=False)
     data.check_sizes(source.scans["train"].sizes)
     dataset = data.train_set

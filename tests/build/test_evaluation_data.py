@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from fakes import fake_camvid
 
-from segmentation.build.data import find_source
+from segmentation.build.data import find_dataset
 from segmentation.build.evaluation import check_room, scored_data, targets_fingerprint
 from segmentation.build.trainer import check_whole
 from segmentation.config import CONF
@@ -35,7 +35,7 @@ def test_a_run_draws_nothing_wherever_its_configuration_says(tmp_path, monkeypat
     assert not absent.exists()
     there = fake_camvid(tmp_path / "data", {"train": 1, "val": 2})
     data = scored_data(compose(), stranger(there), None, None)
-    assert len(find_source(data, ["val"]).samples["val"]) == 2
+    assert len(find_dataset(data, ["val"]).samples["val"]) == 2
     typed = scored_data(compose(f"data.root={there}"), stranger(absent), None, None)
     assert typed.root == str(there)
 

@@ -13,7 +13,7 @@ from torch import nn
 from segmentation.classes import CITYSCAPES
 from segmentation.data.datamodule import SegmentationData
 from segmentation.data.discovery.pairs import Pairs
-from segmentation.data.discovery.source import look
+from segmentation.data.discovery.scanned_dataset import scan_dataset
 from segmentation.data.discovery.splits import find_splits
 from segmentation.metrics.counting import label_map
 from segmentation.training.scoring import ScoringModule
@@ -55,7 +55,7 @@ def miniature(tmp_path):
 
 
 def test_scores_equal_the_official_ones_on_the_same_predictions(miniature, tmp_path):
-    source = look(miniature, find_splits(miniature), "cityscapes")
+    source = scan_dataset(miniature, find_splits(miniature), "cityscapes")
     data = SegmentationData(
         {"val": Pairs(source.samples["val"], source.labels)}, batch_size=2, workers=0
     )

@@ -9,7 +9,7 @@ from fakes import fake_camvid, pairs_of
 from segmentation.classes import VOID
 from segmentation.data.datamodule import SegmentationData
 from segmentation.data.dataset import SegmentationDataset
-from segmentation.data.discovery.source import usable
+from segmentation.data.discovery.scanned_dataset import select_usable
 from segmentation.errors import DataError
 
 
@@ -55,7 +55,7 @@ QUICK = (
 def breaks_later(tmp_path, monkeypatch):
     """Break files after the first look has been taken, as a disk would."""
     root = fake_camvid(tmp_path / "data")
-    real = usable
+    real = select_usable
 
     def then_break(*arguments):
         found = real(*arguments)
@@ -63,7 +63,7 @@ def breaks_later(tmp_path, monkeypatch):
             (root / name).write_bytes(b"")
         return found
 
-    monkeypatch.setattr("segmentation.build.training.usable", then_break)
+    monkeypatch.setattr("segmentation.build.training.select_usable", then_break)
     return root
 
 

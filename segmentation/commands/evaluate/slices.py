@@ -13,9 +13,9 @@ import pytorch_lightning as pl
 from segmentation.commands.evaluate.corruptions import Corrupted, same_images, score_corrupted
 from segmentation.data.datamodule import SegmentationData
 from segmentation.data.dataset import SegmentationDataset
-from segmentation.data.discovery.source import Source
+from segmentation.data.discovery.scanned_dataset import ScannedDataset
 from segmentation.data.targets.columns import read_target_columns
-from segmentation.data.targets.files import NAME, find_target_files
+from segmentation.data.targets.files import TARGETS_FILE, find_target_files
 from segmentation.errors import ConfigError, DataError, did_you_mean
 from segmentation.evaluation.slices.attributes import image_attributes, sizes_of
 from segmentation.evaluation.slices.robustness import score_corruptions
@@ -53,7 +53,7 @@ class SlicePlan:
     """
 
     wanted: tuple[str, ...]
-    source: Source
+    source: ScannedDataset
     split: str
     targets: Mapping[str, Sequence[str]]
     notes: tuple[str, ...] = ()
@@ -83,7 +83,7 @@ def wanted_slices(given: object) -> tuple[str, ...]:
 
 
 def plan_slices(
-    given: object, segments: bool, source: Source, split: str, root: Path, file: Path | None
+    given: object, segments: bool, source: ScannedDataset, split: str, root: Path, file: Path | None
 ) -> SlicePlan | None:
     """Return what is asked for, before the expensive part starts; None where nothing is.
 
@@ -106,17 +106,17 @@ def plan_slices(
     if not segments:
         raise ConfigError("slices are of masks, and this model predicts none. Type slices=null.")
     if "targets" in wanted:
-        everything = {**source.splits.others, **source.samples}
+        everything = {**source.splits.unselected, **source.samples}
         try:
             if file is None:
                 find_target_files(root, [row for rows in everything.values() for row in rows])
         except DataError as error:
             if "targets" in given:  # type: ignore[operator]  # and not just all
                 raise DataError(
-                    f"slices=[targets] needs a {NAME}, and there is none in {root} nor beside its "
-                    f"images. Put it there, or say where it is: targets=<csv>."
+                    f"slices=[targets] needs a {TARGETS_FILE}, and there is none in {root} nor "
+                    f"beside its images. Put it there, or say where it is: targets=<csv>."
                 ) from error
-            notes.append(f"targets: the data have no {NAME}.")
+            notes.append(f"targets: the data have no {TARGETS_FILE}.")
         else:
             targets = read_target_columns(root, everything, split, file)
     return SlicePlan(wanted, source, split, targets, tuple(notes))

@@ -16,7 +16,7 @@ from segmentation.commands.results import report, write_page
 from segmentation.commands.wandb_results import track_training
 from segmentation.console import argument, typed
 from segmentation.data.datamodule import SegmentationData
-from segmentation.data.discovery.source import Source
+from segmentation.data.discovery.scanned_dataset import ScannedDataset
 from segmentation.errors import TrainingError
 from segmentation.models import save_model
 from segmentation.models.cost import count_parameters, latency_ms, weights_fingerprint
@@ -33,7 +33,7 @@ def finish(
     trainer: pl.Trainer,
     module: TrainingModule,
     data: SegmentationData,
-    source: Source,
+    source: ScannedDataset,
     directory: Path,
     skipped: SkippedFiles,
     **facts: Any,

@@ -9,7 +9,7 @@ from omegaconf import DictConfig
 from segmentation.build.module import global_batch
 from segmentation.data.cache.cache import describe_cache
 from segmentation.data.datamodule import SegmentationData
-from segmentation.data.discovery.source import Source
+from segmentation.data.discovery.scanned_dataset import ScannedDataset
 from segmentation.models import Model, UNet
 from segmentation.system.hardware import device_name
 from segmentation.targets import TargetColumns
@@ -19,7 +19,7 @@ from segmentation.training.optimizer import lr_factor
 def summary(
     cfg: DictConfig,
     data: SegmentationData,
-    source: Source,
+    source: ScannedDataset,
     model: Model,
     trainer: pl.Trainer,
     directory: Path,
@@ -45,7 +45,7 @@ def summary(
     limit = f", at most {cfg.trainer.max_time}" if cfg.trainer.max_time else ""
     return {
         "data": f"{cfg.data.name} in {cfg.data.root}: {counts} images, {size}{crops}",
-        "found": source.splits.how,
+        "found": source.splits.description,
         "cache": describe_cache([dataset.pairs for dataset in data.datasets.values()]),
         "classes": f"{len(names)} ({', '.join(names)}); {source.table}"
         if isinstance(model, UNet)

@@ -31,7 +31,7 @@ from segmentation.commands.train.summary import summary
 from segmentation.config import plain, settings
 from segmentation.console import argument, typed
 from segmentation.data.discovery.labels import write_table
-from segmentation.data.discovery.source import TABLE_FILE
+from segmentation.data.discovery.scanned_dataset import TABLE_FILE
 from segmentation.errors import ConfigError, check_count
 from segmentation.loggers.wandb_logger import WandbLogger
 from segmentation.models import describe_model

@@ -19,7 +19,7 @@ from segmentation.data.discovery.labels import Labels
 from segmentation.data.discovery.layouts import Sample
 from segmentation.data.discovery.pairs import Pairs
 from segmentation.data.discovery.scan import cache_key
-from segmentation.data.discovery.source import Source
+from segmentation.data.discovery.scanned_dataset import ScannedDataset
 from segmentation.errors import ConfigError, DataError
 
 log = logging.getLogger(__name__)
@@ -31,7 +31,7 @@ AUTO_SHARE = 0.25
 """The part of the free room that such a cache may take."""
 
 
-class DecodedPairs(Pairs):
+class UncachedPairs(Pairs):
     """Pairs that are decoded whenever they are asked for, and why they are not cached."""
 
     def __init__(self, samples: Sequence[Sample], labels: Labels, reason: str) -> None:
@@ -39,7 +39,7 @@ class DecodedPairs(Pairs):
         self.reason = reason
 
 
-def open_pairs(source: Source, mode: str, build: bool = True) -> dict[str, Pairs]:
+def open_pairs(source: ScannedDataset, mode: str, build: bool = True) -> dict[str, Pairs]:
     """Return the pairs of each split, cached or not; `describe_cache` says which.
 
     What the cache does not have yet is built, after its size has been announced. Of several
@@ -90,15 +90,15 @@ def describe_cache(splits: Collection[Pairs]) -> str:
     cached = [pairs for pairs in splits if isinstance(pairs, CachedPairs)]
     if cached:
         until = ", until the last run that uses it ends" if cached[0].remove else ""
-        size = amount(sum(pairs.size for pairs in cached))
+        size = format_bytes(sum(pairs.size for pairs in cached))
         return f"{size} in {cached[0].path.parent}{until}"
-    reasons = [pairs.reason for pairs in splits if isinstance(pairs, DecodedPairs)]
+    reasons = [pairs.reason for pairs in splits if isinstance(pairs, UncachedPairs)]
     return f"off: {reasons[0]}" if reasons else "off"
 
 
-def _decoded(source: Source, reason: str) -> dict[str, Pairs]:
+def _decoded(source: ScannedDataset, reason: str) -> dict[str, Pairs]:
     return {
-        split: DecodedPairs(samples, source.labels, reason)
+        split: UncachedPairs(samples, source.labels, reason)
         for split, samples in source.samples.items()
     }
 
@@ -160,11 +160,13 @@ def _build(splits: Mapping[str, _Split], folder: CacheFolder) -> dict[str, Pairs
         count = sum(len(split.pairs) for split in missing)
         if (room := folder.make_room(needed)) < needed:
             raise DataError(
-                f"the cache takes {amount(needed)} and {folder.path} has room for "
-                f"{amount(room)}. {folder.advice}"
+                f"the cache takes {format_bytes(needed)} and {folder.path} has room for "
+                f"{format_bytes(room)}. {folder.advice}"
             )
         if missing:
-            log.info("cache: decoding %d pairs into %s, %s", count, folder.path, amount(needed))
+            log.info(
+                "cache: decoding %d pairs into %s, %s", count, folder.path, format_bytes(needed)
+            )
         with _bar() as bar:
             task = bar.add_task("decoding", total=count)
             for split in missing:
@@ -178,10 +180,10 @@ def _why_not(folder: CacheFolder, needed: int, train: bool) -> str:
         return "each image is read once"
     reason = ""
     if needed > AUTO_LIMIT:
-        reason = f"more than {amount(AUTO_LIMIT)}"
+        reason = f"more than {format_bytes(AUTO_LIMIT)}"
     elif needed > AUTO_SHARE * (room := folder.room()):
-        reason = f"much of the {amount(room)} that {folder.path} has left"
-    return reason and f"{amount(needed)}, {reason}; data.cache=disk builds it"
+        reason = f"much of the {format_bytes(room)} that {folder.path} has left"
+    return reason and f"{format_bytes(needed)}, {reason}; data.cache=disk builds it"
 
 
 def _bar() -> Progress:
@@ -196,7 +198,7 @@ def _bar() -> Progress:
     )
 
 
-def amount(size: int) -> str:
+def format_bytes(size: int) -> str:
     """Return a number of bytes for people."""
     for unit, name in ((1e9, "GB"), (1e6, "MB")):
         if size >= unit:

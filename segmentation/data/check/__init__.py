@@ -5,13 +5,15 @@ from collections.abc import Sequence
 
 from segmentation.data.check import balance, content, leaks, video
 from segmentation.data.check.finding import LEVELS, TITLES, Finding, readable
-from segmentation.data.discovery.source import Source
+from segmentation.data.discovery.scanned_dataset import ScannedDataset
 from segmentation.errors import DataError
 
 log = logging.getLogger(__name__)
 
 
-def findings(source: Source, skip: bool = False, said: Sequence[str] = ()) -> list[Finding]:
+def check_dataset(
+    source: ScannedDataset, skip: bool = False, said: Sequence[str] = ()
+) -> list[Finding]:
     """Return everything worth knowing about a data set, errors first.
 
     Args:
@@ -41,11 +43,11 @@ def findings(source: Source, skip: bool = False, said: Sequence[str] = ()) -> li
     return sorted(found, key=lambda one: (LEVELS.index(one.level), kinds.index(one.kind)))
 
 
-def quick_check(source: Source, segmentation: bool = True) -> list[Finding]:
+def quick_check(source: ScannedDataset, segmentation: bool = True) -> list[Finding]:
     """Warn, at the start of a training, of what makes its score doubtful.
 
     That is images or videos that two splits share, and classes that a split lacks. Files that
-    cannot be used have been dealt with (`usable`). A leak does not stop a training: public
+    cannot be used have been dealt with (`select_usable`). A leak does not stop a training: public
     benchmarks have them, and their scores must stay comparable.
 
     Args:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from segmentation.data.check.finding import Example, Finding, count, item
-from segmentation.data.discovery.source import Source
+from segmentation.data.discovery.scanned_dataset import ScannedDataset
 from segmentation.errors import listed
 
 RARE = 0.015
@@ -37,7 +37,7 @@ def is_rare(pixels: np.ndarray) -> np.ndarray:
     return (share > 0) & ((share < limit) | (images < FEW_IMAGES))
 
 
-def absent(source: Source) -> Iterator[Finding]:
+def absent(source: ScannedDataset) -> Iterator[Finding]:
     """Find classes that a split lacks."""
     names = source.labels.classes.names
     there = {
@@ -66,7 +66,7 @@ def _either(splits: tuple[str, ...]) -> str:
     return " or ".join(splits)
 
 
-def rare(source: Source) -> Iterator[Finding]:
+def rare(source: ScannedDataset) -> Iterator[Finding]:
     """Find the classes that train holds little of."""
     found = source.scans.get("train")
     if found is None:
@@ -100,7 +100,7 @@ def rare(source: Source) -> Iterator[Finding]:
     )  # fmt: skip
 
 
-def shift(source: Source) -> Iterator[Finding]:
+def shift(source: ScannedDataset) -> Iterator[Finding]:
     """Find splits whose class shares differ strongly from train's."""
     if "train" not in source.scans:
         return

@@ -15,7 +15,7 @@ from segmentation.data.check.finding import (
     marked,
 )
 from segmentation.data.check.leaks import FLAT
-from segmentation.data.discovery.source import Source
+from segmentation.data.discovery.scanned_dataset import ScannedDataset
 from segmentation.errors import listed
 
 EXPOSURE = (10.0, 245.0)
@@ -28,7 +28,7 @@ MUCH_VOID = 0.5
 """A split with more void than this teaches or scores little."""
 
 
-def unpaired(source: Source, skip: bool) -> Iterator[Finding]:
+def unpaired(source: ScannedDataset, skip: bool) -> Iterator[Finding]:
     """Report files without a partner.
 
     Args:
@@ -36,8 +36,8 @@ def unpaired(source: Source, skip: bool) -> Iterator[Finding]:
         skip: the user has said that what cannot be used is to be left out.
     """
     for kind, files, level in (
-        ("no-mask", source.splits.images, _bad(skip)),
-        ("no-image", source.splits.masks, "warning"),
+        ("no-mask", source.splits.unpaired_images, _bad(skip)),
+        ("no-image", source.splits.unpaired_masks, "warning"),
     ):
         if not files:
             continue
@@ -54,7 +54,7 @@ def unpaired(source: Source, skip: bool) -> Iterator[Finding]:
         )
 
 
-def unusable(source: Source, skip: bool) -> Iterator[Finding]:
+def unusable(source: ScannedDataset, skip: bool) -> Iterator[Finding]:
     """Report pairs that cannot be read, do not fit each other, or hold labels of no class."""
     examples = tuple(
         Example((item(source, split, row),), str(found.problem[row]))
@@ -75,7 +75,7 @@ def _bad(skip: bool) -> Level:
     return "warning" if skip else "error"
 
 
-def unlabelled(source: Source) -> Iterator[Finding]:
+def unlabelled(source: ScannedDataset) -> Iterator[Finding]:
     """Find splits and masks that are all void, or nearly."""
     empty = {}
     for split, found in source.scans.items():
@@ -104,7 +104,7 @@ def unlabelled(source: Source) -> Iterator[Finding]:
         )  # fmt: skip
 
 
-def one_class(source: Source) -> Iterator[Finding]:
+def one_class(source: ScannedDataset) -> Iterator[Finding]:
     """Find splits with many masks of a single class."""
     single = {split: (found.pixels > 0).sum(axis=1) == 1 for split, found in source.scans.items()}
     many = {split: found for split, found in single.items() if found.mean() > ONE_CLASS}
@@ -113,7 +113,7 @@ def one_class(source: Source) -> Iterator[Finding]:
         yield Finding("note", "one-class", f"masks of a single class: {shares}.", examples)
 
 
-def blank(source: Source) -> Iterator[Finding]:
+def blank(source: ScannedDataset) -> Iterator[Finding]:
     """Find images of one colour, and images nearly black or white."""
     flat, extreme = {}, {}
     for split, found in source.scans.items():
@@ -136,7 +136,7 @@ def blank(source: Source) -> Iterator[Finding]:
         )  # fmt: skip
 
 
-def sizes(source: Source) -> Iterator[Finding]:
+def sizes(source: ScannedDataset) -> Iterator[Finding]:
     """Say when images have several sizes, and which are far from the rest."""
     every = np.concatenate([found.sizes for found in source.scans.values()])
     different = np.unique(every, axis=0)

@@ -7,7 +7,7 @@ from typing import Literal
 
 import numpy as np
 
-from segmentation.data.discovery.source import Source
+from segmentation.data.discovery.scanned_dataset import ScannedDataset
 
 Level = Literal["error", "warning", "note"]
 LEVELS: tuple[Level, ...] = ("error", "warning", "note")
@@ -85,13 +85,13 @@ class Finding:
         return TITLES[self.kind]
 
 
-def item(source: Source, split: str, row: int) -> Item:
+def item(source: ScannedDataset, split: str, row: int) -> Item:
     """Return one pair of a split."""
     sample = source.samples[split][row]
     return Item(split, sample.name, sample.image, sample.mask)
 
 
-def marked(source: Source, marks: dict[str, np.ndarray]) -> tuple[Example, ...]:
+def marked(source: ScannedDataset, marks: dict[str, np.ndarray]) -> tuple[Example, ...]:
     """Return the pairs that are marked: a boolean (n,) by split."""
     return tuple(
         Example((item(source, split, row),))
@@ -100,7 +100,7 @@ def marked(source: Source, marks: dict[str, np.ndarray]) -> tuple[Example, ...]:
     )
 
 
-def readable(source: Source) -> Source:
+def readable(source: ScannedDataset) -> ScannedDataset:
     """Return the part of a data set whose files can be read; splits without any are left out."""
     good = {split: found.problem == "" for split, found in source.scans.items()}
     return source.select({split: rows for split, rows in good.items() if rows.any()})

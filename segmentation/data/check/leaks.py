@@ -7,7 +7,7 @@ from itertools import combinations
 import numpy as np
 
 from segmentation.data.check.finding import Example, Finding, by_split, count, item
-from segmentation.data.discovery.source import Source
+from segmentation.data.discovery.scanned_dataset import ScannedDataset
 from segmentation.errors import listed
 
 ALIKE = 6
@@ -25,7 +25,7 @@ MOST_PAIRS = 10**9
 CHUNK = 2**22  # pairs compared at once: 16 MB
 
 
-def duplicates(source: Source) -> Iterator[Finding]:
+def duplicates(source: ScannedDataset) -> Iterator[Finding]:
     """Find files with the same content: across splits, and within one."""
     places: dict[str, list[tuple[str, int]]] = defaultdict(list)
     for split, found in source.scans.items():
@@ -73,7 +73,7 @@ def duplicates(source: Source) -> Iterator[Finding]:
         )  # fmt: skip
 
 
-def shared_masks(source: Source) -> Iterator[Finding]:
+def shared_masks(source: ScannedDataset) -> Iterator[Finding]:
     """Find masks that lie beside different images, other than those of a single class."""
     places: dict[str, list[tuple[str, int]]] = defaultdict(list)
     for split, found in source.scans.items():
@@ -93,7 +93,7 @@ def shared_masks(source: Source) -> Iterator[Finding]:
         )  # fmt: skip
 
 
-def groups_in_two_splits(source: Source) -> Iterator[Finding]:
+def groups_in_two_splits(source: ScannedDataset) -> Iterator[Finding]:
     """Find groups (see data.group) that the given splits divide."""
     first: dict[str, dict[str, int]] = defaultdict(dict)
     for split, samples in source.samples.items():
@@ -113,7 +113,7 @@ def groups_in_two_splits(source: Source) -> Iterator[Finding]:
         )  # fmt: skip
 
 
-def look_alikes(source: Source) -> Iterator[Finding]:
+def look_alikes(source: ScannedDataset) -> Iterator[Finding]:
     """Find images that look the same as one of another split, though their files differ."""
     found: list[tuple[int, Example]] = []
     for one, other in combinations(source.scans, 2):

@@ -17,7 +17,7 @@ import numpy as np
 
 from segmentation.data.check.finding import Example, Finding, count, item
 from segmentation.data.check.leaks import bits_between
-from segmentation.data.discovery.source import Source
+from segmentation.data.discovery.scanned_dataset import ScannedDataset
 from segmentation.errors import listed
 
 REACH = 2
@@ -41,14 +41,14 @@ class Frame:
     row: int
 
 
-def shared_videos(source: Source) -> Iterator[Finding]:
+def shared_videos(source: ScannedDataset) -> Iterator[Finding]:
     """Find val and test images that continue a video of train."""
     for split in source.scans:
         if split != "train" and "train" in source.scans:
             yield from _shared(source, split)
 
 
-def _shared(source: Source, split: str) -> Iterator[Finding]:
+def _shared(source: ScannedDataset, split: str) -> Iterator[Finding]:
     neighbours: list[tuple[Frame, Frame]] = []
     clips: list[Clip] = []
     for frames in _numberings(source, split).values():
@@ -83,7 +83,7 @@ class Clip:
     edges: list[tuple[Frame, Frame]]
 
 
-def _numberings(source: Source, split: str) -> dict[str, list[Frame]]:
+def _numberings(source: ScannedDataset, split: str) -> dict[str, list[Frame]]:
     """Return the frames of train and a split by the name before the number, in order.
 
     Where a number stands in both splits for different images, each split numbers its own.
@@ -138,7 +138,7 @@ def _clips(frames: list[Frame], split: str, reach: float) -> list[Clip]:
     return [clip for clip in clips if clip.edges]
 
 
-def _is_video(source: Source, split: str, neighbours: list[tuple[Frame, Frame]]) -> bool:
+def _is_video(source: ScannedDataset, split: str, neighbours: list[tuple[Frame, Frame]]) -> bool:
     """Whether neighbours in number look more alike than any two images of these splits."""
     if len(neighbours) < LEAST:
         return False
@@ -152,7 +152,7 @@ def _is_video(source: Source, split: str, neighbours: list[tuple[Frame, Frame]])
     return bool(np.median(bits_between(ours, theirs)) <= CLOSER * np.median(apart))
 
 
-def _told(source: Source, clip: Clip) -> str:
+def _told(source: ScannedDataset, clip: Clip) -> str:
     first, last = (
         source.samples[one.split][one.row].name for one in (clip.frames[0], clip.frames[-1])
     )
@@ -161,7 +161,7 @@ def _told(source: Source, clip: Clip) -> str:
     return f"{first if first == last else f'{first} to {last}'} {place}"
 
 
-def _example(source: Source, train: Frame, other: Frame) -> Example:
+def _example(source: ScannedDataset, train: Frame, other: Frame) -> Example:
     apart = abs(train.number - other.number)
     items = item(source, train.split, train.row), item(source, other.split, other.row)
     return Example(items, f"{count(apart, 'number')} apart")

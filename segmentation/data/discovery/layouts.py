@@ -88,7 +88,7 @@ LAYOUTS = (
 
 
 @dataclass(frozen=True)
-class Folders:
+class SplitFiles:
     """One split's files in one layout.
 
     Attributes:
@@ -105,7 +105,9 @@ class Folders:
     masks: list[Path]
 
 
-def find_layout(root: Path, ending: str | None = None) -> tuple[Layout, dict[str, Folders]] | None:
+def find_layout(
+    root: Path, ending: str | None = None
+) -> tuple[Layout, dict[str, SplitFiles]] | None:
     """Return the first layout that pairs images with masks below `root`, and what it finds.
 
     Args:
@@ -131,7 +133,7 @@ def find_layout(root: Path, ending: str | None = None) -> tuple[Layout, dict[str
     return None
 
 
-def find_images(root: Path) -> dict[str, Folders] | None:
+def find_images(root: Path) -> dict[str, SplitFiles] | None:
     """Return the images of the first layout that has any, without looking for masks.
 
     Returns:
@@ -144,7 +146,7 @@ def find_images(root: Path) -> dict[str, Folders] | None:
             if folder is not None and (files := _by_name(folder)):
                 samples = [Sample(name, path, None) for name, path in sorted(files.items())]
                 where = f"{folder.relative_to(root).as_posix()}/ without masks"
-                found[split] = Folders(where, "", samples, [], [])
+                found[split] = SplitFiles(where, "", samples, [], [])
         if found:
             return found
     return None
@@ -167,7 +169,7 @@ def _resolve(root: Path, pattern: str, split: str) -> Path | None:
     return folder
 
 
-def _pair(root: Path, images: Path, masks: Path, endings: Sequence[str]) -> Folders:
+def _pair(root: Path, images: Path, masks: Path, endings: Sequence[str]) -> SplitFiles:
     """Pair the files of two folders by name, with the endings that pair the most."""
     image_files = _by_name(images)
     # JPEGs beside masks are previews: compression changes labels.
@@ -194,7 +196,7 @@ def _pair(root: Path, images: Path, masks: Path, endings: Sequence[str]) -> Fold
     where = " + ".join(
         dict.fromkeys(f"{folder.relative_to(root).as_posix()}/" for folder in (images, masks))
     )
-    return Folders(
+    return SplitFiles(
         where=where if images != masks else f"{where} (masks beside their images)",
         ending=best_ending,
         samples=[

@@ -69,7 +69,7 @@ class Scan:
         return digest.hexdigest()[:32]
 
 
-def scan(samples: Sequence[Sample], labels: Labels) -> Scan:
+def scan_samples(samples: Sequence[Sample], labels: Labels) -> Scan:
     """Decode every image and mask once; what is wrong with a pair is in `Scan.problem`."""
     cached = user_cache_path("cityseg") / "scans" / f"{cache_key(samples, labels)}.npz"
     kept = _load(cached, len(samples), len(labels.classes))

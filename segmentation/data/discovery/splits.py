@@ -25,18 +25,18 @@ class Splits:
 
     Attributes:
         samples: by split, in the order train, val, test.
-        how: in words, for the start-up summary: which folders, who made the splits.
-        mask_ending: what the names of the masks end in.
-        images, masks: files without a partner.
-        others: samples of splits that are there and were not asked for.
+        description: for the start-up summary: which folders, who made the splits.
+        mask_ending: the ending of the masks' names.
+        unpaired_images, unpaired_masks: files without a partner.
+        unselected: samples of existing splits that were not asked for.
     """
 
     samples: dict[str, list[Sample]]
-    how: str
+    description: str
     mask_ending: str = ""
-    images: list[Path] = field(default_factory=list)
-    masks: list[Path] = field(default_factory=list)
-    others: dict[str, list[Sample]] = field(default_factory=dict)
+    unpaired_images: list[Path] = field(default_factory=list)
+    unpaired_masks: list[Path] = field(default_factory=list)
+    unselected: dict[str, list[Sample]] = field(default_factory=dict)
 
 
 def find_splits(
@@ -84,7 +84,11 @@ def find_splits(
     else:
         samples, note = _fold(samples, grouped, *fold)
     order = [split for split in SPLITS if samples.get(split)]
-    return replace(found, samples={split: samples[split] for split in order}, how=found.how + note)
+    return replace(
+        found,
+        samples={split: samples[split] for split in order},
+        description=found.description + note,
+    )
 
 
 def _fold(
@@ -253,17 +257,19 @@ def check_paired(found: Splits, skip: bool) -> None:
     Raises:
         DataError: images have no mask.
     """
-    if found.masks:
+    if found.unpaired_masks:
         log.warning(
-            "%d masks have no image: %s.", len(found.masks), listed([p.name for p in found.masks])
+            "%d masks have no image: %s.",
+            len(found.unpaired_masks),
+            listed([path.name for path in found.unpaired_masks]),
         )
-    if not found.images:
+    if not found.unpaired_images:
         return
-    names = listed([path.name for path in found.images])
+    names = listed([path.name for path in found.unpaired_images])
     if not skip:
         raise DataError(
-            f"no mask for {len(found.images)} of the images: {names}. A mask has its image's name "
-            f"(here with the ending {found.mask_ending!r}). Add the masks, or leave these images "
-            "out with data.on_error=skip."
+            f"no mask for {len(found.unpaired_images)} of the images: {names}. A mask has "
+            f"its image's name (here with the ending {found.mask_ending!r}). Add the masks, or "
+            "leave these images out with data.on_error=skip."
         )
-    log.warning("%d images without a mask are left out: %s.", len(found.images), names)
+    log.warning("%d images without a mask are left out: %s.", len(found.unpaired_images), names)

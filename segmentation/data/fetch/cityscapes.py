@@ -16,7 +16,7 @@ IMAGE, MASK = "_leftImg8bit.png", "_gtFine_labelIds.png"
 
 
 @dataclass(frozen=True)
-class Found:
+class CityscapesSplit:
     """What there is of a split; images and masks by city and frame (``ulm/ulm_000000_000019``).
 
     Args:
@@ -46,9 +46,9 @@ class Found:
         return problems
 
 
-def look(root: Path) -> list[Found]:
+def find_splits(root: Path) -> list[CityscapesSplit]:
     """Count the files of each split in Cityscapes' own folders, by name; none is opened."""
-    return [_look(root, split) for split in COUNTS]
+    return [_find_split(root, split) for split in COUNTS]
 
 
 def check(root: Path) -> list[str]:
@@ -60,7 +60,7 @@ def check(root: Path) -> list[str]:
     Raises:
         DataError: something is missing, unpaired or empty.
     """
-    found = look(root)
+    found = find_splits(root)
     if not any(split.images or split.masks for split in found):
         raise DataError(f"no Cityscapes in {root}. {_hint(root)}")
     wrong = [f"  {split.split}: {', '.join(split.problems)}" for split in found if split.problems]
@@ -91,7 +91,7 @@ Unpack both in the same folder:
 and type the same command again: it checks what is there."""
 
 
-def _look(root: Path, split: str) -> Found:
+def _find_split(root: Path, split: str) -> CityscapesSplit:
     empty: list[str] = []
 
     def names(folder: str, ending: str) -> set[str]:
@@ -101,7 +101,7 @@ def _look(root: Path, split: str) -> Found:
         return {file.relative_to(below).as_posix().removesuffix(ending) for file in files}
 
     images, masks = names("leftImg8bit", IMAGE), names("gtFine", MASK)
-    return Found(split, images, masks, tuple(empty))
+    return CityscapesSplit(split, images, masks, tuple(empty))
 
 
 def _hint(root: Path) -> str:

@@ -19,7 +19,7 @@ FEW = 50
 
 
 @dataclass(frozen=True)
-class Source:
+class RemoteDataset:
     """Where the files of a data set come from.
 
     Args:
@@ -38,7 +38,7 @@ class Source:
 
 
 def fill(
-    partial: PartialFolder, source: Source, total: int, patience: Patience, console: Console
+    partial: PartialFolder, source: RemoteDataset, total: int, patience: Patience, console: Console
 ) -> None:
     """Fetch what the folder misses, with a progress bar.
 
@@ -85,7 +85,7 @@ def fill(
         show(0)
 
 
-def _from_archive(client: Client, partial: PartialFolder, source: Source, url: str) -> None:
+def _from_archive(client: Client, partial: PartialFolder, source: RemoteDataset, url: str) -> None:
     def attempt() -> None:
         with client.open(url) as (_, pieces):
             for name, data in members(pieces, source.largest):
@@ -97,7 +97,7 @@ def _from_archive(client: Client, partial: PartialFolder, source: Source, url: s
     client.retry(url, attempt)
 
 
-def _one_by_one(client: Client, partial: PartialFolder, source: Source) -> None:
+def _one_by_one(client: Client, partial: PartialFolder, source: RemoteDataset) -> None:
     def one(path: str) -> None:
         url = f"{source.files.rstrip('/')}/{quote(path)}"
         partial.add(path, client.file(url, partial.checksums[path], source.largest))

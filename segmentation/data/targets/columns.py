@@ -10,7 +10,7 @@ from segmentation.data.discovery.layouts import Sample
 from segmentation.data.targets.files import (
     IMAGE,
     SPLIT,
-    Places,
+    ImageIndex,
     find_target_files,
     read_target_file,
 )
@@ -45,7 +45,7 @@ def read_target_columns(
     paths = [file] if file else find_target_files(root, everything)
     for path in paths:
         folder = root if file else path.parent
-        places = Places(splits, folder, only_below=folder != root)
+        places = ImageIndex(splits, folder, only_below=folder != root)
         for row in read_target_file(path, _columns(path)):
             sample = places.find(row)
             if sample not in place:

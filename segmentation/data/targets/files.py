@@ -12,7 +12,7 @@ from segmentation.data.discovery.files import read_text
 from segmentation.data.discovery.layouts import SPLITS, WORDS, Sample
 from segmentation.errors import DataError, did_you_mean
 
-NAME = "targets.csv"
+TARGETS_FILE = "targets.csv"
 
 IMAGE, SPLIT = "image", "split"
 
@@ -44,12 +44,12 @@ def find_target_files(root: Path, samples: Iterable[Sample]) -> list[Path]:
     for image_folder in {sample.image.parent for sample in samples}:
         folders.add(image_folder)
         folders |= {one for one in image_folder.parents if one.is_relative_to(root)}
-    found = sorted(folder / NAME for folder in folders if (folder / NAME).is_file())
+    found = sorted(folder / TARGETS_FILE for folder in folders if (folder / TARGETS_FILE).is_file())
     if not found:
         raise DataError(
-            f"no {NAME} in {root} nor beside its images. Image-level targets are a CSV file with "
-            "a column image (a file name) and one for each target. Put it there, or say where it "
-            "is: task.targets.file=<csv>."
+            f"no {TARGETS_FILE} in {root} nor beside its images. Image-level targets are a CSV "
+            "file with a column image (a file name) and one for each target. Put it there, or "
+            "pass its path: task.targets.file=<csv>."
         )
     return found
 
@@ -105,7 +105,7 @@ def _check_header(path: Path, header: Sequence[str], columns: Sequence[str]) -> 
         )
 
 
-class Places:
+class ImageIndex:
     """Finds an image by its path, by any end of its path, or by its name; the suffix may be absent.
 
     Args:

@@ -12,7 +12,7 @@ from segmentation.data.discovery.layouts import Sample
 from segmentation.data.targets.files import (
     IMAGE,
     SPLIT,
-    Places,
+    ImageIndex,
     TargetRow,
     find_target_files,
     read_target_file,
@@ -82,7 +82,7 @@ class TargetCells:
         strangers: list[str] = []
         for path in [file] if file else find_target_files(root, everything):
             folder = root if file else path.parent
-            places = Places(splits, folder, only_below=folder != root)
+            places = ImageIndex(splits, folder, only_below=folder != root)
             for row in read_target_file(path, columns):
                 if (sample := places.find(row)) is None:
                     strangers.append(row.image)

@@ -10,15 +10,17 @@ import numpy as np
 from segmentation.data.check.balance import is_rare, shares
 from segmentation.data.check.finding import LEVELS, Finding, Item
 from segmentation.data.discovery.scan import Scan
-from segmentation.data.discovery.source import Source
+from segmentation.data.discovery.scanned_dataset import ScannedDataset
 
 
-def facts(source: Source, found: Sequence[Finding], name: str, root: Path) -> dict[str, Any]:
+def facts(
+    source: ScannedDataset, found: Sequence[Finding], name: str, root: Path
+) -> dict[str, Any]:
     """Return what is known about a data set, ready for JSON.
 
     Args:
         source: the data set, with its bad files.
-        found: see `findings`.
+        found: see `check_dataset`.
         name: what the data set is called.
         root: its folder; files in it are named by their place below it.
     """
@@ -27,7 +29,7 @@ def facts(source: Source, found: Sequence[Finding], name: str, root: Path) -> di
     return {
         "data": name,
         "root": str(root),
-        "found": source.splits.how,
+        "found": source.splits.description,
         "table": source.table,
         "counts": {level: levels[level] for level in LEVELS},
         "splits": {

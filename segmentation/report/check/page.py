@@ -8,7 +8,7 @@ import numpy as np
 
 from segmentation.classes import Color
 from segmentation.data.check.finding import Finding
-from segmentation.data.discovery.source import Source
+from segmentation.data.discovery.scanned_dataset import ScannedDataset
 from segmentation.report.check.facts import counts_text, size_text
 from segmentation.report.check.thumbnails import UNKNOWN, thumbnails
 from segmentation.report.pages import write_page
@@ -22,13 +22,13 @@ FEW_SIZES = 12
 """Up to so many sizes are counted one by one; more are drawn as histograms."""
 
 
-def write_check(path: Path, source: Source, found: Sequence[Finding], known: dict) -> None:
+def write_check(path: Path, source: ScannedDataset, found: Sequence[Finding], known: dict) -> None:
     """Write the page.
 
     Args:
         path: the file.
         source: the data set, with its bad files.
-        found: see `findings`.
+        found: see `check_dataset`.
         known: see `facts`.
     """
     shown = [[example.items[:TOGETHER] for example in one.examples[:CASES]] for one in found]
@@ -55,7 +55,7 @@ def write_check(path: Path, source: Source, found: Sequence[Finding], known: dic
     )
 
 
-def _classes(source: Source) -> list[dict[str, Any]]:
+def _classes(source: ScannedDataset) -> list[dict[str, Any]]:
     """Return the rows of the table of classes: what is learnt, then what is not."""
     rows = [
         {
@@ -70,7 +70,7 @@ def _classes(source: Source) -> list[dict[str, Any]]:
     return sorted(rows, key=lambda row: row["counts_as"] is not None)
 
 
-def _class_bars(source: Source, known: dict) -> list[dict[str, Any]]:
+def _class_bars(source: ScannedDataset, known: dict) -> list[dict[str, Any]]:
     classes = source.labels.classes
     return [
         {
@@ -82,7 +82,7 @@ def _class_bars(source: Source, known: dict) -> list[dict[str, Any]]:
     ]
 
 
-def _sizes(source: Source, known: dict) -> dict[str, Any]:
+def _sizes(source: ScannedDataset, known: dict) -> dict[str, Any]:
     """Return what is drawn of the sizes: nothing for one, bars for a few, else histograms."""
     splits = known["splits"]
     every = {(one["height"], one["width"]) for split in splits.values() for one in split["sizes"]}
@@ -105,7 +105,7 @@ def _sizes(source: Source, known: dict) -> dict[str, Any]:
     return {"sizes": sorted(every), "size_bars": bars, "size_histograms": histograms}
 
 
-def _exposure(source: Source) -> list[tuple[str, list[dict[str, Any]]]]:
+def _exposure(source: ScannedDataset) -> list[tuple[str, list[dict[str, Any]]]]:
     """Return the histograms of brightness and contrast."""
     drawn = []
     for column, name, high in ((0, "mean brightness", 255), (1, "contrast (its deviation)", 128)):

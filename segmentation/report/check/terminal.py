@@ -18,7 +18,7 @@ def show_check(known: dict[str, Any], found: Sequence[Finding]) -> None:
 
     Args:
         known: see `facts`.
-        found: see `findings`.
+        found: see `check_dataset`.
     """
     splits = known["splits"]
     table = Table(title=f"{known['data']} in {known['root']}", title_justify="left")

@@ -24,12 +24,12 @@ from segmentation.classes import CAMVID
 from segmentation.data.augment.transform import TrainTransform
 from segmentation.data.cache import cache
 from segmentation.data.cache import folder as cache_folder
-from segmentation.data.cache.cache import DecodedPairs, describe_cache, open_pairs
+from segmentation.data.cache.cache import UncachedPairs, describe_cache, open_pairs
 from segmentation.data.cache.folder import CacheFolder, disk_folder, share
 from segmentation.data.cache.mapped_pairs import MARK, SEAL, CachedPairs, write_pairs
 from segmentation.data.dataset import TrainDataset, collate
 from segmentation.data.discovery.pairs import Pairs
-from segmentation.data.discovery.source import Source, look
+from segmentation.data.discovery.scanned_dataset import ScannedDataset, scan_dataset
 from segmentation.data.discovery.splits import find_splits
 from segmentation.data.sampler import EpochSampler
 from segmentation.errors import ConfigError, DataError
@@ -37,8 +37,8 @@ from segmentation.errors import ConfigError, DataError
 LINUX = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 
 
-def source_of(root: Path, classes: str = "camvid", **options: str) -> Source:
-    return look(root, find_splits(root), classes, **options)
+def source_of(root: Path, classes: str = "camvid", **options: str) -> ScannedDataset:
+    return scan_dataset(root, find_splits(root), classes, **options)
 
 
 @pytest.fixture(autouse=True)
@@ -223,14 +223,14 @@ PROCESS = """
 import sys, time
 from pathlib import Path
 from segmentation.data.cache import folder as cache_folder
-from segmentation.data.cache import open_pairs
+from segmentation.data.cache.cache import open_pairs
 from segmentation.data.discovery.pairs import Pairs
-from segmentation.data.discovery.source import look
+from segmentation.data.discovery.scanned_dataset import scan_dataset
 from segmentation.data.discovery.splits import find_splits
 
 root, mode, memory, pause = sys.argv[1:]
 cache_folder.MEMORY = Path(memory)
-source = look(Path(root), find_splits(Path(root)), "camvid")
+source = scan_dataset(Path(root), find_splits(Path(root)), "camvid")
 original, count = Pairs.__getitem__, 0
 
 def slow(self, index):
@@ -388,7 +388,7 @@ def test_a_disk_that_fills_up_meanwhile_leaves_nothing(tmp_path):
 def test_auto_builds_what_is_small_and_read_often(tmp_path, monkeypatch):
     source = source_of(fake_camvid(tmp_path))
 
-    def said(mode: str, source: Source = source, **options: bool) -> str:
+    def said(mode: str, source: ScannedDataset = source, **options: bool) -> str:
         return describe_cache(list(open_pairs(source, mode, **options).values()))
 
     assert said("off") == "off: files are decoded whenever they are needed"
@@ -400,7 +400,7 @@ def test_auto_builds_what_is_small_and_read_often(tmp_path, monkeypatch):
     assert said("auto").startswith("off: 147 kB, much of the 400 kB that ")
     monkeypatch.undo()
     assert said("auto", build=False) == "off: each image is read once"
-    assert isinstance(open_pairs(source, "auto", build=False)["train"], DecodedPairs)
+    assert isinstance(open_pairs(source, "auto", build=False)["train"], UncachedPairs)
     assert said("auto") == f"147 kB in {disk_folder().path}"
     assert said("auto", build=False) == said("auto")
 

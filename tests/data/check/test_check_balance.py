@@ -1,12 +1,12 @@
 import numpy as np
 import pytest
 from fakes import LABELS
-from made_sources import CLASSES, made, names_of, only
+from made_datasets import CLASSES, made, names_of, only
 
 from segmentation.classes import Entry
-from segmentation.data.check import balance, findings, quick_check
+from segmentation.data.check import balance, check_dataset, quick_check
 from segmentation.data.discovery.labels import Labels
-from segmentation.data.discovery.source import look
+from segmentation.data.discovery.scanned_dataset import scan_dataset
 from segmentation.data.discovery.splits import find_splits
 from segmentation.errors import DataError
 from segmentation.streets import write_streets
@@ -78,8 +78,8 @@ def test_splits_that_differ():
 
 
 def test_real_camvid_has_five_rare_classes(camvid_root, caplog):
-    source = look(camvid_root, find_splits(camvid_root), "camvid")
-    found = findings(source)
+    source = scan_dataset(camvid_root, find_splits(camvid_root), "camvid")
+    found = check_dataset(source)
     assert [(one.level, one.kind) for one in found] == [
         ("warning", "video"), ("warning", "rare-class"), ("note", "shift"),
     ]  # fmt: skip
@@ -96,7 +96,7 @@ def test_real_camvid_has_five_rare_classes(camvid_root, caplog):
 
 def test_the_generated_streets_start_without_a_warning(tmp_path, caplog):
     write_streets(tmp_path, size=(96, 128), counts={"train": 24, "val": 12, "test": 12})
-    found = quick_check(look(tmp_path, find_splits(tmp_path), "camvid"))
+    found = quick_check(scan_dataset(tmp_path, find_splits(tmp_path), "camvid"))
     assert found == []
     assert caplog.messages == []
 

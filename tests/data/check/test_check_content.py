@@ -3,11 +3,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from fakes import fake_camvid
-from made_sources import CLASSES, made, names_of, only
+from made_datasets import CLASSES, made, names_of, only
 from PIL import Image
 
-from segmentation.data.check import content, findings
-from segmentation.data.discovery.source import look
+from segmentation.data.check import check_dataset, content
+from segmentation.data.discovery.scanned_dataset import scan_dataset
 from segmentation.data.discovery.splits import find_splits
 
 
@@ -27,7 +27,7 @@ def test_pairs_that_cannot_be_used(tmp_path, skip, level):
     broken.write_bytes(broken.read_bytes()[:100])
     mask = root / "valannot" / "val_002.png"
     Image.fromarray(np.asarray(Image.open(mask)) + 50).save(mask)
-    found = findings(look(root, find_splits(root), "camvid"), skip)
+    found = check_dataset(scan_dataset(root, find_splits(root), "camvid"), skip)
     one = only(found, "unusable")
     assert one.level == level
     assert "2 pairs that cannot be used (1 in train, 1 in val)" in one.message
@@ -39,7 +39,7 @@ def test_pairs_that_cannot_be_used(tmp_path, skip, level):
 
 def test_a_data_set_of_which_nothing_can_be_read_is_no_crash():
     source = made(train=(2, {"problem": ["gone", "gone"]}))
-    assert [one.kind for one in findings(source)] == ["unusable"]
+    assert [one.kind for one in check_dataset(source)] == ["unusable"]
 
 
 def test_masks_that_are_all_void():

@@ -3,11 +3,11 @@ import pytest
 from fakes import fake_camvid, fake_mask, write_pair
 from hypothesis import given
 from hypothesis import strategies as st
-from made_sources import made, names_of, only
+from made_datasets import made, names_of, only
 from PIL import Image, ImageFilter
 
-from segmentation.data.check import findings, leaks
-from segmentation.data.discovery.source import look
+from segmentation.data.check import check_dataset, leaks
+from segmentation.data.discovery.scanned_dataset import scan_dataset
 from segmentation.data.discovery.splits import find_splits
 
 HASHES = st.lists(st.integers(0, 2**64 - 1), min_size=1, max_size=30)
@@ -124,7 +124,7 @@ def test_copies_that_were_saved_again_are_found_and_other_photos_are_not(tmp_pat
             mask = fake_mask(rng, (72, 96))
             write_pair(tmp_path, split, f"{split}_{seed}", np.asarray(photos(seed)), mask)
     splits = find_splits(tmp_path)
-    assert [one.kind for one in leaks.look_alikes(look(tmp_path, splits, "camvid"))] == []
+    assert [one.kind for one in leaks.look_alikes(scan_dataset(tmp_path, splits, "camvid"))] == []
     changes = {
         "jpeg": lambda image: image,
         "blurred": lambda image: image.filter(ImageFilter.GaussianBlur(1)),
@@ -136,7 +136,7 @@ def test_copies_that_were_saved_again_are_found_and_other_photos_are_not(tmp_pat
         image.save(tmp_path / "val" / f"{name}.jpg", quality=40)
         mask = Image.fromarray(fake_mask(rng, image.size[::-1]))
         mask.save(tmp_path / "valannot" / f"{name}.png")
-    found = only(leaks.look_alikes(look(tmp_path, find_splits(tmp_path), "camvid")))
+    found = only(leaks.look_alikes(scan_dataset(tmp_path, find_splits(tmp_path), "camvid")))
     assert set(names_of(found)) == {
         (f"train_{seed}", name) for seed, name in enumerate(changes)
     }  # fmt: skip
@@ -147,5 +147,5 @@ def test_identical_files_on_disk_are_found(tmp_path):
     for folder in ("", "annot"):
         original = root / f"train{folder}" / "train_002.png"
         (root / f"test{folder}" / "copy.png").write_bytes(original.read_bytes())
-    found = findings(look(root, find_splits(root), "camvid"))
+    found = check_dataset(scan_dataset(root, find_splits(root), "camvid"))
     assert names_of(only(found, "in-two-splits")) == [("train_002", "copy")]

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from made_sources import made, names_of, only
+from made_datasets import made, names_of, only
 
 from segmentation.data.check.video import shared_videos
 

@@ -53,7 +53,7 @@ def test_each_fold_is_val_once_and_test_stays(tmp_path):
     for fold, turn in enumerate(turns):
         assert sorted(names(turn.samples["train"] + turn.samples["val"])) == sorted(everything)
         assert names(turn.samples["test"]) == ["test_000", "test_001"]
-        assert f"val is fold {fold} of 5, by name" in turn.how
+        assert f"val is fold {fold} of 5, by name" in turn.description
 
 
 def test_frames_of_one_group_are_never_on_both_sides(tmp_path, caplog):
@@ -62,7 +62,7 @@ def test_frames_of_one_group_are_never_on_both_sides(tmp_path, caplog):
     for turn in turns:
         sides = [{name[-1] for name in names(turn.samples[split])} for split in ("train", "val")]
         assert not sides[0] & sides[1]
-    assert "by data.group" in turns[0].how
+    assert "by data.group" in turns[0].description
     assert not caplog.records
     find_splits(root, fold=(0, 3))
     assert "drawn at random by name" in caplog.text

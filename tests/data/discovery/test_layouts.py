@@ -132,7 +132,7 @@ def test_an_unreadable_folder_is_not_silently_empty(tmp_path):
 def test_real_camvid(camvid_root):
     found = find_splits(camvid_root)
     assert {split: len(rows) for split, rows in found.samples.items()} == {"train": 367, "val": 101}
-    assert found.how == "train/ + trainannot/, val/ + valannot/"
+    assert found.description == "train/ + trainannot/, val/ + valannot/"
     assert set(found.samples) < set(SPLITS)
     with Image.open(found.samples["val"][0].mask) as mask:
         assert np.array(mask).max() <= 11

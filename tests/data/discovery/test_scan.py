@@ -8,12 +8,12 @@ from PIL import Image
 from segmentation.classes import CAMVID
 from segmentation.data.discovery import scan as module
 from segmentation.data.discovery.labels import Labels
-from segmentation.data.discovery.scan import cache_key, scan
+from segmentation.data.discovery.scan import cache_key, scan_samples
 
 
 def test_counts_sizes_and_brightness(tmp_path):
     samples = samples_of(fake_camvid(tmp_path))
-    found = scan(samples, LABELS)
+    found = scan_samples(samples, LABELS)
     for row, sample in zip(range(len(found)), samples, strict=True):
         mask = np.asarray(Image.open(sample.mask))
         luma = np.asarray(Image.open(sample.image).convert("L"), dtype=float)
@@ -34,23 +34,23 @@ def test_images_that_look_alike_differ_in_few_bits(tmp_path, camvid_root):
         write_pair(tmp_path, "test", name, image, np.zeros(image.shape[:2], np.uint8))
         Image.fromarray(image).save(tmp_path / "test" / f"{name}.jpg", quality=quality)
         (tmp_path / "test" / f"{name}.png").unlink()
-    a, b, c = scan(samples_of(tmp_path, "test"), LABELS).appearance.tolist()
+    a, b, c = scan_samples(samples_of(tmp_path, "test"), LABELS).appearance.tolist()
     assert (a ^ b).bit_count() <= 4
     assert (a ^ c).bit_count() > 10
 
 
 def test_the_second_look_reads_no_file(tmp_path, monkeypatch):
     samples = samples_of(fake_camvid(tmp_path))
-    first = scan(samples, LABELS)
+    first = scan_samples(samples, LABELS)
     monkeypatch.setattr(module, "_look", lambda *_: pytest.fail("looked again"))
-    again = scan(samples, LABELS)
+    again = scan_samples(samples, LABELS)
     np.testing.assert_array_equal(again.pixels, first.pixels)
     assert again.fingerprint(samples) == first.fingerprint(samples)
 
 
 def test_what_was_wrong_is_looked_at_again(tmp_path, monkeypatch):
     samples = samples_of(fake_camvid(tmp_path))
-    right = scan(samples, LABELS)
+    right = scan_samples(samples, LABELS)
     real = module._look
 
     def fails_once(pairs, index):
@@ -59,10 +59,10 @@ def test_what_was_wrong_is_looked_at_again(tmp_path, monkeypatch):
 
     changed = Labels(CAMVID, unknown="void")  # another key
     monkeypatch.setattr(module, "_look", fails_once)
-    assert scan(samples, changed).problem[2] == "too many open files"
+    assert scan_samples(samples, changed).problem[2] == "too many open files"
     looked = []
     monkeypatch.setattr(module, "_look", lambda pairs, i: looked.append(i) or real(pairs, i))
-    again = scan(samples, changed)
+    again = scan_samples(samples, changed)
     assert looked == [2]
     np.testing.assert_array_equal(again.pixels, right.pixels)
     assert list(again.image_hash) == list(right.image_hash)
@@ -90,7 +90,7 @@ def test_copies_of_the_data_share_a_fingerprint_and_changes_do_not(tmp_path):
     one, other = (fake_camvid(tmp_path / name) for name in ("one", "other"))
 
     def fingerprint(root):
-        return scan(samples_of(root), LABELS).fingerprint(samples_of(root))
+        return scan_samples(samples_of(root), LABELS).fingerprint(samples_of(root))
 
     first = fingerprint(one)
     assert first == fingerprint(other)
@@ -103,7 +103,7 @@ def test_a_cache_that_cannot_be_written_does_not_matter(tmp_path, monkeypatch):
     samples = samples_of(fake_camvid(tmp_path))
     (tmp_path / "file").touch()
     monkeypatch.setattr(module, "user_cache_path", lambda _: tmp_path / "file")
-    assert scan(samples, LABELS).pixels.shape == (6, 11)
+    assert scan_samples(samples, LABELS).pixels.shape == (6, 11)
 
 
 def test_every_bad_pair_is_noted_with_its_reason(tmp_path):
@@ -119,7 +119,7 @@ def test_every_bad_pair_is_noted_with_its_reason(tmp_path):
     Image.fromarray(image).save(root / "train" / "text.png")
     samples = samples_of(root)
     for _ in range(2):  # kept in the cache as well
-        found = scan(samples, LABELS)
+        found = scan_samples(samples, LABELS)
         problems = {s.name: text for s, text in zip(samples, found.problem, strict=True) if text}
         assert set(problems) == {"label", "shape", "colours", "cut", "text"}
         assert "holds labels outside the class table: 12" in problems["label"]
@@ -131,7 +131,7 @@ def test_every_bad_pair_is_noted_with_its_reason(tmp_path):
 
 
 def test_real_camvid_has_the_shares_that_are_known(camvid_root):
-    found = scan(samples_of(camvid_root), LABELS)
+    found = scan_samples(samples_of(camvid_root), LABELS)
     share = 100 * found.pixels.sum(axis=0) / (367 * 360 * 480)
     known = [16.9, 23.3, 1.0, 31.7, 4.5, 9.7, 1.2, 1.1, 5.9, 0.6, 0.3]
     np.testing.assert_allclose(share, known, atol=0.1)

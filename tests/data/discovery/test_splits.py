@@ -30,7 +30,7 @@ def test_folders_that_name_the_splits_are_followed(tmp_path):
     assert {split: len(rows) for split, rows in found.samples.items()} == {
         "train": 3, "val": 2, "test": 1,
     }  # fmt: skip
-    assert "taken" not in found.how
+    assert "taken" not in found.description
 
 
 def test_the_tutorials_lists_choose_and_only_their_last_two_parts_count(tmp_path):
@@ -73,7 +73,7 @@ def test_a_missing_val_is_taken_from_train_and_test_stays(tmp_path):
     assert {split: len(rows) for split, rows in found.samples.items()} == {
         "train": 17, "val": 3, "test": 5,
     }  # fmt: skip
-    assert "val taken from it" in found.how
+    assert "val taken from it" in found.description
 
 
 def test_neighbouring_frames_stay_together(tmp_path, caplog):
@@ -84,7 +84,7 @@ def test_neighbouring_frames_stay_together(tmp_path, caplog):
     assert sum(map(len, clips.values())) == 12
     assert not set.intersection(clips["train"], clips["val"])
     assert len(clips["val"]) == len(clips["test"]) == 2
-    assert "by data.group" in found.how
+    assert "by data.group" in found.description
     assert "at random by name" not in caplog.text
 
 
@@ -145,7 +145,7 @@ def test_a_column_can_name_the_groups(tmp_path):
     assert sum(map(len, homes)) == 5
     table.write_text(table.read_text().replace("day\n", "group\n", 1))
     samples = find_splits(tmp_path, pairs=table)
-    assert "by data.group" in samples.how
+    assert "by data.group" in samples.description
     by_pattern = find_splits(tmp_path, pairs=table, group=r"^i(\d)").samples
     assert {sample.group for rows in by_pattern.values() for sample in rows} == set("0123456789")
 

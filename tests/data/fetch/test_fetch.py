@@ -17,7 +17,7 @@ from segmentation.commands.fetch import main
 from segmentation.data.fetch import camvid
 from segmentation.data.fetch.camvid import fetch
 from segmentation.data.fetch.client import Patience
-from segmentation.data.fetch.download import Source
+from segmentation.data.fetch.download import RemoteDataset
 from segmentation.errors import DataError
 
 
@@ -33,8 +33,8 @@ def server():
 
 
 @pytest.fixture
-def source(tmp_path: Path, server: BadServer) -> Source:
-    return Source(checksums(tmp_path, FILES), server.url, LARGEST)
+def source(tmp_path: Path, server: BadServer) -> RemoteDataset:
+    return RemoteDataset(checksums(tmp_path, FILES), server.url, LARGEST)
 
 
 @pytest.mark.parametrize("ranges", [True, False])
@@ -88,8 +88,8 @@ def test_a_killed_download_goes_on(tmp_path, root, server, source):
     code = (
         "import sys; from pathlib import Path\n"
         "from segmentation.data.fetch.camvid import fetch\n"
-        "from segmentation.data.fetch.download import Source\n"
-        "fetch(Path(sys.argv[1]), Source(Path(sys.argv[2]), sys.argv[3], 200_000))\n"
+        "from segmentation.data.fetch.download import RemoteDataset\n"
+        "fetch(Path(sys.argv[1]), RemoteDataset(Path(sys.argv[2]), sys.argv[3], 200_000))\n"
     )
     child = subprocess.Popen(
         [sys.executable, "-c", code, str(root), str(source.checksums), server.url], cwd=ROOT

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from segmentation.data.fetch.archive import members
 from segmentation.data.fetch.camvid import fetch
 from segmentation.data.fetch.client import DroppedError
-from segmentation.data.fetch.download import FEW, Source
+from segmentation.data.fetch.download import FEW, RemoteDataset
 from segmentation.errors import DataError
 
 MANY = {f"train/{i:03}.png": content(i, 3_000) for i in range(FEW + 20)}
@@ -45,9 +45,9 @@ def server():
 
 
 @pytest.fixture
-def source(tmp_path: Path, server: BadServer) -> Source:
+def source(tmp_path: Path, server: BadServer) -> RemoteDataset:
     archive = f"{server.url}/all.tar.gz"
-    return Source(checksums(tmp_path, MANY), server.url, LARGEST, archive, "CamVid")
+    return RemoteDataset(checksums(tmp_path, MANY), server.url, LARGEST, archive, "CamVid")
 
 
 def test_the_archive_is_one_request(root, server, source):

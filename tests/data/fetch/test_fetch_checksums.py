@@ -6,7 +6,7 @@ import pytest
 
 from segmentation.data.fetch.camvid import CAMVID, fetch
 from segmentation.data.fetch.checksums import compare, read_checksums
-from segmentation.data.fetch.download import Source
+from segmentation.data.fetch.download import RemoteDataset
 from segmentation.errors import DataError
 
 
@@ -26,7 +26,7 @@ def test_a_list_that_cannot_be_trusted_is_refused(tmp_path, line, message):
     listing = tmp_path / "list.sha256"
     listing.write_text(line + "\n", encoding="utf-8")
     with pytest.raises(DataError, match=message):
-        fetch(tmp_path / "data" / "camvid", Source(listing, "http://127.0.0.1:1", largest=1))
+        fetch(tmp_path / "data" / "camvid", RemoteDataset(listing, "http://127.0.0.1:1", largest=1))
     assert not (tmp_path / "data").exists()
 
 

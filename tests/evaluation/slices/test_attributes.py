@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from PIL import Image
 
-from segmentation.data.discovery.scan import scan
+from segmentation.data.discovery.scan import scan_samples
 from segmentation.evaluation.slices.attributes import image_attributes, object_sizes, sizes_of
 
 
@@ -51,7 +51,7 @@ def test_sizes_of_a_split_are_those_of_its_masks(tmp_path):
 
 def test_brightness_is_the_mean_luma_of_the_scan(tmp_path):
     samples = samples_of(fake_camvid(tmp_path))
-    found = scan(samples, pairs_of(tmp_path).labels).brightness[:, 0]
+    found = scan_samples(samples, pairs_of(tmp_path).labels).brightness[:, 0]
     table = image_attributes([one.name for one in samples], found)
     for sample, brightness in zip(samples, table["brightness"], strict=True):
         luma = np.asarray(Image.open(sample.image).convert("RGB")) @ [0.299, 0.587, 0.114]

@@ -4,8 +4,8 @@ import pytest
 from browser import BACKGROUND, DESKTOP, PHONE, browser, contrast, luminance, open_page  # noqa: F401
 from fakes import fake_camvid
 
-from segmentation.data.check import findings
-from segmentation.data.discovery.source import look
+from segmentation.data.check import check_dataset
+from segmentation.data.discovery.scanned_dataset import scan_dataset
 from segmentation.data.discovery.splits import find_splits
 from segmentation.report.check.facts import facts
 from segmentation.report.check.page import write_check
@@ -20,8 +20,8 @@ def page_file(tmp_path_factory):
     for part in ("", "annot"):
         original = (root / f"train{part}" / "train_000.png").read_bytes()
         (root / f"val{part}" / f"{HOSTILE.replace('/', '')}.png").write_bytes(original)
-    source = look(root, find_splits(root), "camvid")
-    found = findings(source)
+    source = scan_dataset(root, find_splits(root), "camvid")
+    found = check_dataset(source)
     write_check(folder / "check.html", source, found, facts(source, found, "camvid", root))
     return folder / "check.html"
 

@@ -5,14 +5,14 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 from fakes import LABELS, fake_camvid
-from made_sources import made
+from made_datasets import made
 from PIL import Image
 
 from segmentation.classes import Entry
-from segmentation.data.check import findings
+from segmentation.data.check import check_dataset
 from segmentation.data.check.finding import Example, Finding, Item
 from segmentation.data.discovery.labels import Labels
-from segmentation.data.discovery.source import look
+from segmentation.data.discovery.scanned_dataset import scan_dataset
 from segmentation.data.discovery.splits import find_splits
 from segmentation.report.check.facts import facts
 from segmentation.report.check.page import CASES, write_check
@@ -39,8 +39,8 @@ class Tags(HTMLParser):
 
 def report(root, tmp_path):
     """Return the facts about a data set and its page."""
-    source = look(root, find_splits(root), "camvid")
-    found = findings(source)
+    source = scan_dataset(root, find_splits(root), "camvid")
+    found = check_dataset(source)
     known = facts(source, found, "camvid", root)
     write_check(tmp_path / "check.html", source, found, known)
     return known, (tmp_path / "check.html").read_text(encoding="utf-8")

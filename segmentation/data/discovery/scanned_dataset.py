@@ -12,7 +12,7 @@ from segmentation.classes import TABLES, Entry, Table, with_train_ids
 from segmentation.data.discovery.labels import Labels, read_table, write_table
 from segmentation.data.discovery.layouts import Sample
 from segmentation.data.discovery.proposal import propose_table
-from segmentation.data.discovery.scan import Scan, scan
+from segmentation.data.discovery.scan import Scan, scan_samples
 from segmentation.data.discovery.splits import Splits, check_paired
 from segmentation.errors import ConfigError, DataError, did_you_mean
 
@@ -24,7 +24,7 @@ ON_ERROR = ("stop", "skip")
 
 
 @dataclass(frozen=True)
-class Source:
+class ScannedDataset:
     """A data set as it was found.
 
     Attributes:
@@ -44,7 +44,7 @@ class Source:
         """The samples by split."""
         return self.splits.samples
 
-    def select(self, chosen: Mapping[str, np.ndarray]) -> "Source":
+    def select(self, chosen: Mapping[str, np.ndarray]) -> "ScannedDataset":
         """Return a part of the data set: a boolean (n,) for each split that is to stay."""
         samples = {
             split: list(compress(self.samples[split], rows)) for split, rows in chosen.items()
@@ -64,14 +64,14 @@ class Source:
         }
 
 
-def look(
+def scan_dataset(
     root: Path,
     splits: Splits,
     classes: str | None = None,
     void: str = "ignore",
     unknown: str = "error",
     fallback: Path | None = None,
-) -> Source:
+) -> ScannedDataset:
     """Find the class table and look at every file once; bad files are noted and not raised.
 
     Args:
@@ -87,11 +87,13 @@ def look(
     """
     table, origin = _table(root, splits, classes, fallback)
     labels = Labels(table, void, unknown)
-    scans = {split: scan(samples, labels) for split, samples in splits.samples.items()}
-    return Source(labels, splits, scans, origin)
+    scans = {split: scan_samples(samples, labels) for split, samples in splits.samples.items()}
+    return ScannedDataset(labels, splits, scans, origin)
 
 
-def usable(source: Source, on_error: str, segmentation: bool = True) -> Source:
+def select_usable(
+    source: ScannedDataset, on_error: str, segmentation: bool = True
+) -> ScannedDataset:
     """Return what can be used of a data set: all of it, or all but the bad files.
 
     A val or test split in which every pixel is void (Cityscapes' public test) is left out.
@@ -124,7 +126,7 @@ def usable(source: Source, on_error: str, segmentation: bool = True) -> Source:
     return source.select(chosen)
 
 
-def _check_problems(source: Source, skip: bool) -> None:
+def _check_problems(source: ScannedDataset, skip: bool) -> None:
     problems = [
         str(problem)
         for found in source.scans.values()
@@ -143,7 +145,7 @@ def _check_problems(source: Source, skip: bool) -> None:
     log.warning("%d of %d pairs are left out:\n  %s%s", len(problems), total, shown, more)
 
 
-def _warn_of_unknown(source: Source) -> None:
+def _warn_of_unknown(source: ScannedDataset) -> None:
     """Say how much of the masks data.unknown=void has made void."""
     for split, found in source.scans.items():
         pixels = found.sizes.prod(axis=1).sum()
@@ -174,7 +176,7 @@ def _table(
         return read_table(path), str(path)
     if (own := root / TABLE_FILE).is_file():
         return read_table(own), str(own)
-    everything = {**splits.others, **splits.samples}  # a class may be in one split alone
+    everything = {**splits.unselected, **splits.samples}  # a class may be in one split alone
     masks = [one.mask for rows in everything.values() for one in rows if one.mask is not None]
     if not masks:
         return (Entry("image", (0, 0, 0), 0),), "none, as there are no masks"

@@ -7,13 +7,13 @@ from PIL import Image
 
 from segmentation.classes import CAMVID, CITYSCAPES
 from segmentation.data.discovery.labels import write_table
-from segmentation.data.discovery.source import look, usable
+from segmentation.data.discovery.scanned_dataset import scan_dataset, select_usable
 from segmentation.data.discovery.splits import find_splits
 from segmentation.errors import ConfigError, DataError
 
 
 def source_of(root, classes="camvid", **options):
-    return look(root, find_splits(root), classes, **options)
+    return scan_dataset(root, find_splits(root), classes, **options)
 
 
 def test_a_table_that_is_not_there_is_proposed_written_and_then_read(tmp_path):
@@ -35,8 +35,8 @@ def test_a_table_is_proposed_from_every_split(tmp_path):
             Image.fromarray(np.zeros((48, 64), np.uint8)).save(path)
     found = find_splits(root)
     train = {"train": found.samples.pop("train")}
-    look(root, replace(found, samples=train, others=found.samples))
-    assert len(usable(source_of(root, None), "stop").scans) == 3
+    scan_dataset(root, replace(found, samples=train, unselected=found.samples))
+    assert len(select_usable(source_of(root, None), "stop").scans) == 3
 
 
 def test_missing_files_are_left_out_as_well(tmp_path):
@@ -45,8 +45,10 @@ def test_missing_files_are_left_out_as_well(tmp_path):
         "val/gone.png valannot/gone.png\nval/val_000.png valannot/val_000.png\n"
     )
     with pytest.raises(DataError, match=r"gone\.png is not there"):
-        usable(source_of(root), "stop")
-    assert [one.name for one in usable(source_of(root), "skip").samples["val"]] == ["val_000"]
+        select_usable(source_of(root), "stop")
+    assert [one.name for one in select_usable(source_of(root), "skip").samples["val"]] == [
+        "val_000"
+    ]
 
 
 def test_what_unknown_makes_void_is_said(tmp_path, caplog):
@@ -55,7 +57,7 @@ def test_what_unknown_makes_void_is_said(tmp_path, caplog):
     mask = np.array(Image.open(path))
     mask[:12] = 99
     Image.fromarray(mask).save(path)
-    usable(source_of(root, unknown="void"), "stop")
+    select_usable(source_of(root, unknown="void"), "stop")
     assert "4.2% of the train split's pixels, in 1 images, have values outside" in caplog.text
 
 
@@ -68,7 +70,7 @@ def test_a_read_only_folder_gets_its_table_elsewhere(tmp_path, monkeypatch):
             raise PermissionError
         real(path, table)
 
-    monkeypatch.setattr("segmentation.data.discovery.source.write_table", refuse)
+    monkeypatch.setattr("segmentation.data.discovery.scanned_dataset.write_table", refuse)
     assert (
         "written to " + str(tmp_path / "classes.yaml")
         in source_of(root, None, fallback=tmp_path).table
@@ -82,7 +84,7 @@ def test_a_table_of_ones_own(tmp_path):
     found = source_of(root, str(tmp_path / "mine.yaml"), unknown="void")
     assert found.labels.classes.names == ("Sky", "Building", "Pole")
     with pytest.raises(DataError, match="12 of 12 pairs cannot be used"):
-        usable(source_of(root, str(tmp_path / "mine.yaml")), "stop")
+        select_usable(source_of(root, str(tmp_path / "mine.yaml")), "stop")
     with pytest.raises(ConfigError, match=r"'camvd' is neither a table .*mean 'camvid'"):
         source_of(root, "camvd")
 
@@ -93,9 +95,9 @@ def test_bad_files_stop_or_are_left_out_everywhere(tmp_path, caplog):
         (root / name).write_bytes(b"")
     source = source_of(root)
     with pytest.raises(DataError, match=r"2 of 12 pairs cannot be used.*skip") as error:
-        usable(source, "stop")
+        select_usable(source, "stop")
     assert "train_002.png cannot be read" in str(error.value)
-    found = usable(source, "skip")
+    found = select_usable(source, "skip")
     assert "2 of 12 pairs are left out" in caplog.text
     assert {split: len(rows) for split, rows in found.samples.items()} == {
         "train": 5, "val": 2, "test": 3,
@@ -103,21 +105,21 @@ def test_bad_files_stop_or_are_left_out_everywhere(tmp_path, caplog):
     assert "train_002" not in [sample.name for sample in found.samples["train"]]
     assert [len(scan) for scan in found.scans.values()] == [5, 2, 3]
     with pytest.raises(ConfigError, match=r"data\.on_error=stop or skip"):
-        usable(source, "ignore")
+        select_usable(source, "ignore")
 
 
 def test_a_split_of_which_nothing_is_left(tmp_path):
     root = fake_camvid(tmp_path, {"train": 1, "val": 1})
     (root / "val" / "val_000.png").write_bytes(b"")
     with pytest.raises(DataError, match="no pair of the val split"):
-        usable(source_of(root), "skip")
+        select_usable(source_of(root), "skip")
 
 
 def test_a_test_split_of_nothing_but_void_is_left_out(tmp_path, caplog):
     root = fake_camvid(tmp_path)
     for path in (root / "testannot").iterdir():
         Image.fromarray(np.full((48, 64), 11, np.uint8)).save(path)
-    assert set(usable(source_of(root), "stop").scans) == {"train", "val"}
+    assert set(select_usable(source_of(root), "stop").scans) == {"train", "val"}
     assert "every pixel of the test split is void" in caplog.text
 
 

@@ -7,13 +7,13 @@ from fakes import LABELS
 
 from segmentation.data.discovery.layouts import Sample
 from segmentation.data.discovery.scan import Scan
-from segmentation.data.discovery.source import Source
+from segmentation.data.discovery.scanned_dataset import ScannedDataset
 from segmentation.data.discovery.splits import Splits
 
 CLASSES = len(LABELS.classes)
 
 
-def made(labels=LABELS, images=(), masks=(), groups=None, **splits) -> Source:
+def made(labels=LABELS, images=(), masks=(), groups=None, **splits) -> ScannedDataset:
     """Return a data set in which nothing is wrong, except what is asked for.
 
     Args:
@@ -47,7 +47,9 @@ def made(labels=LABELS, images=(), masks=(), groups=None, **splits) -> Source:
             "problem": np.array([""] * count),
         }
         scans[split] = Scan(**{key: np.asarray(columns.get(key, usual[key])) for key in usual})
-    return Source(labels, Splits(samples, "made", "", list(images), list(masks)), scans, "made")
+    return ScannedDataset(
+        labels, Splits(samples, "made", "", list(images), list(masks)), scans, "made"
+    )
 
 
 def names_of(finding) -> list[tuple[str, ...]]:
