@@ -1,39 +1,39 @@
-"""What a command shows people: the start-up summary, scores of targets, what to type next."""
+"""Print to the terminal, and format values for it, for a shell and for Hydra."""
 
+import math
 import re
 import shlex
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import numpy as np
 from rich.console import Console
 
-console = Console()
+console = Console(markup=False, highlight=False)
+"""Prints text as it is: names of files and classes may hold square brackets."""
 
 PLAIN = re.compile(r"(\.{0,2}/|~/|[a-z_])[\w/.+~-]*", re.ASCII | re.IGNORECASE)
-"""Values that Hydra reads as text without quotation marks, but for some words."""
-
+"""Values that Hydra reads as text without quotation marks, except `WORDS`."""
 WORDS = ("true", "false", "null", "nan", "inf")
 
 
 def show_summary(rows: Mapping[str, str]) -> None:
-    """Print names and values, one a line; nothing is wrapped, so that paths can be copied."""
+    """Print names and values, one pair per line and unwrapped, so that paths can be copied."""
     width = max(map(len, rows))
     for name, value in rows.items():
-        console.print(f"{name:{width}}  {value}", soft_wrap=True, highlight=False, markup=False)
+        console.print(f"{name:{width}}  {value}", soft_wrap=True)
 
 
 def show_warnings(messages: Sequence[str]) -> None:
-    """Repeat below a score what was warned of before it."""
+    """Print warnings again, below the score that they concern."""
     for message in messages:
-        console.print(f"warning: {message}", style="yellow", highlight=False, markup=False)
+        console.print(f"warning: {message}", style="yellow")
 
 
 def show_next(where: str, *commands: str) -> None:
-    """Print where the result is and what to type next; nothing is wrapped, to be copied whole."""
+    """Print where the result is and the commands to type next, unwrapped so they can be copied."""
     lines = ["", where, "next:", *(f"  {command}" for command in commands)]
-    console.print("\n".join(lines), soft_wrap=True, highlight=False, markup=False)
+    console.print("\n".join(lines), soft_wrap=True)
 
 
 def start_command(command: str) -> list[str]:
@@ -63,7 +63,7 @@ def _is_module() -> bool:
 
 
 def argument(key: str, value: object) -> str:
-    """Return ``key=value`` as a shell and Hydra read it, whatever characters the value has.
+    """Return ``key=value`` quoted for a shell and for Hydra, whatever characters it contains.
 
     Args:
         key: the option.
@@ -73,13 +73,13 @@ def argument(key: str, value: object) -> str:
 
 
 def quoted(value: object) -> str:
-    """Return a value as Hydra reads it, texts in quotation marks where they need some.
+    """Return a value in Hydra's override grammar, strings quoted where needed.
 
     Args:
         value: a text or path, a number, a boolean, None, or a list, tuple or dictionary of these.
     """
     if isinstance(value, dict):
-        return f"{{{','.join(f'{key}:{quoted(one)}' for key, one in value.items())}}}"
+        return f"{{{','.join(f'{key}:{quoted(item)}' for key, item in value.items())}}}"
     if isinstance(value, list | tuple):
         return f"[{','.join(map(quoted, value))}]"
     if value is None or isinstance(value, int | float):
@@ -87,23 +87,23 @@ def quoted(value: object) -> str:
     text = str(value)
     if PLAIN.fullmatch(text) and text.lower() not in WORDS:
         return text
-    # Hydra takes a backslash for itself unless a quotation mark follows.
+    # Hydra keeps a backslash literally unless a quotation mark follows.
     escaped = re.sub(r"(\\*)('|$)", lambda end: 2 * end[1] + ("\\'" if end[2] else ""), text)
     return f"'{escaped}'"
 
 
 def number(value: float) -> str:
-    """Return a number with three digits, or a dash where there is none."""
-    return "–" if np.isnan(value) else f"{value:.3g}" if abs(value) >= 1 else f"{value:.3f}"
+    """Format a number with three digits; NaN as a dash."""
+    return "–" if math.isnan(value) else f"{value:.3g}" if abs(value) >= 1 else f"{value:.3f}"
 
 
 def percent(fraction: float) -> str:
-    """Return a fraction as per cent with one digit, or a dash where there is none."""
-    return "–" if np.isnan(fraction) else f"{fraction:.1%}"
+    """Format a fraction as a percentage with one decimal; NaN as a dash."""
+    return "–" if math.isnan(fraction) else f"{fraction:.1%}"
 
 
 def duration(seconds: float) -> str:
-    """Return seconds as ``m:ss`` or ``h:mm:ss``."""
+    """Format seconds as ``m:ss`` or ``h:mm:ss``."""
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

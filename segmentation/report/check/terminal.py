@@ -1,14 +1,14 @@
-"""What a check prints."""
+"""The result of a data set's check on the terminal."""
 
 from collections.abc import Sequence
 from typing import Any
 
-from rich.table import Table
 from rich.text import Text
 
 from segmentation.console import console, percent
 from segmentation.data.check.finding import Finding
 from segmentation.report.check.facts import size_text
+from segmentation.report.terminal.table import text_table
 
 STYLES = {"error": "bold red", "warning": "yellow", "note": "cyan"}
 
@@ -21,36 +21,38 @@ def show_check(known: dict[str, Any], found: Sequence[Finding]) -> None:
         found: see `check_dataset`.
     """
     splits = known["splits"]
-    table = Table(title=f"{known['data']} in {known['root']}", title_justify="left")
-    table.add_column("")
-    for split in splits:
-        table.add_column(split, justify="right")
-    rows = {
-        "images": [
-            f"{one['images']}"
-            + (f" ({one['usable']} usable)" if one["usable"] < one["images"] else "")
-            for one in splits.values()
+    table = text_table(
+        f"{known['data']} in {known['root']}",
+        ["", *splits],
+        [
+            ["images", *map(_images, splits.values())],
+            ["height x width", *(size_text(split["sizes"]) for split in splits.values())],
+            ["brightness", *map(_brightness, splits.values())],
+            ["void", *(percent(split["void"]) for split in splits.values())],
         ],
-        "height x width": [size_text(one["sizes"]) for one in splits.values()],
-        "brightness": [
-            f"{one['brightness']['median']:.0f}" if one["brightness"] else "–"
-            for one in splits.values()
-        ],
-        "void": [percent(one["void"]) for one in splits.values()],
-    }
-    for name, cells in rows.items():
-        table.add_row(name, *cells)
+        framed=True,
+    )
     table.add_section()
     for name in next(iter(splits.values()))["classes"]:
-        table.add_row(name, *(percent(one["classes"][name]["share"]) for one in splits.values()))
+        shares = [percent(split["classes"][name]["share"]) for split in splits.values()]
+        table.add_row(name, *shares)
     console.print(table)
-    for one in found:
-        level = (f"{one.level}: ", STYLES[one.level])
-        console.print(Text.assemble(level, _printable(one.message)))
+    for finding in found:
+        level = (f"{finding.level}: ", STYLES[finding.level])
+        console.print(Text.assemble(level, _printable(finding.message)))
     if not found:
-        console.print("Nothing to complain about.")
+        console.print("No problems found.")
+
+
+def _images(split: dict[str, Any]) -> str:
+    images, usable = split["images"], split["usable"]
+    return f"{images} ({usable} usable)" if usable < images else f"{images}"
+
+
+def _brightness(split: dict[str, Any]) -> str:
+    return f"{split['brightness']['median']:.0f}" if split["brightness"] else "–"
 
 
 def _printable(text: str) -> str:
-    """Return a text that any terminal takes, whatever bytes file names hold."""
+    """Replace the bytes of file names that are not valid Unicode."""
     return text.encode("utf-8", errors="replace").decode()

@@ -1,9 +1,6 @@
-"""A comparison in a terminal: quality, cost, classes, and what can be said in words."""
+"""A comparison on the terminal: quality, cost, classes, and verdicts in words."""
 
-import pandas as pd
-from rich.box import SIMPLE_HEAD
-from rich.markup import escape
-from rich.table import Table
+from typing import TYPE_CHECKING
 
 from segmentation.console import console, show_warnings
 from segmentation.evaluation.comparison.result import Comparison
@@ -15,70 +12,65 @@ from segmentation.evaluation.comparison.tables import (
     shown,
     shown_classes,
 )
+from segmentation.report.terminal.table import text_table
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 MOST_COLUMNS = 6
-"""With more contenders the table of classes would not fit a terminal: its file has all."""
+"""With more contenders the table of classes would not fit a terminal: the file has all of it."""
 
 
 def show_comparison(compared: Compared) -> None:
     """Print a comparison."""
-    comparison, classes, texts = compared.comparison, compared.classes, shown(compared.table)
+    comparison, texts = compared.comparison, shown(compared.table)
     single = len(texts) == 1
-    left_out = ("p", "to best", "95% of that") if single else ("p",)  # what the words below say
+
+    # Quality, with verdicts in words below; they give p and, of a single contender, all there is
+    left_out = ("p", "to best", "95% of that") if single else ("p",)
     columns = [name for name in QUALITY if name not in left_out]
-    _print(f"mIoU on {compared.split}, in points", texts[columns])
-    _line(f"{comparison.resampling}.")
-    _line()
+    _show(f"mIoU on {compared.split}, in points", texts[columns])
+    console.print(f"{comparison.resampling}.\n")
     for line in verdicts(comparison):
-        _line(line)
-    _line()
-    _print("cost", texts[list(COST)])
-    costs = [one.cost for one in compared.contenders]
+        console.print(line)
+    console.print()
+
+    # Cost
+    _show("cost", texts[list(COST)])
+    costs = [contender.cost for contender in compared.contenders]
     for device in sorted({cost.device for cost in costs if cost.device}):
         sizes = sorted({f"{cost.size[0]}x{cost.size[1]}" for cost in costs if cost.size})
-        _line(
-            f"Speed: all measured now, in turn, on {device}, with images of {' and '.join(sizes)}; "
+        console.print(
+            f"Speed: measured now, all in turn, on {device}, with images of {' and '.join(sizes)}; "
             "latency is of one image, images/s in batches of 8."
         )
-    _line()
-    by_class = shown_classes(classes)
+    console.print()
+
+    # Classes
+    by_class = shown_classes(compared.classes)
     if len(by_class.columns) <= MOST_COLUMNS + 1:
-        _print("IoU of each class, in points", by_class)
+        _show("IoU of each class, in points", by_class)
         if not single:
-            _line("* highest   = not distinguishable from the highest on this test set")
+            console.print("* highest   = not distinguishable from the highest on this test set")
     else:
-        winners = in_words(classes)[["class", "best", "not_distinguishable"]].fillna("–")
-        _print(
-            "best of each class", winners.set_axis(["class", "best", "not distinguishable"], axis=1)
-        )
-    _line()
+        winners = in_words(compared.classes)[["class", "best", "not_distinguishable"]].fillna("–")
+        winners.columns = ["class", "best", "not distinguishable"]
+        _show("best of each class", winners)
+    console.print()
+
     for note in compared.notes:
-        _line(f"note: {note}")
+        console.print(f"note: {note}")
     show_warnings(compared.warning_lines)
 
 
 def verdicts(comparison: Comparison) -> list[str]:
-    """Return what can be said in words, the best first, one line for each contender."""
+    """Describe each contender against the best in words, the best first."""
     best = comparison.entries[0]
-    interval = best.miou.interval
-    lines = [
-        f"{best.name}: {'highest mIoU, ' if comparison.to_best else 'mIoU '}"
-        f"{100 * best.miou.value:.1f} {interval.points()}"
-    ]
-    return lines + [f"{name}: {to.verdict}" for name, to in comparison.to_best.items()]
+    highest = "highest mIoU," if comparison.to_best else "mIoU"
+    score = f"{100 * best.miou.value:.1f} {best.miou.interval.points()}"
+    others = [f"{name}: {difference.verdict}" for name, difference in comparison.to_best.items()]
+    return [f"{best.name}: {highest} {score}", *others]
 
 
-def _print(title: str, frame: pd.DataFrame) -> None:
-    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
-    for place, column in enumerate(frame.columns):
-        if place == 0:
-            table.add_column(escape(str(column)), overflow="fold")
-        else:
-            table.add_column(escape(str(column)), justify="right", no_wrap=True)
-    for row in frame.itertuples(index=False):
-        table.add_row(*map(escape, row))
-    console.print(table)
-
-
-def _line(text: str = "") -> None:
-    console.print(text, highlight=False, markup=False)
+def _show(title: str, frame: "pd.DataFrame") -> None:
+    console.print(text_table(title, [str(column) for column in frame], frame.values.tolist()))

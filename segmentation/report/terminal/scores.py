@@ -1,57 +1,22 @@
 """The scores of a split on the terminal: a row for each class, with a bar and its interval."""
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from rich import box
-from rich.markup import escape
-from rich.table import Table
-from rich.text import Text
 
 from segmentation.console import console, number, percent
+from segmentation.report.terminal.table import text_table
 
 if TYPE_CHECKING:  # torch takes seconds to import, and not every command needs it
     from segmentation.metrics.targets import TargetScores
     from segmentation.targets import TargetColumns
 
-BAR = 20
-
-
-def show_target_scores(title: str, result: "TargetScores", columns: "TargetColumns") -> None:
-    """Print the scores of image-level targets: a table each for categories and for values."""
-    if result.category is not None:
-        table = Table(title=escape(f"{title}: {columns.category}"), title_justify="left")
-        table.add_column("category")
-        table.add_column("F1", justify="right")
-        table.add_column("")
-        for name, f1 in result.category.f1.items():
-            bar = "" if np.isnan(f1) else "█" * round(f1 * BAR)
-            table.add_row(escape(name), percent(f1), f"{bar:{BAR}}")
-        table.add_section()
-        table.add_row("mean", percent(result.category.macro_f1), "", style="bold")
-        console.print(table)
-        console.print(
-            f"macro F1 {percent(result.category.macro_f1)} · accuracy "
-            f"{percent(result.category.accuracy)} of {result.category.images} images",
-            highlight=False,
-        )
-    if result.values:
-        table = Table(title=escape(f"{title}: values"), title_justify="left")
-        for heading in ("column", "images", "RMSE", "Pearson", "CCC"):
-            table.add_column(heading, justify="left" if heading == "column" else "right")
-        for column, one in result.values.items():
-            scores = map(number, (one.rmse, one.pearson, one.ccc))
-            table.add_row(escape(column), str(one.images), *scores)
-        console.print(table)
-
-
 WIDEST, NARROWEST = 30, 8
-"""Characters of a bar, as far as the terminal has room."""
-
+"""Characters of a bar, depending on the width of the terminal."""
+TARGET_BAR = 20
 SURE, BELOW, ABOVE = "█", "▓", "░"
-"""A bar up to the interval, in it up to the score, and from there to its end."""
-
+"""A bar up to the interval, within it up to the score, and from there to its upper end."""
 OTHERS = {
     "pixel accuracy": "pixel_accuracy",
     "mean accuracy": "mean_accuracy",
@@ -61,110 +26,107 @@ OTHERS = {
     "boundary F": "boundary_f",
     "ECE": "calibration",
 }
-"""What the line below the table calls a score -> its key in metrics.json."""
+"""Name of a score in the line below the table -> its key in metrics.json."""
 
 Ends = Sequence[float] | None
 
 
-class Row(NamedTuple):
-    """What a line of the table shows: a class, or the mean of all."""
-
-    name: str
-    share: str
-    iou: float | None
-    ends: Ends
-    accuracy: float | None
+def show_target_scores(title: str, result: "TargetScores", columns: "TargetColumns") -> None:
+    """Print the scores of image-level targets: one table for categories, one for values."""
+    if (category := result.category) is not None:
+        rows = [
+            [name, percent(f1), bar(None if np.isnan(f1) else f1, None, TARGET_BAR)]
+            for name, f1 in category.f1.items()
+        ]
+        table = text_table(
+            f"{title}: {columns.category}", ["category", "F1", ""], rows, framed=True
+        )
+        table.add_section()
+        table.add_row("mean", percent(category.macro_f1), "", style="bold")
+        console.print(table)
+        console.print(
+            f"macro F1 {percent(category.macro_f1)} · accuracy {percent(category.accuracy)} "
+            f"of {category.images} images"
+        )
+    if result.values:
+        rows = [
+            [column, str(scores.images), *map(number, (scores.rmse, scores.pearson, scores.ccc))]
+            for column, scores in result.values.items()
+        ]
+        heads = ["column", "images", "RMSE", "Pearson", "CCC"]
+        console.print(text_table(f"{title}: values", heads, rows, framed=True))
 
 
 def show_scores(title: str, metrics: Mapping[str, Any], pixels: np.ndarray) -> None:
-    """Print the scores of each class and of all, with 95% intervals where they are known.
+    """Print the scores of each class and their mean, with 95% intervals where they are known.
 
     Args:
-        title: what was scored.
-        metrics: what `metrics.json` says, or as much of it as an older one has.
+        title: of the table.
+        metrics: the content of `metrics.json`; older files lack some scores.
         pixels: (C,) labelled pixels of each class.
     """
-    intervals = metrics.get("intervals")
-    known = intervals or {"miou": None, "iou": {}}
-    share = pixels / max(pixels.sum(), 1)
     iou, accuracy = metrics["iou"], metrics["accuracy"]
+    intervals = metrics.get("intervals")
+    ends: Mapping[str, Any] = intervals or {"miou": None, "iou": {}}
+
+    # One row for each class and one for the mean, without their bars
+    heads = ["class", "pixels", "IoU", "accuracy"]
+    shares = (pixels / max(pixels.sum(), 1)).tolist()
     rows = [
-        Row(escape(name), percent(part), iou[name], known["iou"].get(name), accuracy[name])
-        for name, part in zip(iou, share.tolist(), strict=True)
+        [name, percent(share), _percent(iou[name]), _percent(accuracy[name])]
+        for name, share in zip(iou, shares, strict=True)
     ]
-    mean = Row("mean", "", metrics["miou"], known["miou"], metrics["mean_accuracy"])
-    width = _bar_width(title, [*rows, mean], intervals is not None)
-    table = _table(title, intervals is not None, width)
-    for row in rows:
-        table.add_row(*_cells(row, intervals is not None, width))
+    rows.append(["mean", "", _percent(metrics["miou"]), _percent(metrics["mean_accuracy"])])
+    scores = [(iou[name], ends["iou"].get(name)) for name in iou]
+    scores.append((metrics["miou"], ends["miou"]))
+    if intervals is not None:
+        heads.insert(3, "95% interval")
+        for row, (_, interval) in zip(rows, scores, strict=True):
+            row.insert(3, _interval(interval) or "–")
+
+    # Bars take the room that the terminal leaves
+    room = console.width - console.measure(text_table(title, heads, rows)).maximum - 2
+    width = min(room, WIDEST) if room >= NARROWEST else 0
+    if width:
+        heads.append("")
+        for row, score in zip(rows, scores, strict=True):
+            row.append(bar(*score, width))
+    table = text_table(title, heads, rows[:-1])
     table.add_section()
-    table.add_row(*_cells(mean, intervals is not None, width), style="bold")
+    table.add_row(*rows[-1], style="bold")
     console.print(table)
-    interval = "" if known["miou"] is None else f" {_ends(known['miou'])}"
-    scores = [f"mIoU {_percent(metrics['miou'])}{interval}"]
-    scores += [f"{name} {_percent(_one(metrics[key]))}" for name, key in OTHERS.items()
-               if key in metrics]  # fmt: skip
-    for line in _packed(scores, console.width):
-        console.print(line, highlight=False, markup=False)
-    for line in _explained(metrics, width):
-        console.print(line, style="dim", highlight=False, markup=False)
+
+    # Scores over all classes, and how they were measured
+    overall = [f"mIoU {_percent(metrics['miou'])} {_interval(ends['miou'])}".rstrip()]
+    overall += [
+        f"{name} {_percent(_mean(metrics[key]))}" for name, key in OTHERS.items() if key in metrics
+    ]
+    for line in _packed(overall, console.width):
+        console.print(line)
+    for line in _method(metrics, width):
+        console.print(line, style="dim")
 
 
 def bar(score: float | None, ends: Ends, width: int) -> str:
-    """Draw a score between 0 and 1 and its interval, so that both show without colour.
+    """Draw a score and its interval, so that both can be told apart without colour.
 
     Args:
-        score: None is an empty bar.
-        ends: of the interval; None where none is known: the bar is solid.
-        width: how many characters 1 has.
+        score: between 0 and 1; None is an empty bar.
+        ends: of the interval; None: not known, and the bar is solid.
+        width: characters of a score of 1.
     """
     if score is None:
         return " " * width
     low, high = (score, score) if ends is None else ends
     sure, middle, end = (
-        round(min(max(one, 0.0), 1.0) * width) for one in (min(low, score), score, max(high, score))
+        round(min(max(value, 0.0), 1.0) * width)
+        for value in (min(low, score), score, max(high, score))
     )
     return (SURE * sure + BELOW * (middle - sure) + ABOVE * (end - middle)).ljust(width)
 
 
-def _table(title: str, intervals: bool, width: int) -> Table:
-    table = Table(
-        title=escape(title),
-        title_justify="left",
-        box=box.SIMPLE_HEAD,
-        pad_edge=False,
-        padding=(0, 1, 0, 0),
-    )
-    table.add_column("class", overflow="fold")
-    table.add_column("pixels", justify="right", no_wrap=True)
-    table.add_column("IoU", justify="right", no_wrap=True)
-    if intervals:
-        table.add_column("95% interval", justify="right", no_wrap=True)
-    table.add_column("accuracy", justify="right", no_wrap=True)
-    if width:
-        table.add_column("", no_wrap=True, min_width=width)
-    return table
-
-
-def _cells(row: Row, intervals: bool, width: int) -> list[str | Text]:
-    cells: list[str | Text] = [row.name, row.share, _percent(row.iou)]
-    if intervals:
-        cells.append(Text("–" if row.ends is None else _ends(row.ends)))
-    cells.append(_percent(row.accuracy))
-    return [*cells, bar(row.iou, row.ends, width)] if width else cells
-
-
-def _bar_width(title: str, rows: Sequence[Row], intervals: bool) -> int:
-    """Return what the terminal leaves for the bars; 0 where that is too little to be read."""
-    probe = _table(title, intervals, 0)
-    for row in rows:
-        probe.add_row(*_cells(row, intervals, 0))
-    room = console.width - console.measure(probe).maximum - 2
-    return min(room, WIDEST) if room >= NARROWEST else 0
-
-
-def _explained(metrics: Mapping[str, Any], width: int) -> list[str]:
-    """Say how intervals and boundaries were measured, and how to read a bar."""
+def _method(metrics: Mapping[str, Any], width: int) -> list[str]:
+    """Describe how intervals and boundary scores were computed, and how to read a bar."""
     lines = []
     if (intervals := metrics.get("intervals")) is not None:
         drawn = f" ({BELOW}{ABOVE} in the bars)" if width else ""
@@ -176,25 +138,26 @@ def _explained(metrics: Mapping[str, Any], width: int) -> list[str]:
 
 
 def _packed(scores: Sequence[str], width: int) -> list[str]:
-    """Return lines of scores, none torn from its name."""
+    """Fill lines with scores; a line never breaks between a score and its name."""
     lines = [scores[0]]
-    for one in scores[1:]:
-        if len(longer := f"{lines[-1]} · {one}") <= width:
+    for score in scores[1:]:
+        longer = f"{lines[-1]} · {score}"
+        if len(longer) <= width:
             lines[-1] = longer
         else:
-            lines.append(one)
+            lines.append(score)
     return lines
 
 
-def _one(value: Any) -> float | None:
-    """Return the score of all classes, of a score that metrics.json splits up."""
+def _mean(value: Any) -> float | None:
+    """Return the score over all classes of an entry of `metrics.json`."""
     if isinstance(value, Mapping):
         return value["mean"] if "mean" in value else value["ece"]
     return value
 
 
-def _ends(ends: Sequence[float]) -> str:
-    return f"[{100 * ends[0]:.1f}, {100 * ends[1]:.1f}]"
+def _interval(ends: Ends) -> str:
+    return "" if ends is None else f"[{100 * ends[0]:.1f}, {100 * ends[1]:.1f}]"
 
 
 def _percent(score: float | None) -> str:

@@ -2,33 +2,32 @@
 
 from collections.abc import Sequence
 from math import isnan
-
-import pandas as pd
-from rich import box
-from rich.markup import escape
-from rich.table import Table
+from typing import TYPE_CHECKING
 
 from segmentation.console import console, percent
 from segmentation.evaluation.slices.robustness import MEAN, NAME
 from segmentation.evaluation.slices.scores import distinguishable
 from segmentation.report.terminal.scores import bar
+from segmentation.report.terminal.table import text_table
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 SHOWN = 8
-"""Rows of a kind of slices; the file has the rest."""
-BAR, ROOM, WORDS = 10, 100, 78
-"""Characters of a bar, of a terminal that has room for bars, and of one that has for verdicts."""
-NAMES = 14
-"""Characters that a slice's name has at least, however narrow the terminal is."""
+"""Rows of each kind of slices; the file lists the rest."""
+BAR = 10
+WIDE_FOR_BARS, WIDE_FOR_VERDICTS = 100, 78
+"""Characters of a terminal from which on bars and verdicts are shown."""
 NOT, UNKNOWN = "not distinguishable", "too few to tell"
 
 
-def show_slices(slices: pd.DataFrame, notes: Sequence[str], file: str) -> None:
-    """Print a table for each kind of slices, and the notes below them all.
+def show_slices(slices: "pd.DataFrame", notes: Sequence[str], file: str) -> None:
+    """Print a table for each kind of slices, and the notes below them.
 
     Args:
-        slices: see `slice_rows.COLUMNS`.
-        notes: what a reader must know.
-        file: which has all rows.
+        slices: with `COLUMNS` of `evaluation.slices.scores`.
+        notes: about the scores.
+        file: the name of the file with all rows.
     """
     for kind, rows in slices.groupby("slice", sort=False):
         if kind == NAME:
@@ -36,22 +35,18 @@ def show_slices(slices: pd.DataFrame, notes: Sequence[str], file: str) -> None:
             continue
         _show_kind(str(kind), worst_first(rows))
         if len(rows) > SHOWN:
-            console.print(f"and {len(rows) - SHOWN} more in {file}", style="dim", highlight=False)
+            console.print(f"and {len(rows) - SHOWN} more in {file}", style="dim")
     console.print(
         f"Differences are to the other images, in points, with 95% intervals (all are in {file}). "
-        f"What is {NOT} may be chance, given how much was looked at (Holm).",
-        style="dim", highlight=False,
-    )  # fmt: skip
+        f"A difference that is {NOT} may be chance, given how many were tested (Holm).",
+        style="dim",
+    )
     for note in notes:
-        console.print(note, style="dim", highlight=False, markup=False)
+        console.print(note, style="dim")
 
 
-def worst_first(rows: pd.DataFrame) -> pd.DataFrame:
-    """Return rows by what can be said of them, then by their difference, the lowest on top.
-
-    First stand those that are worse beyond chance, then those of which nothing can be said, then
-    the better ones.
-    """
+def worst_first(rows: "pd.DataFrame") -> "pd.DataFrame":
+    """Sort slices: worse beyond chance, then undecided, then better; each by difference."""
     sure = distinguishable(rows)
     worse, better = sure & (rows["difference"] < 0), sure & (rows["difference"] > 0)
     order = rows.assign(_rank=better.astype(int) - worse.astype(int))
@@ -59,11 +54,11 @@ def worst_first(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def verdict(difference: float, low: float, sure: bool) -> str:
-    """Return what can be said of a slice in words.
+    """Describe the difference of a slice in words.
 
     Args:
-        difference, low: to the others, and the low end of its interval; NaN where there is none.
-        sure: it is beyond chance.
+        difference, low: to the other images, and the low end of its interval; NaN if unknown.
+        sure: whether it is beyond chance.
     """
     if isnan(low):
         return UNKNOWN
@@ -72,62 +67,53 @@ def verdict(difference: float, low: float, sure: bool) -> str:
     return "worse" if difference < 0 else "better"
 
 
-def _show_kind(kind: str, rows: pd.DataFrame) -> None:
-    table = _table(escape(kind))
-    table.add_column("slice", overflow="fold", min_width=NAMES)
-    table.add_column("images", justify="right", no_wrap=True)
-    table.add_column("IoU" if kind == "size" else "mIoU", justify="right", no_wrap=True)
-    if console.width >= ROOM:
-        table.add_column("", no_wrap=True, min_width=BAR)
-    table.add_column("difference", justify="right", no_wrap=True)
-    if console.width >= WORDS:
-        table.add_column("", no_wrap=True)
-    shown = rows.head(SHOWN)
+def _show_kind(kind: str, rows: "pd.DataFrame") -> None:
+    heads = ["slice", "images", "IoU" if kind == "size" else "mIoU", "", "difference", ""]
+    shown, cells = rows.head(SHOWN), []
     for row, sure in zip(shown.itertuples(index=False), distinguishable(shown), strict=True):
+        score = None if isnan(row.miou) else row.miou
         ends = None if isnan(row.low) else (row.low, row.high)
-        said = verdict(row.difference, row.difference_low, bool(sure))
-        bars = [bar(None if isnan(row.miou) else row.miou, ends, BAR)]
-        table.add_row(
-            escape(str(row.value)), str(row.images), percent(row.miou),
-            *(bars if console.width >= ROOM else []),
-            escape(_points(row.difference, row.difference_low, row.difference_high)),
-            *([said] if console.width >= WORDS else []),
+        difference = _points(row.difference, row.difference_low, row.difference_high)
+        words = verdict(row.difference, row.difference_low, bool(sure))
+        cells.append(
+            [str(row.value), str(row.images), percent(row.miou), bar(score, ends, BAR),
+             difference, words]
         )  # fmt: skip
-    console.print(table)
+    fits = [True] * 3 + [_bars_fit(), True, console.width >= WIDE_FOR_VERDICTS]
+    columns = [column for column, wide_enough in enumerate(fits) if wide_enough]
+    rows_shown = [[row[column] for column in columns] for row in cells]
+    console.print(text_table(kind, [heads[column] for column in columns], rows_shown))
 
 
-def _show_corruptions(rows: pd.DataFrame) -> None:
-    """Print a row for each corruption, and a column for each severity."""
+def _show_corruptions(rows: "pd.DataFrame") -> None:
+    """Print a row for each corruption, with a column for each severity."""
+    # The value of a row is the corruption and its severity
     every = rows[rows["value"] != MEAN]
     named = every["value"].str.rsplit(" ", n=1, expand=True)
     every = every.assign(name=named[0], severity=named[1], sure=distinguishable(every))
-    table = _table(f"{NAME}: mIoU, and points against the clean images")
-    table.add_column("corruption", no_wrap=True)
     severities = list(every["severity"].unique())
-    for severity in severities:
-        table.add_column(f"severity {severity}", justify="right", no_wrap=True)
-    table.add_column("mean", justify="right", no_wrap=True)
-    if console.width >= ROOM:
-        table.add_column("", no_wrap=True, min_width=BAR)
     means = every.groupby("name", sort=False)["miou"].mean().sort_values(kind="stable")
+
+    # mIoU and difference at each severity, ~ where it may be chance
+    cells = []
     for name, mean in means.items():
         own = every[every["name"] == name].set_index("severity")
-        cells = [
-            f"{percent(own.at[one, 'miou'])} {100 * own.at[one, 'difference']:+5.1f}"
-            f"{' ' if own.at[one, 'sure'] else '~'}"
-            for one in severities
+        scores = [
+            f"{percent(own.at[severity, 'miou'])} {100 * own.at[severity, 'difference']:+5.1f}"
+            f"{' ' if own.at[severity, 'sure'] else '~'}"
+            for severity in severities
         ]
-        bars = [bar(mean, None, BAR)] if console.width >= ROOM else []
-        table.add_row(escape(str(name)), *cells, percent(mean), *bars)
-    console.print(table)
+        bars = [bar(mean, None, BAR)] if _bars_fit() else []
+        cells.append([str(name), *scores, percent(mean), *bars])
+    heads = ["corruption", *(f"severity {severity}" for severity in severities), "mean"]
+    heads += [""] * _bars_fit()
+    console.print(text_table(f"{NAME}: mIoU, and points against the clean images", heads, cells))
     if not every["sure"].all():
-        console.print(f"~ {NOT} from the clean images", style="dim", highlight=False)
+        console.print(f"~ {NOT} from the clean images", style="dim")
 
 
-def _table(title: str) -> Table:
-    return Table(
-        title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0)
-    )
+def _bars_fit() -> bool:
+    return console.width >= WIDE_FOR_BARS
 
 
 def _points(value: float, low: float, high: float) -> str:

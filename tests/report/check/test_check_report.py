@@ -106,7 +106,7 @@ def test_every_policy_forbids_the_network(tmp_path):
     _, page = report(fake_camvid(tmp_path / "data"), tmp_path)
     (policy,) = re.findall(r'Content-Security-Policy" content="([^"]+)"', page)
     assert "default-src 'none'" in policy
-    assert "Nothing to complain about." in page
+    assert "No problems found." in page
 
 
 def test_sizes_are_drawn_as_they_need_it(tmp_path):

@@ -36,7 +36,7 @@ NEW = METRICS | {
 def shown(metrics, monkeypatch, width=80, title="best weights on val"):
     """Return the lines that are printed."""
     text = io.StringIO()
-    monkeypatch.setattr(scores, "console", Console(file=text, width=width))
+    monkeypatch.setattr(scores, "console", Console(file=text, width=width, markup=False))
     show_scores(title, metrics, PIXELS)
     return text.getvalue().split("\n")
 
