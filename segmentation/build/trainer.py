@@ -17,24 +17,24 @@ from pytorch_lightning.utilities.exceptions import MisconfigurationException
 
 from segmentation.config import plain
 from segmentation.errors import ConfigError, check_count
-from segmentation.loggers.checkpoint_sync import CurvesInStep
-from segmentation.loggers.csv_logger import Curves
+from segmentation.loggers.checkpoint_sync import CheckpointSync
+from segmentation.loggers.csv_logger import ResumableCSVLogger
 from segmentation.loggers.wandb_logger import WandbLogger
 from segmentation.loggers.wandb_media import WandbMedia
 from segmentation.system.hardware import available_cores, fastest_precision, pick_accelerator
 from segmentation.system.ranks import rank
 from segmentation.training.callbacks import FiniteLoss, Throughput
 from segmentation.training.checkpoints import AtomicCheckpointIO, checkpoint_callbacks
-from segmentation.training.interruption import Interruption
-from segmentation.training.monitor import MIOU, Monitor
-from segmentation.training.processes import (
+from segmentation.training.distributed import (
     EndTogether,
     check_processes,
     cluster,
     processes_here,
     watch_parent,
 )
-from segmentation.training.progress import RunProgress
+from segmentation.training.monitor import MIOU, Monitor
+from segmentation.training.progress_bar import RunProgressBar
+from segmentation.training.save_on_signal import SaveOnSignal
 
 log = logging.getLogger(__name__)
 
@@ -55,7 +55,7 @@ def build_callbacks(
         loggers: of the run.
         monitor: the score that says which weights are the best.
         checkpoint_minutes: so often the last weights are kept within an epoch.
-        signals: names of signals that save and end the run, see `Interruption`.
+        signals: names of signals that save and end the run, see `SaveOnSignal`.
 
     Raises:
         ConfigError: two averages of the weights.
@@ -73,11 +73,11 @@ def build_callbacks(
         FiniteLoss(),
         Throughput(),
         LearningRateMonitor(logging_interval="step"),
-        RunProgress(),
-        Interruption(directory, **(signals or {})),
+        RunProgressBar(),
+        SaveOnSignal(directory, **(signals or {})),
         *media,  # before an average of weights steps out again after validation
         *chosen,
-        CurvesInStep(),
+        CheckpointSync(),
         EndTogether(),  # after what others do about an error
         *checkpoint_callbacks(directory / "checkpoints", monitor.key, checkpoint_minutes),
     ]
@@ -152,7 +152,7 @@ def build_loggers(logger: DictConfig, directory: Path) -> list[Logger]:
     # The trainer, made later, would say so too late: only rank zero may open a W&B run.
     rank_zero_only.rank = rank()  # type: ignore[attr-defined]
     chosen = [instantiate(node, save_dir=directory) for node in logger.values()]
-    return [Curves(directory), *chosen]
+    return [ResumableCSVLogger(directory), *chosen]
 
 
 def _cause(error: BaseException) -> str:

@@ -32,8 +32,8 @@ from filelock import FileLock
 from pytorch_lightning.loggers import Logger
 
 from segmentation.errors import ConfigError
-from segmentation.loggers.forgiving import short
-from segmentation.loggers.wandb_logger import known_id
+from segmentation.loggers.fault_tolerant import summarize_error
+from segmentation.loggers.run_id import read_run_id
 from segmentation.runs.curves import read_rows
 from segmentation.runs.directory import CONFIG, finished, read_settings, working
 
@@ -50,7 +50,7 @@ SCORES = (
 
 
 def log_scoring(logger: WandbLogger, directory: Path, prefix: str, step: int | None = None) -> None:
-    """Log what a scoring left; a failure is a warning (see `Forgiving`), and costs no more.
+    """Log what a scoring left; a failure is a warning (see `FaultTolerant`), and costs no more.
 
     Args:
         logger: of the run that was scored.
@@ -59,7 +59,7 @@ def log_scoring(logger: WandbLogger, directory: Path, prefix: str, step: int | N
         step: of the training, where its charts have the scoring; None in a training: the last.
     """
     axis = {} if step is None else {"trainer/global_step": step}
-    with logger.forgiving():
+    with logger.errors_as_warnings():
         metrics = read_metrics(directory) or {}
         logger.check_server()
         run = logger.experiment
@@ -236,7 +236,7 @@ def track_evaluation(run: Path | None, directory: Path) -> None:
         if _tracked(run):
             _track(run, directory)
     except Exception as error:
-        log.warning("W&B gets no scores of this evaluation: %s", short(error))
+        log.warning("W&B gets no scores of this evaluation: %s", summarize_error(error))
 
 
 def _track(run: Path, directory: Path) -> None:
@@ -249,7 +249,7 @@ def _track(run: Path, directory: Path) -> None:
     known = {key: options[key] for key in OPTIONS if key in options}
     logger = WandbLogger(run, offline=offline, **known)
     # What another evaluation is writing would look like a part that was cut off.
-    with logger.forgiving(), FileLock(run / FOLDER / LOCK, timeout=PATIENCE):
+    with logger.errors_as_warnings(), FileLock(run / FOLDER / LOCK, timeout=PATIENCE):
         log_scoring(logger, directory, f"evaluate/{directory.name}", _last_step(run))
         logger.finish(exit_code=int(not finished(run)))
 
@@ -276,4 +276,4 @@ def _tracked(run: Path) -> bool:
     """Return whether a training left a W&B run: its id, and a part of it."""
     folder = run / FOLDER
     parts = (*folder.glob("run-*"), *folder.glob("offline-run-*"))
-    return known_id(folder) is not None and bool(parts)
+    return read_run_id(folder) is not None and bool(parts)

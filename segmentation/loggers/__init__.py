@@ -1,4 +1,4 @@
-"""Send curves, tables and pictures to CSV, W&B, TensorBoard and MLflow.
+"""Loggers: send curves, tables and pictures to CSV, W&B, TensorBoard and MLflow.
 
-What is logged is decided in `training/`.
+Which metrics are logged is decided in `training/`, not here.
 """

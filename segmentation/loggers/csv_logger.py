@@ -1,4 +1,4 @@
-"""`metrics.csv`: the curves that every run keeps, and goes on with after it was resumed."""
+"""`metrics.csv`: the curves that every run keeps and continues when it is resumed."""
 
 import csv
 import os
@@ -11,21 +11,21 @@ from pytorch_lightning.loggers import CSVLogger
 from pytorch_lightning.loggers.logger import rank_zero_experiment
 from pytorch_lightning.utilities import rank_zero_only
 
-from segmentation.loggers.forgiving import Forgiving
+from segmentation.loggers.fault_tolerant import FaultTolerant
 from segmentation.runs.curves import Row, read_rows
 from segmentation.system.files import atomic_file
 
 
 class CurveFile:
-    """A CSV file whose header grows with its columns, and which is whole at any moment.
+    """A CSV file whose header grows with its columns, and which is complete at any moment.
 
-    A row that is there already is not added: validation may be repeated after a resume. A row that
-    says more than one of the same step replaces it.
+    A row that exists already is not added, because validation may be repeated after a resume. A
+    row replaces another of the same step whose values it contains.
 
     Args:
         path: of the file.
-        first: rows of this step and later are dropped from the file that is there, as soon as there
-            is something to write; None: none.
+        first: rows of an existing file from this step on are dropped with the first write; None
+            keeps them all.
     """
 
     def __init__(self, path: Path, first: int | None = None) -> None:
@@ -37,7 +37,7 @@ class CurveFile:
 
     @property
     def opened(self) -> bool:
-        """Whether what is to be dropped is dropped."""
+        """Whether the rows to drop have been dropped."""
         return self._columns is not None
 
     def log_metrics(self, values: Mapping[str, Any], step: int) -> None:
@@ -67,7 +67,7 @@ class CurveFile:
         self.metrics = []
 
     def _open(self) -> list[str]:
-        """Drop what will come again, and a last line that was cut off; return the columns."""
+        """Drop rows that will be logged again and a truncated last line; return the columns."""
         rows = read_rows(self.path)
         if self.first is not None:
             rows = [row for row in rows if int(row["step"]) < self.first]
@@ -89,12 +89,11 @@ class CurveFile:
         return columns
 
 
-class Curves(Forgiving, CSVLogger):
-    """Lightning's CSV logger, which goes on with the file of an earlier start.
+class ResumableCSVLogger(FaultTolerant, CSVLogger):
+    """Lightning's CSV logger, except that it continues the file of an earlier start.
 
-    Lightning's own deletes it. Here rows from the step on that is trained next are dropped (all of
-    them in a run that starts afresh), so that a run that was killed and resumed ends with the
-    curves of one that was not.
+    Lightning deletes that file. Here only the rows from the next step on are dropped (all rows in a
+    new run), so that a killed and resumed run ends with the curves of an uninterrupted one.
 
     Args:
         save_dir: the run directory.
@@ -104,7 +103,7 @@ class Curves(Forgiving, CSVLogger):
     buffers = True
 
     def __init__(self, save_dir: str | os.PathLike) -> None:
-        # It is written whenever Lightning says `save`: after each row.
+        # Written whenever Lightning calls `save`, which is after each row.
         super().__init__(save_dir, name="", version="", flush_logs_every_n_steps=sys.maxsize)
         self._file: CurveFile | None = None
         self._first: int | None = 0
@@ -113,32 +112,32 @@ class Curves(Forgiving, CSVLogger):
     @property
     @rank_zero_experiment
     def experiment(self) -> CurveFile:
-        """The file. Lightning asks for it before it is known where the run goes on."""
+        """The file. Lightning asks for it before it is known where the run resumes."""
         if self._file is None:
             self._file = CurveFile(Path(self.save_dir) / "metrics.csv", self._first)
         return self._file
 
     def reopen(self, error: Exception) -> None:
-        """Read the file again before more is written: a row may be there in part."""
+        """Read the file again before the next write, because its last row may be incomplete."""
         if self._file is not None:
-            # Rows that wait are given to it again; what it has dropped stays dropped.
+            # Pending rows are passed to it again; rows that were dropped stay dropped.
             self._first, self._file = (None if self._file.opened else self._first), None
 
     @rank_zero_only
     def finalize(self, status: str = "success") -> None:
-        """Write what still waits."""
+        """Write the pending rows."""
         self._retry_at = 0.0
         self.save()
 
     @rank_zero_only
-    def go_on_from(self, step: int) -> None:
-        """Drop the rows of `step` and later ones: they will come again."""
+    def resume_from(self, step: int) -> None:
+        """Drop the rows from `step` on, which will be logged again."""
         self._file, self._first = None, step
         self._step = max(0, step - 1)
 
     @rank_zero_only
     def log_metrics(self, metrics: Mapping[str, Any], step: int | None = None) -> None:
-        """Add a row; without a step it is the last one's."""
+        """Add a row; without a step it belongs to the last one."""
         self._step = self._step if step is None else step
         super().log_metrics(metrics, self._step)
 

@@ -1,12 +1,11 @@
-"""What a run tells W&B, kept below the run directory too.
+"""W&B logger that keeps all of its files in the run directory.
 
-W&B is a convenience and must never cost a run (see `Forgiving`). A run is online when there are
-credentials and the server answers, and offline otherwise; resumed, it goes on in its W&B run.
+W&B is a convenience and must never cost a run (see `FaultTolerant`). A run is online if there are
+credentials and the server answers, else offline; a resumed run continues its W&B run.
 """
 
 import logging
 import os
-import re
 import secrets
 import shlex
 import ssl
@@ -24,8 +23,9 @@ from pytorch_lightning.loggers.logger import rank_zero_experiment
 from pytorch_lightning.utilities import rank_zero_only
 
 from segmentation.errors import ConfigError
-from segmentation.loggers.forgiving import Forgiving, short
-from segmentation.loggers.wandb_offline import keep_summary, mend_parts, restate_summary
+from segmentation.loggers.fault_tolerant import FaultTolerant, summarize_error
+from segmentation.loggers.run_id import read_run_id, write_run_id
+from segmentation.loggers.wandb_offline import repair_logs, restore_summary, save_summary
 from segmentation.system.redaction import redact
 
 if TYPE_CHECKING:
@@ -39,24 +39,24 @@ log = logging.getLogger(__name__)
 _set_here: dict[str, str] = {}
 
 
-class WandbLogger(Forgiving, LightningWandbLogger):
-    """Lightning's W&B logger, made unable to stop a run or to hold it up.
+class WandbLogger(FaultTolerant, LightningWandbLogger):
+    """Lightning's W&B logger, except that it can neither stop nor delay a run.
 
-    `WANDB_MODE`, `WANDB_RUN_GROUP` and the other variables of W&B are honoured. Only rank zero
-    opens a run, at the first thing logged. Its id is kept in the folder `wandb`: a run that goes on
-    there goes on in its W&B run, or leaves one more part on disk that `wandb sync` adds to it. What
-    W&B was told in the last 15 s before a kill may be in none; `metrics.csv` has it.
-    Points are placed by `trainer/global_step`, so that W&B takes steps that come again.
+    `WANDB_MODE`, `WANDB_RUN_GROUP` and W&B's other variables are respected. Only rank zero opens a
+    run, when the first value is logged. Its id is kept in the folder `wandb`: a resumed run
+    continues its W&B run, or leaves another offline part that `wandb sync` adds to it. Values
+    logged in the last 15 s before a kill may be missing from W&B; `metrics.csv` has them. The x
+    axis is `trainer/global_step`, so that W&B accepts repeated steps.
 
     Args:
-        save_dir: the run directory; everything lands in its folder `wandb`.
+        save_dir: the run directory; all files go into its folder `wandb`.
         project: the W&B project.
         entity: the W&B user or team; None for the account's default.
-        name: what the run is called; None for the name of the run directory.
-        group: the group of runs it is shown in; None for what `WANDB_RUN_GROUP` says.
-        tags: its tags.
-        pictures: whether images, masks and `report.html` are logged; else numbers alone.
-        offline: why it must not be online, for the log; None: it may.
+        name: the run's name in W&B; None for the name of the run directory.
+        group: the run's group in W&B; None for `WANDB_RUN_GROUP`.
+        tags: the run's tags.
+        pictures: whether images, masks and `report.html` are logged, or only numbers.
+        offline: reason why the run must stay offline, for the log; None if it may be online.
     """
 
     service = "W&B"
@@ -85,7 +85,7 @@ class WandbLogger(Forgiving, LightningWandbLogger):
             raise ConfigError(f"logger.wandb.pictures={pictures}: type true or false.")
         self.pictures = pictures
         self._folder = folder
-        self._stays_offline = offline
+        self._offline_reason = offline
 
     @property
     @rank_zero_experiment
@@ -94,30 +94,30 @@ class WandbLogger(Forgiving, LightningWandbLogger):
         if self._experiment is None:
             keys = ("project", "entity", "name", "group", "tags")
             options = {key: self._wandb_init[key] for key in keys}
-            self._experiment = open_run(self._folder, self._stays_offline, **options)
-            with self.forgiving():
+            self._experiment = open_run(self._folder, self._offline_reason, **options)
+            with self.errors_as_warnings():
                 axis = "trainer/global_step"
                 self._experiment.define_metric(axis)
                 self._experiment.define_metric("*", step_metric=axis, step_sync=True)
-                restate_summary(self._experiment, self._folder / "wandb")
+                restore_summary(self._experiment, self._folder / "wandb")
         return cast("Run", self._experiment)
 
     @property
     def online(self) -> bool:
-        """Whether what is logged goes to a server."""
+        """Whether values are sent to a server."""
         return not (self.experiment.offline or self.experiment.disabled)
 
     def check_server(self) -> None:
-        """Find out whether the server of an online run is still there.
+        """Check that the server of an online run still answers.
 
         Raises:
-            ConnectionError: it is not; whatever W&B waits for would only hold the run up.
+            ConnectionError: it does not; waiting for W&B would only delay the run.
         """
         if self.online:
-            _ask(self.experiment.settings.base_url)
+            _require_answer(self.experiment.settings.base_url)
 
     def reopen(self, error: Exception) -> None:
-        """Open a further part of the run if the process that writes it has died."""
+        """Open another part of the run if W&B's own process has died."""
         if isinstance(error, ConnectionResetError | BrokenPipeError):
             import wandb
 
@@ -127,35 +127,38 @@ class WandbLogger(Forgiving, LightningWandbLogger):
 
     @rank_zero_only
     def finish(self, exit_code: int = 0) -> None:
-        """Close the run; what is not uploaded in a minute stays on disk."""
+        """Close the run; data not uploaded within a minute stays on disk."""
         if self._experiment is None:
             return
         run = cast("Run", self._experiment)
-        with self.forgiving():
-            keep_summary(run, self._folder / "wandb")
-        with self.forgiving():
+        with self.errors_as_warnings():
+            save_summary(run, self._folder / "wandb")
+        with self.errors_as_warnings():
             try:
                 run.finish(exit_code)
             except TimeoutError:
-                log.warning("W&B has not taken everything in time: %s", sync_command(run))
+                log.warning(
+                    "W&B did not upload everything in time; to upload the rest: %s",
+                    sync_command(run),
+                )
 
 
 def open_run(folder: Path, offline: str | None = None, **options: Any) -> "Run":
-    """Open a W&B run online if that can work, else offline, else one that keeps nothing.
+    """Open a W&B run: online if possible, else offline, else a disabled one.
 
     Args:
-        folder: where W&B keeps what it writes, in a folder `wandb`.
-        offline: why it must not be online; None: it may.
+        folder: the run directory; W&B writes into its folder `wandb`.
+        offline: reason why the run must stay offline; None if it may be online.
         options: project, entity, name, group and tags, for `wandb.init`.
 
     Returns:
-        The run. Where it is not online a line in the log says why, and how to upload it.
+        The run. If it is not online, the log has the reason and the command that uploads it.
     """
     import wandb
 
-    keep_below(folder / "wandb")
+    redirect_files(folder / "wandb")
     settings = wandb.Settings(
-        silent=True,  # its lines would break the progress bar; ours say the same
+        silent=True,  # its output would break the progress bar, and repeat our log
         console="off",  # capturing the console would keep every frame of the progress bar
         init_timeout=INIT_SECONDS,
         finish_timeout=FINISH_SECONDS,
@@ -164,99 +167,85 @@ def open_run(folder: Path, offline: str | None = None, **options: Any) -> "Run":
     )
     options |= {"dir": folder, "settings": settings, "reinit": "create_new"}
     try:
-        mend_parts(folder / "wandb")
+        repair_logs(folder / "wandb")
         options |= {"id": _wandb_id(folder / "wandb"), "resume": "allow"}
         chosen = wandb.setup(settings).settings
         if chosen.mode == "disabled":
             return wandb.init(mode="disabled", **options)
         level = logging.INFO
         try:
-            reason = offline or stays_offline(chosen)
+            reason = offline or offline_reason(chosen)
             if reason is None:
                 return _open_online(chosen.base_url, options)
         except Exception as error:
-            level, reason = logging.WARNING, short(error)
-            wandb.teardown()  # what has failed keeps the run's id for itself
+            level, reason = logging.WARNING, summarize_error(error)
+            wandb.teardown()  # the failed attempt holds on to the run's id
         run = wandb.init(mode="offline", **options)
         log.log(level, "W&B is offline: %s. To upload the run: %s", reason, sync_command(run))
         return run
     except Exception as error:
-        log.warning("W&B keeps nothing of this run: %s", short(error))
+        log.warning("W&B is disabled for this run: %s", summarize_error(error))
         return wandb.init(mode="disabled", **options)
 
 
-def stays_offline(settings: "Settings") -> str | None:
-    """Return why the user's own choice is to be offline, or None. Nothing here asks the user."""
+def offline_reason(settings: "Settings") -> str | None:
+    """Return why the user's settings make the run offline, or None; never prompts."""
     import wandb
 
     if settings.mode in ("offline", "dryrun"):
-        return "WANDB_MODE or `wandb offline` says so"
+        return "set by WANDB_MODE or `wandb offline`"
     if not wandb.login(prompt=False, verify=False):
         return f"no credentials for {redact(settings.base_url)} (`wandb login` makes them)"
     return None
 
 
-def known_id(folder: Path) -> str | None:
-    """Return the id that a service's folder in the run directory keeps; None in a new run."""
-    with suppress(OSError, UnicodeError):
-        known = (folder / "run_id").read_text(encoding="utf-8").strip()
-        return known if re.fullmatch(r"[\w-]{1,64}", known) else None
-    return None
-
-
-def keep_id(folder: Path, run_id: str) -> None:
-    """Keep the id of a run at a service, for a start that goes on with the run."""
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "run_id").write_text(run_id + "\n", encoding="utf-8")
-
-
 def _wandb_id(folder: Path) -> str:
-    run_id = known_id(folder)
-    if run_id is None:  # an agent of a W&B sweep has chosen one
+    run_id = read_run_id(folder)
+    if run_id is None:  # the agent of a W&B sweep sets one
         run_id = os.environ.get("WANDB_RUN_ID") or secrets.token_hex(6)
-        keep_id(folder, run_id)
+        write_run_id(folder, run_id)
     return run_id
 
 
 def _open_online(url: str, options: dict[str, Any]) -> "Run":
     import wandb
 
-    # `wandb.init` needs its whole time limit to find out that nobody is there.
-    _ask(url)
+    # `wandb.init` would wait for its whole time limit if the server is unreachable.
+    _require_answer(url)
     run = wandb.init(mode="online", **options)
     log.info("W&B: %s", redact(run.url or ""))
     return run
 
 
-def _ask(url: str) -> None:
-    if not answers(url):
+def _require_answer(url: str) -> None:
+    if not server_answers(url):
         raise ConnectionError(f"{redact(url)} does not answer")
 
 
 def sync_command(run: "Run") -> str:
-    """Return the command that uploads what a run has left on disk."""
+    """Return the command that uploads the data a run has left on disk."""
     part = Path(run.dir).parent
-    if run.offline:  # all parts of the run; what is synced already is left out
+    if run.offline:  # all parts of the run; `wandb sync` skips those already uploaded
         return f"wandb sync {shlex.quote(str(part.parent))}"
     return f"wandb sync --include-online {shlex.quote(str(part))}"
 
 
-def keep_below(folder: Path) -> None:
-    """Keep W&B's files out of the home directory, and its telemetry on this machine.
+def redirect_files(folder: Path) -> None:
+    """Redirect W&B's files from the home directory to `folder`, and turn its telemetry off.
 
-    What the user has set stays; what an earlier run of this process has set does not, as tables
-    wait in that folder for `wandb sync`.
+    Variables set by the user stay; those set for an earlier run of this process are replaced,
+    because tables wait in that folder for `wandb sync`.
     """
     files = ("WANDB_CACHE_DIR", "WANDB_DATA_DIR", "WANDB_ARTIFACT_DIR")
-    # With telemetry even an offline run reports to the server, and the exit waits for the report.
+    # With telemetry even an offline run contacts the server, and waits for it at exit.
     wanted = {**dict.fromkeys(files, str(folder / "cache")), "WANDB_ERROR_REPORTING": "false"}
     for variable, value in wanted.items():
         if os.environ.get(variable) in (None, _set_here.get(variable)):
             os.environ[variable] = _set_here[variable] = value
 
 
-def answers(url: str, seconds: float = PROBE_SECONDS) -> bool:
-    """Return whether an HTTP server answers in time; any status will do. Proxies are honoured."""
+def server_answers(url: str, seconds: float = PROBE_SECONDS) -> bool:
+    """Return whether an HTTP server answers in time, with any status; proxies are respected."""
     answered = threading.Event()
 
     def ask() -> None:
@@ -265,7 +254,7 @@ def answers(url: str, seconds: float = PROBE_SECONDS) -> bool:
         except urllib.error.HTTPError:
             answered.set()
         except urllib.error.URLError as error:
-            # A certificate that only Python does not know is an answer: W&B has its own.
+            # An unknown certificate is still an answer, because W&B has its own certificates.
             if isinstance(error.reason, ssl.SSLError):
                 answered.set()
         except (OSError, HTTPException):
@@ -273,7 +262,7 @@ def answers(url: str, seconds: float = PROBE_SECONDS) -> bool:
         else:
             answered.set()
 
-    # Looking a name up has no time limit of its own, so it must not be waited for.
+    # A DNS lookup has no time limit of its own, hence the thread.
     thread = threading.Thread(target=ask, daemon=True)
     thread.start()
     thread.join(seconds)

@@ -1,4 +1,4 @@
-"""What W&B shows of a training besides curves: tables, masks, the best checkpoint."""
+"""Log tables, masks and the best checkpoint of a training to W&B."""
 
 from typing import TYPE_CHECKING
 
@@ -21,29 +21,28 @@ if TYPE_CHECKING:
 
 
 class WandbMedia(pl.Callback):
-    """Log tables and pictures to W&B; without a W&B logger it does nothing.
+    """Log tables and pictures of a `ScoringModule` to W&B; a no-op without a W&B logger.
 
-    It is for a `ScoringModule`, whose scores and confusion matrices it shows. Each validation adds
-    a point to a curve of each class's IoU. Masks are logged at the first, second, fourth, eighth
-    ... validation and at the end: what is kept stays small however long a run is, and the quick
-    change at the beginning shows. Tables and the best checkpoint come once, at the end: for each of
-    them W&B waits for the server, which may be gone. The checkpoint is only for an online run.
+    Each validation adds a point to the curve of each class's IoU. Masks are logged at validations
+    1, 2, 4, 8 ... and at the end: few in a long run, and dense in the beginning, when they change
+    most. Tables and the best checkpoint are logged only at the end, because W&B waits for the
+    server with each of them. The checkpoint is uploaded only by an online run.
 
     Args:
-        count: over how many validation images masks are laid; always the same images.
+        count: number of validation images that are logged with masks; always the same ones.
     """
 
     def __init__(self, count: int = 6) -> None:
         self.count = count
         self._validations = 0
-        self._pictured = 0
+        self._last_logged = 0
 
     def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Count validations from the start of this fit."""
-        self._validations = self._pictured = 0
+        """Reset the count of validations."""
+        self._validations = self._last_logged = 0
 
     def on_validation_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Log the masks when it is their turn, while an average of weights is still in place."""
+        """Log masks if due, while an average of the weights is still in place."""
         logger = _wandb_logger(trainer)
         if logger is None or trainer.sanity_checking or trainer.state.fn != TrainerFn.FITTING:
             return
@@ -62,7 +61,7 @@ class WandbMedia(pl.Callback):
         if classes is None or result is None:
             return
         iou = zip(classes.names, result.iou, strict=True)
-        with logger.forgiving():
+        with logger.errors_as_warnings():
             _log(logger, trainer, {f"iou/{name}": value for name, value in iou if value == value})
 
     def on_fit_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
@@ -71,10 +70,10 @@ class WandbMedia(pl.Callback):
         if logger is None or not self._validations:
             return
         assert isinstance(pl_module, ScoringModule)
-        if self._pictured < self._validations:
+        if self._last_logged < self._validations:
             self._log_masks(logger, trainer, pl_module)
         classes, targets = pl_module.classes, pl_module.target_scores
-        with logger.forgiving():
+        with logger.errors_as_warnings():
             logger.check_server()
             if classes is not None and pl_module.confusion is not None:
                 confusion = pl_module.confusion.sum(axis=0)
@@ -88,7 +87,7 @@ class WandbMedia(pl.Callback):
                 _log_best(logger.experiment, trainer)
 
     def _log_masks(self, logger: WandbLogger, trainer: pl.Trainer, module: ScoringModule) -> None:
-        self._pictured = self._validations
+        self._last_logged = self._validations
         classes = module.classes
         if classes is None or not logger.pictures:
             return
@@ -97,7 +96,7 @@ class WandbMedia(pl.Callback):
             example(module.model, dataset[index])
             for index in evenly_spaced(len(dataset), self.count)
         ]
-        with logger.forgiving():
+        with logger.errors_as_warnings():
             images = [masked_image(row, classes.names) for row in shown]
             _log(logger, trainer, {"val/masks": images})
 
@@ -109,7 +108,7 @@ def _wandb_logger(trainer: pl.Trainer) -> WandbLogger | None:
 
 
 def _log(logger: WandbLogger, trainer: pl.Trainer, values: dict) -> None:
-    # As Lightning counts: from 0, so the last step's curves and these share a place.
+    # Counted from 0 as Lightning does, so that these values and the last step's share an x value.
     step = max(0, trainer.global_step - 1)
     logger.experiment.log({**values, "trainer/global_step": step})
 
@@ -134,7 +133,7 @@ def _log_best(run: "wandb.Run", trainer: pl.Trainer) -> None:
             type="model",
             metadata={checkpoint.monitor: None if score is None else float(score)},
         )
-        # Not copied into W&B's cache: nobody writes to it any more.
+        # Not copied into W&B's cache, as the file no longer changes.
         artifact.add_file(
             checkpoint.best_model_path, name="best.ckpt", policy="immutable", skip_cache=True
         )

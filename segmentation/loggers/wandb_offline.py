@@ -1,7 +1,7 @@
-"""W&B's log of a run, `run-<id>.wandb`, as a killed process leaves it.
+"""Repair the offline logs `run-<id>.wandb` that a killed process has left.
 
-`wandb sync` stops at a log that breaks off within a record, and then uploads no later part of the
-run either. So a run that goes on first cuts such a log off after its last whole record.
+`wandb sync` stops at a log that ends within a record, and then uploads no later part of the run
+either. A resumed run therefore first truncates such a log after its last complete record.
 
 The file is a LevelDB log (https://github.com/google/leveldb/blob/main/doc/log_format.md) after a
 header of 7 bytes: blocks of 32 KiB, in which each fragment of a record has a checksum (4 bytes), a
@@ -20,38 +20,38 @@ if TYPE_CHECKING:
     from wandb import Run
 
 HEADER = FRAGMENT = 7
-
 BLOCK = 32768
-
 WHOLE, LAST = 1, 4
-"""Types of a fragment that ends a record; others begin or continue one."""
+"""Types of a fragment that completes a record; the others begin or continue one."""
+
+SUMMARY_FILE = "last_values.json"
 
 log = logging.getLogger(__name__)
 
 
-def mend_parts(folder: Path) -> None:
-    """Mend the logs that earlier starts of a run have left.
+def repair_logs(folder: Path) -> None:
+    """Truncate the logs of earlier starts of a run after their last complete record.
 
     Args:
-        folder: W&B's folder in the run directory; no process may be writing there.
+        folder: W&B's folder in the run directory; no other process may be writing to it.
     """
     for path in folder.glob("offline-run-*/run-*.wandb"):
         whole = whole_bytes(path.read_bytes())
         if whole <= HEADER:
-            path.unlink()  # nothing was written before the end came
+            path.unlink()  # killed before the first record
         elif whole < path.stat().st_size:
             os.truncate(path, whole)
-            log.info("W&B: the last record of %s was cut off, it is left out", path.name)
+            log.info("W&B: dropped the truncated last record of %s", path.name)
 
 
 def whole_bytes(content: bytes) -> int:
-    """Return where the last whole record of a log ends; 0 where there is not even a header."""
+    """Return the offset at which the last complete record of a log ends; 0 without a header."""
     if len(content) < HEADER:
         return 0
     place = whole = HEADER
     while True:
         left = BLOCK - place % BLOCK
-        if left < FRAGMENT:  # too little for a fragment: zeros
+        if left < FRAGMENT:  # too short for a fragment: padding
             place += left
         end = place + FRAGMENT + int.from_bytes(content[place + 4 : place + 6], "little")
         if place + FRAGMENT > len(content) or end > len(content):
@@ -61,22 +61,19 @@ def whole_bytes(content: bytes) -> int:
         place = end
 
 
-FILE = "last_values.json"
-
-
-def keep_summary(run: "Run", folder: Path) -> None:
-    """Keep the last values of an offline run, for the part that goes on with it.
+def save_summary(run: "Run", folder: Path) -> None:
+    """Keep the summary of an offline run for the next part of it.
 
     Args:
-        run: it is about to end.
-        folder: W&B's in the run directory.
+        run: the W&B run that is about to be closed.
+        folder: W&B's folder in the run directory.
     """
     if run.offline and not run.disabled:
         values = json.loads(json.dumps(dict(run.summary), default=dict))
-        write_json(folder / FILE, {key: values[key] for key in values if key[0] != "_"})
+        write_json(folder / SUMMARY_FILE, {key: values[key] for key in values if key[0] != "_"})
 
 
-def restate_summary(run: "Run", folder: Path) -> None:
-    """Begin a part of an offline run with the last values of the parts before it."""
-    if run.offline and (values := read_json(folder / FILE)):
+def restore_summary(run: "Run", folder: Path) -> None:
+    """Start another part of an offline run with the summary of the earlier parts."""
+    if run.offline and (values := read_json(folder / SUMMARY_FILE)):
         run.summary.update(values)

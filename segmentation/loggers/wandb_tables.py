@@ -1,4 +1,4 @@
-"""Scores and pictures in W&B's own form: tables, charts, images with masks."""
+"""Convert scores and pictures to W&B's tables, charts and images with masks."""
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
@@ -14,14 +14,14 @@ if TYPE_CHECKING:
     import wandb
 
 MASK_WIDTH = 640
-"""Images are sent no wider than this, in pixels."""
+"""Maximum width of an image in W&B, in pixels."""
 
 
 def target_table(result: Mapping[str, Any]) -> "wandb.Table":
-    """Return one row for each score of image-level targets: column or category, score, value.
+    """Return a table with a row (column or category, score, value) for each target score.
 
     Args:
-        result: what `TargetScores.to_dict` gives, and metrics.json keeps.
+        result: scores as `TargetScores.to_dict` returns them and metrics.json holds them.
     """
     import wandb
 
@@ -30,9 +30,9 @@ def target_table(result: Mapping[str, Any]) -> "wandb.Table":
         rows = [[name, "F1", f1] for name, f1 in category["f1"].items()]
         rows += [["all", "macro F1", category["macro_f1"]]]
         rows += [["all", "accuracy", category["accuracy"]]]
-    for column, one in result.get("values", {}).items():
-        rows += [[column, "RMSE", one["rmse"]], [column, "Pearson", one["pearson"]]]
-        rows.append([column, "CCC", one["ccc"]])
+    for column, values in result.get("values", {}).items():
+        rows += [[column, "RMSE", values["rmse"]], [column, "Pearson", values["pearson"]]]
+        rows.append([column, "CCC", values["ccc"]])
     return wandb.Table(["column", "score", "value"], rows)
 
 
@@ -41,12 +41,12 @@ def class_table(
     names: Sequence[str],
     further: Mapping[str, Mapping[str, float | None]] | None = None,
 ) -> "wandb.Table":
-    """Return one row for each class: name, share of the labelled pixels, IoU, accuracy (recall).
+    """Return a table with a row for each class: name, share of pixels, IoU, accuracy (recall).
 
     Args:
         confusion: (C, C), rows are the truth.
-        names: of the classes.
-        further: more columns, title -> {class: value}; a class that is missing has none.
+        names: class names.
+        further: additional columns, title -> {class: value}; missing classes get no value.
     """
     import wandb
 
@@ -68,15 +68,15 @@ def confusion_plot(
     title: str,
     of: Literal["truth", "prediction"] = "truth",
 ) -> Any:
-    """Return W&B's confusion matrix chart, as shares of what is true or of what is predicted.
+    """Return W&B's confusion matrix chart, normalized by truth or by prediction.
 
-    It is filled from the counts: W&B's own helper wants a list of single pixels.
+    It is built from counts, because W&B's own helper takes a list of single samples.
 
     Args:
         confusion: (C, C), rows are the truth.
-        names: of the classes.
-        title: of the chart; what the cells are is added to it.
-        of: what adds up to 1, each row (true class) or each column (predicted class).
+        names: class names.
+        title: title of the chart; the normalization is appended to it.
+        of: whether each row (true class) or each column (predicted class) adds up to 1.
     """
     import wandb
 
@@ -98,7 +98,7 @@ def confusion_plot(
 
 
 def masked_image(shown: Example, names: Sequence[str], caption: str | None = None) -> "wandb.Image":
-    """Return an image with truth and prediction as masks that carry the names of the classes."""
+    """Return a W&B image with truth and prediction as masks with class names."""
     import wandb
 
     height, width = shown.truth.shape

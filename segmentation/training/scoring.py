@@ -13,7 +13,11 @@ from segmentation.metrics.counting import confusion_matrix, upsampled
 from segmentation.metrics.scores import Scores, scores
 from segmentation.metrics.targets import TargetPredictions, TargetScores, target_scores
 from segmentation.models import Outputs, TargetHead
-from segmentation.training.per_image import PerImageConfusion, PerImageDetails, PerImageTargets
+from segmentation.training.per_image_metrics import (
+    PerImageConfusion,
+    PerImageDetails,
+    PerImageTargets,
+)
 
 Batch = dict[str, Any]
 

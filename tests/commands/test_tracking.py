@@ -15,6 +15,7 @@ from segmentation.commands import wandb_results
 from segmentation.commands.wandb_results import check_tracking, track_evaluation, track_training
 from segmentation.errors import ConfigError
 from segmentation.loggers import wandb_logger
+from segmentation.loggers.run_id import write_run_id
 from segmentation.loggers.wandb_logger import WandbLogger, sync_command
 
 pytestmark = pytest.mark.usefixtures("stranger")
@@ -51,7 +52,7 @@ def test_an_offline_run_gets_a_further_part(
     Path(first.dir).parent.rename(run / "wandb" / "offline-run-20200101_000000-earlier")
     # By now there are credentials: half of the run on the server would be worth nothing.
     monkeypatch.setenv("WANDB_API_KEY", KEY)
-    monkeypatch.setattr(wandb_logger, "answers", lambda url: pytest.fail(f"asks {url}"))
+    monkeypatch.setattr(wandb_logger, "server_answers", lambda url: pytest.fail(f"asks {url}"))
     caplog.set_level(logging.INFO, "segmentation")
     track_evaluation(run, evaluated(run))
     (part,) = (run / "wandb").glob(f"offline-run-*-{first.id}")
@@ -163,7 +164,7 @@ def test_without_a_wandb_run_nothing_happens(
 ) -> None:
     monkeypatch.setattr(wandb_results, "WandbLogger", lambda *_, **__: pytest.fail("opens a run"))
     if left == "an id alone":  # as WANDB_MODE=disabled leaves it
-        wandb_logger.keep_id(run / "wandb", "abc")
+        write_run_id(run / "wandb", "abc")
     track_evaluation(None if left == "no run directory" else run, evaluated(run))
 
 

@@ -14,9 +14,9 @@ from pytorch_lightning.demos.boring_classes import BoringModel, RandomDataset
 from pytorch_lightning.loggers import CSVLogger
 from torch.utils.data import DataLoader
 
-from segmentation.loggers import forgiving
-from segmentation.loggers.checkpoint_sync import CurvesInStep
-from segmentation.loggers.csv_logger import CurveFile, Curves
+from segmentation.loggers import fault_tolerant
+from segmentation.loggers.checkpoint_sync import CheckpointSync
+from segmentation.loggers.csv_logger import CurveFile, ResumableCSVLogger
 from segmentation.runs.curves import read_rows
 from segmentation.training.resuming import settle
 
@@ -31,9 +31,11 @@ def rows(folder: Path) -> list[Row]:
     return [{key: value for key, value in row.items() if value} for row in table]
 
 
-def logged(folder: Path, *points: tuple[dict[str, float], int | None], first: int = 0) -> Curves:
-    curves = Curves(folder)
-    curves.go_on_from(first)
+def logged(
+    folder: Path, *points: tuple[dict[str, float], int | None], first: int = 0
+) -> ResumableCSVLogger:
+    curves = ResumableCSVLogger(folder)
+    curves.resume_from(first)
     for values, step in points:
         curves.log_metrics(values, step)
         curves.save()
@@ -70,7 +72,7 @@ def test_a_run_that_starts_afresh_keeps_nothing(tmp_path: Path) -> None:
 
 def test_nothing_is_dropped_before_there_is_something_to_write(tmp_path: Path) -> None:
     logged(tmp_path, ({"loss": 1.0}, 0))
-    curves = Curves(tmp_path)  # killed again before it was told where to go on
+    curves = ResumableCSVLogger(tmp_path)  # killed again before it was told where to go on
     curves.save()
     curves.finalize("failed")
     assert rows(tmp_path) == [{"loss": "1.0", "step": "0"}]
@@ -130,7 +132,7 @@ def test_a_header_that_grows_never_leaves_half_a_file(
 def test_an_outage_is_one_warning_and_what_was_missed_is_written_later(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(forgiving, "RETRY_SECONDS", 0.0)
+    monkeypatch.setattr(fault_tolerant, "RETRY_SECONDS", 0.0)
     caplog.set_level(logging.INFO, "segmentation")
     curves = logged(tmp_path, ({"loss": 0.0}, 0), ({"loss": 1.0}, 1))
     written = CurveFile.save
@@ -163,7 +165,7 @@ def test_an_outage_is_not_asked_about_at_each_step(
         tries.append(1)
         raise OSError
 
-    curves = Curves(tmp_path)
+    curves = ResumableCSVLogger(tmp_path)
     with monkeypatch.context() as patch:
         patch.setattr(CurveFile, "save", broken)
         for step in range(50):
@@ -242,9 +244,9 @@ class Kill(pl.Callback):
 def fit(folder: Path, *callbacks: pl.Callback, ckpt: Path | None = None, every: int = 1) -> None:
     trainer = pl.Trainer(
         default_root_dir=folder, accelerator="cpu", max_epochs=3, log_every_n_steps=every,
-        logger=[Curves(folder)], num_sanity_val_steps=0, enable_progress_bar=False,
+        logger=[ResumableCSVLogger(folder)], num_sanity_val_steps=0, enable_progress_bar=False,
         enable_model_summary=False,
-        callbacks=[*callbacks, LearningRateMonitor("step"), CurvesInStep(), ModelCheckpoint(
+        callbacks=[*callbacks, LearningRateMonitor("step"), CheckpointSync(), ModelCheckpoint(
             folder, filename="last", monitor=None, save_on_train_epoch_end=True,
             enable_version_counter=False,
         )],

@@ -29,7 +29,7 @@ def test_a_row_for_each_score():
     ]  # fmt: skip
 
 
-@pytest.mark.parametrize("segments", [True, False])
+@pytest.mark.parametrize("segments", [pytest.param(True, marks=pytest.mark.slow), False])
 def test_a_run_without_and_with_segmentation(tmp_path, segments):
     root = write_targets(fake_camvid(tmp_path / "data", {"train": 6, "val": 5}))
     wandb.teardown()  # settings are read once

@@ -15,7 +15,8 @@ import wandb
 from logging_runs import KEY, configured, fit, warnings
 
 from segmentation.loggers import wandb_logger
-from segmentation.loggers.wandb_logger import WandbLogger, answers, sync_command
+from segmentation.loggers.run_id import read_run_id, write_run_id
+from segmentation.loggers.wandb_logger import WandbLogger, server_answers, sync_command
 
 pytestmark = pytest.mark.usefixtures("stranger")
 
@@ -63,7 +64,7 @@ def test_without_credentials_the_run_is_offline_and_no_server_is_asked(
     tmp_path: Path, stranger: Path, monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:  # fmt: skip
-    monkeypatch.setattr(wandb_logger, "answers", lambda url: pytest.fail(f"asks {url}"))
+    monkeypatch.setattr(wandb_logger, "server_answers", lambda url: pytest.fail(f"asks {url}"))
     caplog.set_level(logging.INFO, "segmentation")
     logger, seconds = open_timed(tmp_path / "runs" / "one run")
     assert seconds < 20  # 0.9 on an idle machine
@@ -129,7 +130,7 @@ def test_a_server_that_falls_silent_after_the_first_word_costs_seconds(
 ) -> None:
     monkeypatch.setenv("WANDB_API_KEY", KEY)
     monkeypatch.setenv("WANDB_BASE_URL", silent_server)
-    monkeypatch.setattr(wandb_logger, "answers", lambda url: True)
+    monkeypatch.setattr(wandb_logger, "server_answers", lambda url: True)
     logger, seconds = open_timed(tmp_path)
     assert not logger.online
     assert seconds < 20
@@ -140,14 +141,14 @@ def test_a_server_that_falls_silent_after_the_first_word_costs_seconds(
 
 
 def test_who_answers(closed_port: str) -> None:
-    assert answers(serve(status=200))
-    assert answers(serve(status=503))
-    assert not answers(closed_port)
+    assert server_answers(serve(status=200))
+    assert server_answers(serve(status=503))
+    assert not server_answers(closed_port)
 
 
 def test_a_silent_server_does_not_answer(silent_server: str) -> None:
     start = time.perf_counter()
-    assert not answers(silent_server, seconds=0.3)
+    assert not server_answers(silent_server, seconds=0.3)
     assert time.perf_counter() - start < 1
 
 
@@ -155,7 +156,7 @@ def test_a_silent_server_does_not_answer(silent_server: str) -> None:
 def test_wandb_mode_is_honoured(
     mode: str, disabled: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(wandb_logger, "answers", lambda url: pytest.fail(f"asks {url}"))
+    monkeypatch.setattr(wandb_logger, "server_answers", lambda url: pytest.fail(f"asks {url}"))
     monkeypatch.setenv("WANDB_API_KEY", KEY)
     monkeypatch.setenv("WANDB_MODE", mode)
     logger = WandbLogger(tmp_path)
@@ -177,7 +178,7 @@ def test_training_goes_on_when_wandb_cannot_even_be_offline(
     trainer = fit(logger := WandbLogger(tmp_path))
     assert trainer.global_step == 4
     assert logger.experiment.disabled
-    assert "W&B keeps nothing of this run: OSError: no space left" in caplog.text
+    assert "W&B is disabled for this run: OSError: no space left" in caplog.text
 
 
 def test_training_goes_on_when_wandb_fails_later_and_says_so_once(
@@ -208,7 +209,7 @@ def test_a_late_upload_is_left_on_disk(
     with monkeypatch.context() as patch:
         patch.setattr(type(run), "finish", too_late)
         logger.finish()
-    assert f"not taken everything in time: {sync_command(run)}" in caplog.text
+    assert f"not upload everything in time; to upload the rest: {sync_command(run)}" in caplog.text
     assert run.settings.finish_timeout == wandb_logger.FINISH_SECONDS
 
 
@@ -224,7 +225,7 @@ def test_two_runs_of_a_process_keep_their_files_apart(tmp_path: Path) -> None:
 
 def test_what_the_user_has_set_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WANDB_DATA_DIR", "/my/data")
-    wandb_logger.keep_below(tmp_path)
+    wandb_logger.redirect_files(tmp_path)
     assert os.environ["WANDB_DATA_DIR"] == "/my/data"
     assert os.environ["WANDB_CACHE_DIR"] == str(tmp_path / "cache")
     assert os.environ["WANDB_ERROR_REPORTING"] == "false"
@@ -252,9 +253,9 @@ def test_the_group_of_a_sweep_and_the_id_of_an_agent_are_taken(
 @pytest.mark.parametrize("damaged", ["", "../../etc", "a b", "x" * 99])
 def test_a_damaged_id_is_replaced(damaged: str, tmp_path: Path) -> None:
     (tmp_path / "run_id").write_text(damaged)
-    assert wandb_logger.known_id(tmp_path) is None
-    wandb_logger.keep_id(tmp_path, "abc-1")
-    assert wandb_logger.known_id(tmp_path) == "abc-1"
+    assert read_run_id(tmp_path) is None
+    write_run_id(tmp_path, "abc-1")
+    assert read_run_id(tmp_path) == "abc-1"
 
 
 def test_no_secret_is_printed_or_kept(

@@ -280,7 +280,7 @@ def test_the_best_checkpoint_goes_up_when_online(
 
     asked: list[str] = []
     monkeypatch.setattr(WandbLogger, "online", True)
-    monkeypatch.setattr(wandb_logger, "answers", lambda url: not asked.append(url))
+    monkeypatch.setattr(wandb_logger, "server_answers", lambda url: not asked.append(url))
     with monkeypatch.context() as patch:
         patch.setattr(type(logger.experiment), "log_artifact", log_artifact)
         trainer = fit(tmp_path / "checkpoints", TinyModule(), logger)
@@ -301,7 +301,7 @@ def test_a_server_that_has_gone_is_not_waited_for(
 ) -> None:
     logger = WandbLogger(tmp_path)
     monkeypatch.setattr(WandbLogger, "online", True)
-    monkeypatch.setattr(wandb_logger, "answers", lambda url: False)
+    monkeypatch.setattr(wandb_logger, "server_answers", lambda url: False)
     monkeypatch.setattr(wandb, "Table", lambda **options: pytest.fail("waits for the server"))
     trainer = fit(tmp_path / "checkpoints", TinyModule(), logger)
     assert trainer.global_step == 2

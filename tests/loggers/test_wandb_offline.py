@@ -9,7 +9,7 @@ import wandb
 from hypothesis import given
 from hypothesis import strategies as st
 
-from segmentation.loggers.wandb_offline import BLOCK, mend_parts, whole_bytes
+from segmentation.loggers.wandb_offline import BLOCK, repair_logs, whole_bytes
 
 
 def written(sizes: list[int]) -> tuple[bytes, list[int]]:
@@ -59,7 +59,7 @@ def test_the_log_of_a_real_run_is_whole(tmp_path: Path) -> None:
     assert len(content) > BLOCK
     assert whole_bytes(content) == len(content)
     assert len(content) - 3000 < whole_bytes(content[:-700]) < len(content) - 700
-    mend_parts(tmp_path / "wandb")
+    repair_logs(tmp_path / "wandb")
     assert path.read_bytes() == content
 
 
@@ -69,7 +69,7 @@ def test_a_part_without_a_record_is_removed(left: int, tmp_path: Path) -> None:
     path.parent.mkdir()
     path.write_bytes(written([100])[0])
     os.truncate(path, left)
-    mend_parts(tmp_path)
+    repair_logs(tmp_path)
     assert not path.exists()
 
 
@@ -77,5 +77,5 @@ def test_parts_that_were_uploaded_while_they_were_written_are_left_alone(tmp_pat
     path = tmp_path / "run-20260101_000000-abc" / "run-abc.wandb"
     path.parent.mkdir()
     path.write_bytes(b"")
-    mend_parts(tmp_path)
+    repair_logs(tmp_path)
     assert path.exists()

@@ -9,7 +9,7 @@ import wandb
 from logging_runs import fit, online, run_in, sync, warnings
 from wandb_server import imitation_server
 
-from segmentation.loggers import forgiving, wandb_logger
+from segmentation.loggers import fault_tolerant, wandb_logger
 from segmentation.loggers.wandb_logger import WandbLogger, sync_command
 
 pytestmark = pytest.mark.usefixtures("stranger")
@@ -95,7 +95,7 @@ def test_a_server_that_goes_away_in_mid_run_costs_nothing_that_sync_does_not_bri
 def test_the_death_of_the_process_that_writes_for_wandb_opens_a_further_part(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(forgiving, "RETRY_SECONDS", 0.0)
+    monkeypatch.setattr(fault_tolerant, "RETRY_SECONDS", 0.0)
     logger = WandbLogger(tmp_path)
 
     def lose(step: int) -> None:

@@ -12,7 +12,7 @@ from segmentation.metrics.boundary import band_counts, contour_counts
 from segmentation.metrics.calibration import BINS
 from segmentation.metrics.counting import confidence_counts, upsampled
 from segmentation.runs.views import labels_of
-from segmentation.training.per_image import PerImageConfusion, PerImageDetails
+from segmentation.training.per_image_metrics import PerImageConfusion, PerImageDetails
 from segmentation.training.scoring import ScoringModule
 
 

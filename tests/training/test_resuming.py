@@ -9,9 +9,9 @@ from cut_off import PowerCutError, data_of, differences, fit, parts_of, state
 from pytorch_lightning.callbacks import EarlyStopping, EMAWeightAveraging
 from pytorch_lightning.loggers import CSVLogger
 
-from segmentation.training.averaging import MeanOfLast
 from segmentation.training.checkpoints import newest_checkpoint
 from segmentation.training.resuming import seed_step
+from segmentation.training.weight_averaging import MeanOfLast
 
 
 def ema():

@@ -15,7 +15,7 @@ from segmentation.targets import NO_CATEGORY, TargetColumns
 from segmentation.training.losses import CrossEntropy, TargetLoss, TaskLoss, WeightedSum, Weighting
 from segmentation.training.module import LOSS_LR_FACTOR, TrainingModule
 from segmentation.training.monitor import monitor_of
-from segmentation.training.per_image import PerImageTargets
+from segmentation.training.per_image_metrics import PerImageTargets
 from segmentation.training.schedules import constant
 from segmentation.training.scoring import ScoringModule
 

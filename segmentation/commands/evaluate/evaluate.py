@@ -42,9 +42,9 @@ from segmentation.models.shipped import located, shipped_name
 from segmentation.runs.directory import METRICS, read_environment, read_metrics, run_of
 from segmentation.runs.results import Results, add_facts
 from segmentation.system.logs import collected_warnings, quiet_libraries
-from segmentation.training.progress import RunProgress
+from segmentation.training.progress_bar import RunProgressBar
 from segmentation.training.scoring import ScoringModule
-from segmentation.training.skipped import SkippedFiles
+from segmentation.training.skipped_files import SkippedFiles
 
 log = logging.getLogger(__name__)
 
@@ -80,7 +80,7 @@ def _evaluate(cfg: DictConfig, warnings: list[str]) -> Results | None:
     skipped = SkippedFiles()
     trainer = build_trainer(
         _trainer_options(cfg.trainer, trained, run), logger=False, enable_checkpointing=False,
-        callbacks=[RunProgress(), skipped],
+        callbacks=[RunProgressBar(), skipped],
     )  # fmt: skip
     found, split = find_split(data_cfg, cfg.split, masks=loaded.classes is not None)
     classes = None

@@ -24,7 +24,7 @@ from segmentation.models.saving import LEARNT_SIZE
 from segmentation.runs.directory import read_environment, read_metrics
 from segmentation.training.checkpoints import LAST, damage
 from segmentation.training.module import TrainingModule
-from segmentation.training.skipped import SkippedFiles
+from segmentation.training.skipped_files import SkippedFiles
 
 log = logging.getLogger(__name__)
 

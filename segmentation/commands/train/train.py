@@ -52,8 +52,8 @@ from segmentation.system.logs import collected_warnings, quiet_libraries
 from segmentation.system.ranks import rank
 from segmentation.training.callbacks import Elapsed
 from segmentation.training.checkpoints import newest_checkpoint
-from segmentation.training.processes import SameConfiguration
-from segmentation.training.skipped import SkippedFiles
+from segmentation.training.distributed import SameConfiguration
+from segmentation.training.skipped_files import SkippedFiles
 
 log = logging.getLogger(__name__)
 

@@ -1,4 +1,4 @@
-"""Loggers that cannot stop a run: a failure is one warning, what was missed is logged later."""
+"""Loggers whose failure never stops a run: it becomes a warning, and logging is retried."""
 
 import logging
 import time
@@ -15,96 +15,96 @@ from pytorch_lightning.utilities import rank_zero_only
 from segmentation.system.redaction import redact
 
 RETRY_SECONDS = 30.0
-"""What has failed is left alone for so long: each attempt may cost seconds (a locked database)."""
-MOST_WAITING = 100_000
-"""So many calls wait for a service to be back; the oldest are dropped, so memory stays bounded."""
+"""Delay between attempts, because each may take seconds (a locked database)."""
+MAX_PENDING = 100_000
+"""Calls kept during an outage; the oldest are dropped, so that memory stays bounded."""
 
 log = logging.getLogger(__name__)
 
 
-class Forgiving(Logger):
-    """What a logger gets by inheriting from this first, and from one of Lightning's second.
+class FaultTolerant(Logger):
+    """Mixin for a Lightning logger; inherit from this class first, and from Lightning's second.
 
-    What could not be logged waits until the service is back, and is tried again every
-    `RETRY_SECONDS` and at the end. The first failure is a warning, the end of an outage one line.
+    Calls that fail are kept and retried every `RETRY_SECONDS` and at the end. The first failure is
+    logged as a warning, the end of an outage as one line.
     """
 
     service: str
-    """What messages call it."""
+    """Name of the service in messages."""
     buffers = False
-    """Whether what was logged is only kept after `save`, and until then waits as well."""
+    """Whether the service keeps values only after `save`; until then they stay pending here."""
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         self._warned = self._failing = self._attempting = False
         self._retry_at = 0.0
-        self._waiting: deque[Callable[[], object]] = deque(maxlen=MOST_WAITING)
+        self._pending: deque[Callable[[], object]] = deque(maxlen=MAX_PENDING)
         self._unsaved: list[Callable[[], object]] = []
 
     @property
     @rank_zero_experiment
     def experiment(self) -> Any:
-        """What logs. Lightning asks for it when a fit begins: no failure may come of that."""
+        """The underlying logger. Lightning asks for it when a fit begins, so it must not fail."""
         if self._attempting:
             return super().experiment  # type: ignore[misc]
-        with self.forgiving():
+        with self.errors_as_warnings():
             return super().experiment  # type: ignore[misc]
         return DummyExperiment()
 
     def reopen(self, error: Exception) -> None:
-        """Let go of what has failed, so that the next access opens it again."""
+        """Discard the failed connection, so that the next access opens a new one."""
 
-    def go_on_from(self, step: int) -> None:
-        """Take back what an earlier start logged from `step` on: it will come again."""
+    def resume_from(self, step: int) -> None:
+        """Discard what an earlier start logged from `step` on, which will be logged again."""
 
     @contextmanager
-    def forgiving(self) -> Iterator[None]:
-        """Turn a failure into a warning; only the first is shown."""
+    def errors_as_warnings(self) -> Iterator[None]:
+        """Turn an exception into a warning; only the first is shown."""
         try:
             yield
         except Exception as error:
             self._retry_at = time.monotonic() + RETRY_SECONDS
             if not self._warned:
                 self._warned = True
-                log.warning("%s failed, the run goes on: %s", self.service, short(error))
+                log.warning("%s failed, the run goes on: %s", self.service, summarize_error(error))
             with suppress(Exception):
                 self.reopen(error)
 
     @rank_zero_only
     def log_hyperparams(self, params: Any = None, *args: Any, **options: Any) -> None:
-        """Log the configuration; it is tried once, so that a value it refuses holds nothing up."""
-        with self._strictly():
+        """Log the configuration; tried only once, so that a rejected value blocks nothing else."""
+        with self._failing_as_a_whole():
             super().log_hyperparams(params, *args, **options)  # type: ignore[safe-super]
 
     @rank_zero_only
     def log_metrics(self, metrics: Mapping[str, Any], step: int | None = None) -> None:
-        """Log one value of each curve, now or when the service is back."""
+        """Log one value of each curve, now or once the service is back."""
         self._call(partial(super().log_metrics, dict(metrics), step))  # type: ignore[safe-super]
 
     @rank_zero_only
     def save(self) -> None:
-        """Bring what was logged to where it is kept."""
-        if self._attempting:  # Lightning's own `finalize` may come here
+        """Flush what was logged."""
+        if self._attempting:  # called by Lightning's own `finalize`
             super().save()
         elif self._due():
             self._attempt(super().save)
 
     @rank_zero_only
     def finalize(self, status: str = "success") -> None:
-        """End the logging; what still waits gets a last chance."""
+        """Close the logger, after a last attempt at the pending calls."""
         self._retry_at = 0.0
         self._attempt(partial(super().finalize, status))
 
     def _call(self, call: Callable[[], object]) -> None:
-        self._waiting.append(call)
+        self._pending.append(call)
         if self._due():
             self._attempt()
 
     @contextmanager
-    def _strictly(self) -> Iterator[None]:
-        """Forgive a failure at the end of the block, not within it."""
+    def _failing_as_a_whole(self) -> Iterator[None]:
+        """Let an exception end the block, and only then turn it into a warning."""
         before, self._attempting = self._attempting, True
-        with self.forgiving():
+        with self.errors_as_warnings():
             yield
         self._attempting = before
 
@@ -112,12 +112,12 @@ class Forgiving(Logger):
         return time.monotonic() >= self._retry_at
 
     def _attempt(self, save: Callable[[], object] | None = None) -> None:
-        """Make the calls that wait, then save; after a failure all of them wait again."""
+        """Make the pending calls, then save; after a failure all of them are pending again."""
         done = False
-        with self._strictly():
-            while self._waiting:
-                self._waiting[0]()
-                call = self._waiting.popleft()
+        with self._failing_as_a_whole():
+            while self._pending:
+                self._pending[0]()
+                call = self._pending.popleft()
                 if self.buffers:
                     self._unsaved.append(call)
             if save is not None:
@@ -125,7 +125,7 @@ class Forgiving(Logger):
             done = True
         if not done:
             self._failing = True
-            self._waiting.extendleft(reversed(self._unsaved))
+            self._pending.extendleft(reversed(self._unsaved))
         if not done or save is not None:
             self._unsaved.clear()
         if done and save is not None and self._failing:
@@ -133,7 +133,7 @@ class Forgiving(Logger):
             log.info("%s is back, and what it missed is logged", self.service)
 
 
-def short(error: Exception) -> str:
-    """Return what an error is, in one line without secrets."""
+def summarize_error(error: Exception) -> str:
+    """Summarize an error in one line without secrets."""
     first, *_ = str(error).strip().splitlines() or [""]
     return redact(f"{type(error).__name__}: {first}")

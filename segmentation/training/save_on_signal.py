@@ -27,7 +27,7 @@ SAME_SECONDS = 1.0
 log = logging.getLogger(__name__)
 
 
-class Interruption(pl.Callback):
+class SaveOnSignal(pl.Callback):
     """Save and leave on a signal.
 
     The first signal lets the running step end (or, while the run is scored on val, that scoring),

@@ -12,10 +12,10 @@ from torch.utils.data import DataLoader
 
 from segmentation.data.datamodule import _prepare_worker
 from segmentation.errors import ConfigError, Interrupted
-from segmentation.training import interruption
+from segmentation.training import save_on_signal
 from segmentation.training.checkpoints import newest_checkpoint
-from segmentation.training.interruption import Interruption, requeue
 from segmentation.training.resuming import agreed
+from segmentation.training.save_on_signal import SaveOnSignal, requeue
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="Windows has no such signals")
 
@@ -50,7 +50,7 @@ def interrupted(root, run, send, save=("SIGTERM", "SIGINT"), again=("SIGUSR1", "
     with pytest.raises(Interrupted) as raised:
         fit(
             root, run / "checkpoints", minutes=1e6,
-            callbacks=lambda: [send, Interruption(run, save, again)], **more,
+            callbacks=lambda: [send, SaveOnSignal(run, save, again)], **more,
         )  # fmt: skip
     return raised.value
 
@@ -108,9 +108,9 @@ def test_handlers_are_put_back_and_lightnings_have_no_say(root, tmp_path):
 
     fit(
         root, tmp_path, trainer={"max_epochs": 1},
-        callbacks=lambda: [Look(), Interruption(tmp_path, ["SIGTERM", "SIGINT"])],
+        callbacks=lambda: [Look(), SaveOnSignal(tmp_path, ["SIGTERM", "SIGINT"])],
     )  # fmt: skip
-    assert {one.__func__ for one in seen} == {Interruption._handle}
+    assert {one.__func__ for one in seen} == {SaveOnSignal._handle}
     assert [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)] == before
     interrupted(root, tmp_path, Send(signal.SIGTERM, "on_train_batch_start"))
     assert [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)] == before
@@ -118,10 +118,10 @@ def test_handlers_are_put_back_and_lightnings_have_no_say(root, tmp_path):
 
 def test_a_second_signal_leaves_at_once_and_an_echo_does_not(tmp_path, monkeypatch, capfd):
     left = []
-    monkeypatch.setattr(interruption.os, "_exit", left.append)
+    monkeypatch.setattr(save_on_signal.os, "_exit", left.append)
     clock = [100.0]
-    monkeypatch.setattr(interruption.time, "monotonic", lambda: clock[0])
-    callback = Interruption(tmp_path, ["SIGINT"], ["SIGUSR1"])
+    monkeypatch.setattr(save_on_signal.time, "monotonic", lambda: clock[0])
+    callback = SaveOnSignal(tmp_path, ["SIGINT"], ["SIGUSR1"])
     callback._handle(signal.SIGINT, None)
     assert "once more to leave at once" in capfd.readouterr().err
     clock[0] += 0.2
@@ -191,16 +191,16 @@ def test_what_slurm_refuses_is_said(there, monkeypatch, scontrol, caplog):
 
 def test_names_are_checked(tmp_path, monkeypatch):
     with pytest.raises(ConfigError, match=r"signals\.save: there is no signal 'SIGTREM'.*SIGTERM"):
-        Interruption(tmp_path, ["SIGTREM"])
+        SaveOnSignal(tmp_path, ["SIGTREM"])
     with pytest.raises(ConfigError, match=r"signals\.requeue: no process can handle SIGKILL"):
-        Interruption(tmp_path, [], ["SIGKILL"])
+        SaveOnSignal(tmp_path, [], ["SIGKILL"])
     with pytest.raises(ConfigError, match=r"type a list, such as signals\.save=\[SIGINT\]"):
-        Interruption(tmp_path, "SIGINT")
+        SaveOnSignal(tmp_path, "SIGINT")
 
 
 def test_signals_that_a_platform_lacks_are_left_out(tmp_path, monkeypatch):
-    monkeypatch.setattr(interruption.signal, "Signals", [signal.SIGINT, signal.SIGTERM])
-    assert Interruption(tmp_path, ["SIGINT"], ["SIGUSR1"])._numbers == {signal.SIGINT}
+    monkeypatch.setattr(save_on_signal.signal, "Signals", [signal.SIGINT, signal.SIGTERM])
+    assert SaveOnSignal(tmp_path, ["SIGINT"], ["SIGUSR1"])._numbers == {signal.SIGINT}
 
 
 class Slow(torch.utils.data.Dataset):

@@ -7,7 +7,7 @@ from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
 from segmentation.errors import ConfigError
-from segmentation.training.averaging import MeanOfLast
+from segmentation.training.weight_averaging import MeanOfLast
 
 
 class Small(pl.LightningModule):

@@ -18,7 +18,7 @@ from rich.progress import (
 from segmentation.training.callbacks import at_log_interval
 
 
-class RunProgress(ProgressBar):
+class RunProgressBar(ProgressBar):
     """Show training on a terminal as one bar, and in a log file as one line for each epoch.
 
     Metrics are read at the logging interval only: reading one waits for the device.

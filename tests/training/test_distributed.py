@@ -12,7 +12,7 @@ from omegaconf import OmegaConf
 from segmentation.build.trainer import trainer_options
 from segmentation.config import CONF, flat
 from segmentation.errors import ConfigError, TrainingError
-from segmentation.training import processes
+from segmentation.training import distributed
 from segmentation.training.losses.base import over_ranks
 
 CONFIG = {"seed": 0, "data": {"batch_size": 8, "size": None}, "list": [1, 2]}
@@ -55,7 +55,7 @@ def in_processes(function, arguments, tmp_path):
 
 
 def compare(config, ranks):
-    processes.SameConfiguration(config).setup(World(ranks), None, "fit")
+    distributed.SameConfiguration(config).setup(World(ranks), None, "fit")
     return "the same"
 
 
@@ -109,8 +109,8 @@ def test_sync_batchnorm_on_a_cpu_is_refused():
 )
 def test_how_many_processes_train(overrides, here, all_of_them):
     found = options(*overrides)
-    assert processes.processes_here(found) == here
-    assert processes.check_processes(found) == all_of_them
+    assert distributed.processes_here(found) == here
+    assert distributed.check_processes(found) == all_of_them
     assert found.get("strategy", "none") == ("none" if all_of_them == 1 else "ddp")
 
 
@@ -129,14 +129,14 @@ def test_another_number_of_processes_than_torchrun_started_is_refused(monkeypatc
 
 
 def test_in_a_slurm_job_of_one_task_lightning_starts_the_ranks(monkeypatch):
-    assert processes.cluster() == []
+    assert distributed.cluster() == []
     monkeypatch.setenv("SLURM_NTASKS", "1")
-    (environment,) = processes.cluster()
+    (environment,) = distributed.cluster()
     assert not environment.creates_processes_externally
     for key, value in {"SLURM_NTASKS": "2", "SLURM_NTASKS_PER_NODE": "2", "SLURM_STEP_ID": "0",
                        "SLURM_PROCID": "1"}.items():  # fmt: skip
         monkeypatch.setenv(key, value)
-    (environment,) = processes.cluster()
+    (environment,) = distributed.cluster()
     assert environment.creates_processes_externally
     assert environment.global_rank() == 1
     assert not environment.auto_requeue
@@ -145,17 +145,17 @@ def test_in_a_slurm_job_of_one_task_lightning_starts_the_ranks(monkeypatch):
 def test_rank_zero_tells_those_it_starts_whom_to_watch(monkeypatch):
     watched = []
     monkeypatch.setattr(
-        processes, "exit_with_parent", lambda parent, grace: watched.append((parent, grace))
+        distributed, "exit_with_parent", lambda parent, grace: watched.append((parent, grace))
     )
-    monkeypatch.delenv(processes.RANK_ZERO, raising=False)
+    monkeypatch.delenv(distributed.RANK_ZERO, raising=False)
     monkeypatch.delenv("LOCAL_RANK", raising=False)
-    processes.watch_parent()
+    distributed.watch_parent()
     assert watched == []
-    assert os.environ[processes.RANK_ZERO] == str(os.getpid())
+    assert os.environ[distributed.RANK_ZERO] == str(os.getpid())
     monkeypatch.setenv("LOCAL_RANK", "1")
-    processes.watch_parent()
-    assert watched == [(os.getpid(), processes.GRACE)]
-    assert max(processes.GRACE, processes.PATIENCE) < 50  # within a minute all have ended
+    distributed.watch_parent()
+    assert watched == [(os.getpid(), distributed.GRACE)]
+    assert max(distributed.GRACE, distributed.PATIENCE) < 50  # within a minute all have ended
 
 
 def test_nested_values_by_dotted_names():
