@@ -18,7 +18,7 @@ from segmentation.cli import resolvers
 from segmentation.cli.json_output import Document, json_output
 from segmentation.cli.messages import exit_code, explain, failed_job
 from segmentation.cli.overrides import asks_hydra, readable
-from segmentation.cli.terminal import plain_where_needed
+from segmentation.cli.terminal import replace_unprintable
 from segmentation.config import CONF
 from segmentation.console import start_command
 from segmentation.errors import ConfigError
@@ -61,7 +61,7 @@ def command(config_name: str) -> Callable[[Task], Callable[..., None]]:
         @functools.wraps(task)
         def main(subcommand: bool = False) -> None:
             exit_with_parent_if_asked()
-            plain_where_needed()
+            replace_unprintable()
             name = sys.argv[1:2] if subcommand else []
             words = sys.argv[1 + len(name) :]
             with json_output(words, asks_hydra) as document:

@@ -1,7 +1,7 @@
-"""`--json` on every command: stdout holds one JSON document, and all that people read is on stderr.
+"""`--json` on every command: stdout holds one JSON document, all that people read is on stderr.
 
-The document is the command's result or, with the exit code kept, ``{"error": message}``. Scripts
-get valid JSON: a number that is none (NaN, infinity) is null. Nothing here imports torch.
+The document is the command's result or, with the exit code unchanged, ``{"error": message}``. NaN
+and infinity become null. Nothing here imports torch.
 """
 
 import json
@@ -29,12 +29,12 @@ class Terminated(SystemExit):
 
 
 class Document:
-    """What a command leaves for scripts.
+    """The result of a command, for scripts.
 
     Attributes:
         result: plain values, see `jsonable`.
-        jobs: where the command does several jobs, the result of each; None where it does one.
-        error: what went wrong, if anything did.
+        jobs: the result of each job of a command that runs several; else None.
+        error: the message of the error, if there was one.
     """
 
     def __init__(self) -> None:
@@ -43,9 +43,9 @@ class Document:
         self.error: str | None = None
 
     def content(self) -> Any:
-        """Return the document as plain values. Beside an error is what was done before it.
+        """Return the document as plain values: an error, and what was done before it.
 
-        It always can be said: of a result that JSON has no words for it says so.
+        A result that JSON cannot express becomes an error that says so.
         """
         try:
             content = jsonable(self.result if self.jobs is None else self.jobs)
@@ -58,67 +58,60 @@ class Document:
         return {"error": self.error, **(content if isinstance(content, dict) else {})}
 
     def text(self) -> str:
-        """Return the document as JSON."""
-        # Escaped: any encoding can take that, and names of files that are not valid Unicode.
+        """Return the document as JSON, escaped: any encoding and any file name is possible."""
         return json.dumps(self.content(), indent=2, allow_nan=False) + "\n"
 
     def fail(self, error: BaseException, message: str | None = None) -> None:
-        """Note how the command ended.
+        """Record how the command ended.
 
         Args:
-            error: a `SystemExit` is none where it has the code 0 or there is a result.
-            message: what people are told; None for that of the error.
+            error: a `SystemExit` with code 0, or after a result, is no error.
+            message: for people; None: that of the error.
         """
-        if isinstance(error, Terminated):
-            message = message or "stopped by SIGTERM"
-        elif isinstance(error, KeyboardInterrupt):
-            message = message or "interrupted"
-        elif isinstance(error, SystemExit):
-            if not isinstance(error.code, int | None):  # words, which Python prints
-                self.error = self.error or str(error.code)
+        if isinstance(error, SystemExit) and not isinstance(error, Terminated):
+            if isinstance(error.code, str):  # Python prints it
+                self.error = self.error or error.code
                 return
             if not error.code or self.result is not None or self.error is not None:
                 return
-            if error.__context__ is None:
-                self.error = f"exit code {error.code}"
-                return
-            error = error.__context__  # what was being handled when it was raised
+            message = f"exit code {error.code}" if error.__context__ is None else None
+            error = error.__context__ or error  # raised while another error was handled
         if isinstance(error, SegmentationError):
             self.result = error.partial
-            message = message or str(error)
-        self.error = message or f"{type(error).__name__}: {error}"
+        endings = {Terminated: "stopped by SIGTERM", KeyboardInterrupt: "interrupted"}
+        name = "" if isinstance(error, SegmentationError) else f"{type(error).__name__}: "
+        self.error = message or endings.get(type(error)) or f"{name}{error}"
 
 
 def asks_for_help(words: Sequence[str]) -> bool:
-    """Return whether a command line asks argparse for help, which prints it as text."""
-    return any(one == "-h" or (len(one) > 2 and "--help".startswith(one)) for one in words)
+    """Return whether a command line asks argparse for help, which is printed as text."""
+    return any(word == "-h" or (len(word) > 2 and "--help".startswith(word)) for word in words)
 
 
 @contextmanager
 def json_output(
-    words: list[str], question: Callable[[Sequence[str]], bool] = asks_for_help
+    words: list[str], asks_for_text: Callable[[Sequence[str]], bool] = asks_for_help
 ) -> Iterator[Document]:
-    """Give the block a document to fill, and print it at the end if `--json` asks for that.
+    """Give the block a document to fill, and print it at the end if `--json` is among the words.
 
-    Meanwhile whatever goes to stdout goes to stderr, also from libraries in C and from child
-    processes; and SIGTERM, if nobody else handles it, ends the block as `Terminated`. Of several
-    ranks only the first prints a document.
+    Meanwhile stdout goes to stderr, also from C libraries and child processes; SIGTERM, unless
+    handled elsewhere, ends the block as `Terminated`. Only rank zero prints a document.
 
     Args:
-        words: of the command line, without the command; the flag is taken out, so that ranks and
-            jobs, which start the same command again, do not see it.
-        question: whether words ask for something that is answered in text: there is no result then.
+        words: the arguments; the flag is removed, so that ranks and jobs, which start the same
+            command again, do not see it.
+        asks_for_text: whether words ask for something that is answered in text.
     """
     document = Document()
-    asked = FLAG in words
-    words[:] = [one for one in words if one != FLAG]
-    if not asked or question(words):
+    wanted = FLAG in words
+    words[:] = [word for word in words if word != FLAG]
+    if not wanted or asks_for_text(words):
         yield document
         return
-    with _stdout_kept() as write, _terminated():
+    with _stdout_to_stderr() as write, _sigterm_raises():
         try:
             yield document
-            jsonable([document.result, document.jobs])  # what cannot be said is a defect
+            jsonable([document.result, document.jobs])  # what JSON cannot express is a defect
         except BaseException as error:
             document.fail(error)
             raise
@@ -128,23 +121,23 @@ def json_output(
 
 
 @contextmanager
-def _terminated() -> Iterator[None]:
-    """Let the first SIGTERM raise `Terminated` in this process; later ones do nothing."""
+def _sigterm_raises() -> Iterator[None]:
+    """Let the first SIGTERM raise `Terminated` in this process; ignore later ones."""
     here = threading.current_thread() is threading.main_thread()
     if not here or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
         yield
         return
-    process, told = os.getpid(), False
+    process, received = os.getpid(), False
 
-    def leave(number: int, frame: FrameType | None) -> None:
-        nonlocal told
-        if os.getpid() != process:  # a fork: what it would unwind is its parent's
+    def terminate(number: int, frame: FrameType | None) -> None:
+        nonlocal received
+        if os.getpid() != process:  # a fork, which must not unwind its parent's stack
             os._exit(128 + number)
-        if not told:
-            told = True
+        if not received:
+            received = True
             raise Terminated
 
-    signal.signal(signal.SIGTERM, leave)
+    signal.signal(signal.SIGTERM, terminate)
     try:
         yield
     finally:
@@ -152,16 +145,16 @@ def _terminated() -> Iterator[None]:
 
 
 @contextmanager
-def _stdout_kept() -> Iterator[Callable[[str], object]]:
-    """Turn stdout away to stderr; give the block what writes to the real one."""
+def _stdout_to_stderr() -> Iterator[Callable[[str], object]]:
+    """Redirect stdout to stderr; give the block a function that writes to the real stdout."""
     stdout: TextIO = sys.stdout
-    if stdout is not sys.__stdout__:  # a caller in this process has put its own there
+    if stdout is not sys.__stdout__:  # a caller in this process has replaced it
         with redirect_stdout(sys.stderr):
             yield stdout.write
         return
     stdout.flush()
     # The copy is not inherited, so that a reader does not wait for processes that stay behind.
-    with os.fdopen(os.dup(stdout.fileno()), "w", encoding="ascii") as kept:
+    with os.fdopen(os.dup(stdout.fileno()), "w", encoding="ascii") as real:
         os.dup2(sys.stderr.fileno(), stdout.fileno())
-        sys.stdout = sys.stderr  # both for good: threads and exit handlers print later still
-        yield kept.write
+        sys.stdout = sys.stderr  # for good: threads and exit handlers print even later
+        yield real.write

@@ -1,4 +1,4 @@
-"""The words of a command line: what they ask Hydra, and how Hydra can read them.
+"""Prepare the words of a command line for Hydra.
 
 Nothing here imports torch.
 """
@@ -13,23 +13,23 @@ from hydra.errors import HydraException
 
 
 def asks_hydra(words: Sequence[str]) -> bool:
-    """Return whether Hydra answers a command line by itself, in text."""
-    with redirect_stdout(StringIO()), redirect_stderr(StringIO()):  # Hydra says it again
+    """Return whether Hydra answers a command line itself, in text (`--help`, `--cfg`, ...)."""
+    with redirect_stdout(StringIO()), redirect_stderr(StringIO()):  # Hydra prints it again
         try:
             asked = get_args_parser().parse_args(list(words))
         except SystemExit as done:
-            return not done.code  # 0: --version; else something is wrong
+            return not done.code  # 0: --version; else invalid
     return any((asked.help, asked.hydra_help, asked.cfg, asked.info, asked.shell_completion))
 
 
 def readable(argument: str) -> str:
-    """Return an argument of the command line as Hydra can read it.
+    """Quote an argument of the command line where Hydra could not parse it otherwise.
 
-    Hydra takes ``data.root=/my data`` or ``data.group=^(.*?)_`` for its own grammar and gives up,
-    and a shell has taken the user's quotation marks away by then: such a value is quoted again.
+    Hydra takes ``data.root=/my data`` or ``data.group=^(.*?)_`` for its own grammar and fails,
+    and the shell has removed the user's quotation marks by then: such a value is quoted again.
     """
     key, equals, value = argument.partition("=")
-    grammar = value.startswith(("[", "{", "'", '"'))  # what is wrong there Hydra says
+    grammar = value.startswith(("[", "{", "'", '"'))  # Hydra reports its errors
     if not equals or key.startswith("-") or grammar or _parses(argument):
         return argument
     from segmentation.console import quoted  # rarely needed

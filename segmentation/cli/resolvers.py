@@ -42,67 +42,78 @@ def _allotted(key: str, _root_: DictConfig) -> object:
     return allotted(key, _root_)
 
 
-def run_directory(folder: str, time: str, what: str, token: str, _root_: DictConfig) -> str:
-    """Return the directory of the run that a configuration means (the resolver of hydra.run.dir).
+def run_directory(folder: str, time: str, name: str, token: str, _root_: DictConfig) -> str:
+    """Return the directory of a run (the resolver of hydra.run.dir).
 
     Args:
-        folder: where new runs go.
+        folder: holds new runs.
         time: of the start.
-        what: is trained.
-        token: tells runs of one second apart.
+        name: the run's data and encoder.
+        token: distinguishes runs of one second.
 
     Raises:
-        ConfigError: `resume` is no run directory; or there is no name that all ranks would find.
+        ConfigError: `resume` or `rerun` is not a run directory, or the ranks have no common name.
     """
     resume = _root_.get("resume")
     if resume not in (None, "auto"):
-        directory = Path(resume).expanduser()
-        if (directory / "jobs.csv").is_file():
-            raise ConfigError(
-                f"resume={resume}: that is a sweep. Give its command again with "
-                f"hydra.sweep.dir={resume}: it runs what is missing."
-            )
-        if not begun(directory):
-            raise ConfigError(
-                f"resume={resume}: there is no run in {directory.absolute()} (it would have a "
-                f"{CONFIG}). Name a run directory, or type resume=auto for the newest one."
-            )
-        return str(directory)
+        return str(_resumed(resume))
     if rerun := _root_.get("rerun"):
-        what = _what(Path(rerun).expanduser())
-    if external_world_size() is not None:  # each rank asks for itself
-        shared = launch_id()
-        if shared is None:
-            raise ConfigError(
-                "torchrun on several machines: name one directory that all processes share, as in "
-                "hydra.run.dir=runs/<name>, or start torchrun with --rdzv-id=<name>."
-            )
-        of_all = Path(folder) / f"{shared}_{what}"
-        if resume is None or begun(of_all):
-            return str(of_all)
-        # Whether somebody works there is rank zero's to find out: it would look as if all did.
-        return str(_newest_unfinished(Path(folder), settings(_root_), idle=False) or of_all)
-    new = str(Path(folder) / f"{time}_{what}_{token}")
+        name = _rerun_name(rerun)
+    if external_world_size() is not None:  # each rank resolves for itself
+        return _shared_directory(Path(folder), name, resume == "auto", settings(_root_))
+    new = str(Path(folder) / f"{time}_{name}_{token}")
     if resume is None:
         return new
-    if new not in _chosen:  # asked for again while the run is at work
+    if new not in _chosen:  # Hydra resolves it again while the run is at work
         _chosen[new] = str(_newest_unfinished(Path(folder), settings(_root_)) or new)
     return _chosen[new]
 
 
-def _what(earlier: Path) -> str:
-    """Return what the repetition of a run trains, as names of directories have it."""
+def _resumed(resume: str) -> Path:
+    directory = Path(resume).expanduser()
+    if (directory / "jobs.csv").is_file():
+        raise ConfigError(
+            f"resume={resume}: this is a sweep. Repeat its command with "
+            f"hydra.sweep.dir={resume}: it runs what is missing."
+        )
+    if not begun(directory):
+        raise ConfigError(
+            f"resume={resume}: there is no run in {directory.absolute()} (no {CONFIG}). Pass a run "
+            "directory, or resume=auto for the newest unfinished run."
+        )
+    return directory
+
+
+def _rerun_name(rerun: str) -> str:
+    earlier = Path(rerun).expanduser()
     if not begun(earlier):
-        raise ConfigError(f"rerun={earlier}: there is no run in {earlier.absolute()}.")
+        raise ConfigError(f"rerun={rerun}: there is no run in {earlier.absolute()}.")
     kept = read_settings(earlier)
     return f"{kept['data']['name']}_{kept['encoder']['name']}_again"
 
 
+def _shared_directory(folder: Path, name: str, resume: bool, wanted: dict[str, Any]) -> str:
+    """Return a directory that each rank started by torchrun or srun finds by itself."""
+    shared = launch_id()
+    if shared is None:
+        raise ConfigError(
+            "torchrun on several machines: pass one directory that all processes share, as in "
+            "hydra.run.dir=runs/<name>, or start torchrun with --rdzv-id=<name>."
+        )
+    directory = folder / f"{shared}_{name}"
+    if not resume or begun(directory):
+        return str(directory)
+    # Whether a process works there is for rank zero to find out: to the others it always looks so.
+    return str(_newest_unfinished(folder, wanted, idle=False) or directory)
+
+
 def _newest_unfinished(folder: Path, wanted: dict[str, Any], idle: bool = True) -> Path | None:
-    """Return the newest run in a folder that has this configuration and has not ended.
+    """Return the newest unfinished run of a configuration.
 
     Args:
-        idle: nobody is at work there.
+        folder: holds runs.
+        wanted: the configuration.
+        idle: only runs that no process works on.
     """
     configs = [path for path in folder.glob(f"*/{CONFIG}") if not finished(path.parent)]
     for path in sorted(configs, key=lambda path: path.stat().st_mtime, reverse=True):

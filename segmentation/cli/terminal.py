@@ -1,24 +1,25 @@
-"""Signs beyond ASCII, where a terminal, a pipe or a log file has an encoding without them."""
+"""Print characters beyond ASCII on terminals, pipes and log files whose encoding lacks them."""
 
 import codecs
 import io
 import sys
 
-LIKE = {
+SIMILAR = {
     "█": "#", "▓": "=", "░": "-", "–": "-", "—": "-", "·": "|", "×": "x", "…": ".",
     "ä": "a", "ö": "o", "ü": "u", "é": "e",
 }  # fmt: skip
-"""What stands for a sign; tables stay straight because each is one character wide."""
+"""ASCII replacements, each one character wide so that tables stay aligned."""
 
 
-def plain_where_needed() -> None:
-    """Let what is printed reach any terminal: a sign that it does not know becomes one like it."""
-    codecs.register_error("like", _like)
+def replace_unprintable() -> None:
+    """Replace characters that stdout and stderr cannot encode by similar ones."""
+    codecs.register_error("similar", _similar)
     for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):  # else a caller has put its own there
-            stream.reconfigure(errors="like")
+        if isinstance(stream, io.TextIOWrapper):  # else a caller has replaced it
+            stream.reconfigure(errors="similar")
 
 
-def _like(error: UnicodeError) -> tuple[str | bytes, int]:
+def _similar(error: UnicodeError) -> tuple[str | bytes, int]:
     assert isinstance(error, UnicodeEncodeError)
-    return "".join(LIKE.get(one, "?") for one in error.object[error.start : error.end]), error.end
+    text = error.object[error.start : error.end]
+    return "".join(SIMILAR.get(character, "?") for character in text), error.end
