@@ -11,9 +11,12 @@ TARGET = "_target_"
 MOVED = {
     "segmentation.training.loggers.WandbLogger": "segmentation.loggers.wandb_logger.WandbLogger",
     "segmentation.training.local_loggers.tensorboard": (
-        "segmentation.loggers.tensorboard_mlflow.tensorboard"
+        "segmentation.loggers.tensorboard_logger.tensorboard"
     ),
-    "segmentation.training.local_loggers.mlflow": "segmentation.loggers.tensorboard_mlflow.mlflow",
+    "segmentation.training.local_loggers.mlflow": "segmentation.loggers.mlflow_logger.mlflow",
+    "segmentation.training.averaging.MeanOfLast": (
+        "segmentation.training.weight_averaging.MeanOfLast"
+    ),
 }
 """Earlier values of `_target_` and their successors."""
 

@@ -19,6 +19,7 @@ logger:
   tensorboard: {_target_: segmentation.training.local_loggers.tensorboard}
   mlflow: {_target_: segmentation.training.local_loggers.mlflow, experiment: cityseg}
 loss: {terms: {dice: {_target_: segmentation.training.losses.Dice, weight: 1.0}}}
+callbacks: {mean_of_last: {_target_: segmentation.training.averaging.MeanOfLast, epochs: 5}}
 augment: {transforms: [{hflip: {p: 0.5}}]}
 """)
 
@@ -26,9 +27,10 @@ TODAY = yaml.safe_load("""
 data: {name: camvid, root: /data, cache: auto}
 logger:
   wandb: {_target_: segmentation.loggers.wandb_logger.WandbLogger, project: cityseg}
-  tensorboard: {_target_: segmentation.loggers.tensorboard_mlflow.tensorboard}
-  mlflow: {_target_: segmentation.loggers.tensorboard_mlflow.mlflow, experiment: cityseg}
+  tensorboard: {_target_: segmentation.loggers.tensorboard_logger.tensorboard}
+  mlflow: {_target_: segmentation.loggers.mlflow_logger.mlflow, experiment: cityseg}
 loss: {terms: {dice: {_target_: segmentation.training.losses.Dice, weight: 1.0}}}
+callbacks: {mean_of_last: {_target_: segmentation.training.weight_averaging.MeanOfLast, epochs: 5}}
 augment: {transforms: [{hflip: {p: 0.5}}]}
 """)
 
