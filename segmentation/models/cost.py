@@ -1,8 +1,8 @@
-"""What a model costs: its parameters, its operations, and the time of a forward pass."""
+"""Measure what a model costs: parameters, FLOPs and the time of a forward pass."""
 
-import hashlib
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from statistics import median
 
@@ -15,22 +15,22 @@ WARM_UP = 3
 FORWARDS = 100
 
 BATCH = 8
-"""Images in the batches whose throughput is measured."""
+"""Batch size for throughput."""
 
-FEWEST_ROUNDS = 2
-"""The first is warm-up."""
+MIN_ROUNDS = 2
+"""A warm-up and a measurement."""
 
 Size = tuple[int, int]
 
 
 @dataclass(frozen=True)
 class Speed:
-    """How fast a model is.
+    """The speed of a model.
 
     Attributes:
-        latency_ms: the median time of a forward pass of one image, in milliseconds.
-        images_per_second: in batches of `BATCH`, from their median time.
-        rounds: how many times each was measured.
+        latency_ms: median time of a forward pass of one image, in milliseconds.
+        images_per_second: throughput in batches of `BATCH`, from their median time.
+        rounds: number of measurements of each.
     """
 
     latency_ms: float
@@ -39,15 +39,27 @@ class Speed:
 
 
 def count_parameters(model: nn.Module) -> int:
-    """Return the number of learnable values, those frozen for now too; buffers are none."""
+    """Count the parameters, frozen ones too; buffers are not counted."""
     return sum(parameter.numel() for parameter in model.parameters())
 
 
-def count_flops(model: nn.Module, size: Size) -> int:
-    """Return the operations of a forward pass of one image, a multiply-add counted as two.
+@contextmanager
+def _evaluation_mode(model: nn.Module) -> Iterator[None]:
+    """Switch to evaluation mode, and restore each submodule's own mode afterwards."""
+    modes = [(module, module.training) for module in model.modules()]
+    model.eval()
+    try:
+        yield
+    finally:
+        for module, training in modes:
+            module.training = training
 
-    Convolutions and matrix products are counted, as PyTorch's `FlopCounterMode` knows them; sums,
-    activations, norms and resizing are not: they are a few per cent of a UNet.
+
+def count_flops(model: nn.Module, size: Size) -> int:
+    """Count the FLOPs of a forward pass of one image; a multiply-add is two.
+
+    PyTorch's `FlopCounterMode` counts convolutions and matrix products; sums, activations, norms
+    and resizing, a few per cent of a UNet, are left out.
 
     Args:
         model: from `uint8` (1, 3, H, W) to logits; it keeps its mode.
@@ -55,44 +67,34 @@ def count_flops(model: nn.Module, size: Size) -> int:
     """
     device = next((parameter.device for parameter in model.parameters()), torch.device("cpu"))
     image = torch.zeros(1, 3, *size, dtype=torch.uint8, device=device)
-    training = model.training
-    model.eval()
-    try:
-        with torch.no_grad(), FlopCounterMode(display=False) as counter:
-            model(image)
-    finally:
-        model.train(training)
+    with _evaluation_mode(model), torch.no_grad(), FlopCounterMode(display=False) as counter:
+        model(image)
     return counter.get_total_flops()
 
 
 def latency_ms(
     model: nn.Module, size: Size, device: torch.device | str, seconds: float = 2.0
 ) -> float:
-    """Return the median time of a forward pass of one image, in milliseconds.
+    """Measure the median time of a forward pass of one image, in milliseconds.
 
-    It is that of `model` as it is here: eager PyTorch, from a `uint8` image on the device to its
-    logits there, in float32 unless the caller has autocast on, with the threads and the other load
-    that the machine has now. It orders models that were measured alike on one machine. It is not
-    the time of an exported model, of a batch, nor of reading, resizing and writing images.
+    Measured in eager PyTorch, from a `uint8` image on the device to its logits there, in float32
+    unless the caller enabled autocast, under the machine's current load and threads. Compare it
+    between models measured alike on one machine. It says nothing about an exported model, a batch,
+    or reading, resizing and writing images.
 
     Args:
         model: from `uint8` (1, 3, H, W) to logits; it stays on its device, in its mode.
         size: H and W in pixels.
-        device: where the model is.
-        seconds: how long at most, warm-up included; one forward pass is always made.
+        device: device of the model.
+        seconds: time limit, warm-up included; there is always one forward pass.
     """
     device = torch.device(device)
     image = torch.zeros(1, 3, *size, dtype=torch.uint8, device=device)
-    training = model.training
-    model.eval()
     times: list[float] = []
-    try:
-        with torch.inference_mode():
-            until = time.perf_counter() + seconds
-            while not times or (time.perf_counter() < until and len(times) < WARM_UP + FORWARDS):
-                times.append(_forward_ms(model, image, device))
-    finally:
-        model.train(training)
+    with _evaluation_mode(model), torch.inference_mode():
+        until = time.perf_counter() + seconds
+        while not times or (time.perf_counter() < until and len(times) < WARM_UP + FORWARDS):
+            times.append(_forward_ms(model, image, device))
     return round(median(times[WARM_UP:] or times[-1:]), 3)
 
 
@@ -105,32 +107,32 @@ def speeds(
     bfloat16: bool = False,
     after_round: Callable[[float], object] = lambda share: None,
 ) -> list[Speed]:
-    """Return how fast some models are, measured in alternation, so that load meets them alike.
+    """Measure the speed of models in alternation, so that other load affects them alike.
 
     In each round every model makes a forward pass of one image and one of a batch; each round
-    begins with the next model. The first round is warm-up. What is timed is what `latency_ms` says.
+    starts with the next model. The first round is warm-up. See `latency_ms` for what is timed.
 
     Args:
         models: in evaluation mode, on the device.
-        sizes: H and W in pixels of the images of each.
-        device: where the models are.
-        seconds: for each model, as long as two rounds take no longer.
-        bfloat16: in bfloat16 by autocast, else in float32.
-        after_round: is told the share that is done, 0 to 1.
+        sizes: H and W in pixels of each model's images.
+        device: device of the models.
+        seconds: time limit for each model, but for the first two rounds.
+        bfloat16: use bfloat16 by autocast, not float32.
+        after_round: called with the progress, 0 to 1.
     """
     device = torch.device(device)
-    ones = [torch.zeros(1, 3, *size, dtype=torch.uint8, device=device) for size in sizes]
+    images = [torch.zeros(1, 3, *size, dtype=torch.uint8, device=device) for size in sizes]
     times: list[list[tuple[float, float]]] = [[] for _ in models]
     begin = time.perf_counter()
     share, rounds = 0.0, 0
     with torch.autocast(device.type, torch.bfloat16, enabled=bfloat16):
-        while rounds < FEWEST_ROUNDS or (share < 1 and rounds <= FORWARDS):
+        while rounds < MIN_ROUNDS or (share < 1 and rounds <= FORWARDS):
             for place in range(len(models)):
                 index = (rounds + place) % len(models)
-                model, image = models[index], ones[index]
-                one = _forward_ms(model, image, device)
+                model, image = models[index], images[index]
+                single = _forward_ms(model, image, device)
                 batch = _forward_ms(model, image.expand(BATCH, -1, -1, -1).contiguous(), device)
-                times[index].append((one, batch))
+                times[index].append((single, batch))
             rounds += 1
             share = (time.perf_counter() - begin) / max(seconds * len(models), 1e-9)
             after_round(min(share, 1.0))
@@ -138,27 +140,13 @@ def speeds(
 
 
 def _speed(times: Sequence[tuple[float, float]]) -> Speed:
-    one, batch = (median(column) for column in zip(*times, strict=True))
-    return Speed(one, 1000 * BATCH / batch, len(times))
+    single, batch = (median(column) for column in zip(*times, strict=True))
+    return Speed(single, 1000 * BATCH / batch, len(times))
 
 
 def _forward_ms(model: nn.Module, image: torch.Tensor, device: torch.device) -> float:
     start = time.perf_counter()
     model(image)
     if device.type != "cpu":
-        torch.accelerator.synchronize(device)  # a GPU returns before it has computed
+        torch.accelerator.synchronize(device)  # a GPU computes asynchronously
     return 1000 * (time.perf_counter() - start)
-
-
-def weights_fingerprint(model: nn.Module) -> str:
-    """Return a hash of all parameters and buffers, whatever device they are on.
-
-    Models that say the same of every image because they are the same have the same; a training
-    that went on changes it.
-    """
-    digest = hashlib.sha256()
-    for name, value in sorted(model.state_dict().items()):
-        digest.update(f"{name} {value.dtype} {tuple(value.shape)}".encode())
-        plain = value.detach().cpu().contiguous().flatten()
-        digest.update(plain.view(torch.uint8).numpy().data if plain.numel() else b"")
-    return digest.hexdigest()[:32]

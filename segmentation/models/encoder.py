@@ -1,4 +1,4 @@
-"""Encoders: any timm model that gives a pyramid of features."""
+"""Encoders: any timm model with a pyramid of features."""
 
 from dataclasses import dataclass
 from itertools import pairwise
@@ -20,14 +20,14 @@ _BUFFERS = ("mean", "std")  # of a UNet: the normalisation that travels with its
 
 @dataclass(frozen=True)
 class Pyramid:
-    """What a timm model gives, found out without allocating its weights.
+    """The feature pyramid of a timm model, inspected without allocating its weights.
 
     Args:
-        channels: of each feature, shallow to deep.
-        reductions: of each feature: its stride against the image.
-        nhwc: features come as N,H,W,C.
+        channels: channels of each feature, shallow to deep.
+        reductions: stride of each feature against the image.
+        nhwc: whether features are N,H,W,C.
         size: the only H,W that the model takes; None for any.
-        options: what `timm.create_model` needs besides.
+        options: arguments for `timm.create_model`.
     """
 
     channels: tuple[int, ...]
@@ -42,22 +42,22 @@ class Encoder(nn.Module):
 
     Args:
         name: a model of `timm.list_models()`, with or without a tag (``resnet34.tv_in1k``).
-        in_channels: channels of the image, 1 or more. Pretrained weights for RGB are adapted as
-            timm does it: summed for one channel, else repeated R,G,B,R,... and scaled.
+        in_channels: channels of the image, 1 or more. Pretrained weights for RGB are adapted like
+            timm does: summed for one channel, else repeated R,G,B,R,... and scaled.
         weights: ``"auto"``, ``"imagenet"``, ``"none"`` or a path: see `weights.resolve`.
 
     Attributes:
-        channels: of each feature, shallow to deep.
-        reductions: of each feature; powers of two that rise strictly from 1, 2 or 4.
-        mean, std: one value for each input channel in 0..255, such that `(image - mean) / std` is
-            what the weights were trained with. For one channel the mean over R, G and B; for
-            other counts than 3 repeated R,G,B,R,... like the weights.
-        source: where the weights came from, one line for people.
+        channels: channels of each feature, shallow to deep.
+        reductions: stride of each feature: powers of two, rising strictly from 1, 2 or 4.
+        mean, std: one value for each input channel in 0..255, such that the weights were trained
+            on `(image - mean) / std`. For one channel the mean over R, G and B; for other counts
+            than 3 repeated R,G,B,R,... like the weights.
+        source: origin of the weights, in one line.
         pretrained: False where the weights are random.
 
     Raises:
-        ModelError: timm does not know the name, the model gives no pyramid, or the weights cannot
-            be had.
+        ModelError: timm has no such model, it has no suitable pyramid, or the weights are not
+            available.
     """
 
     mean: tuple[float, ...]
@@ -87,10 +87,10 @@ class Encoder(nn.Module):
     def forward(self, images: Tensor) -> list[Tensor]:
         """Return the features, N,C,H,W, shallow to deep, of normalised float images N,C,H,W.
 
-        H and W are multiples of the deepest reduction; `UNet` pads to that.
+        H and W must be multiples of the deepest reduction; `UNet` pads to that.
 
         Raises:
-            ModelError: the model takes images of one size only, and these have another.
+            ModelError: the model takes images of one size only, not this one.
         """
         if self._size is not None and tuple(images.shape[-2:]) != self._size:
             raise ModelError(
@@ -110,15 +110,15 @@ def _create(name: str, options: dict[str, Any], weights: Weights) -> nn.Module:
         return timm.create_model(name, pretrained=True, pretrained_cfg_overlay=overlay, **options)
     except Exception as error:  # a damaged file: each format has its own errors
         raise ModelError(
-            f"{weights.source}: {weights.file} cannot be loaded ({error}). Remove it and try again."
+            f"{weights.source}: {weights.file} can't be loaded ({error}). Remove it and try again."
         ) from error
 
 
 def inspect(name: str, in_channels: int = 3) -> Pyramid:
-    """Find out what a timm model gives.
+    """Inspect the feature pyramid of a timm model.
 
     Raises:
-        ModelError: timm does not know the name, or the model gives no pyramid for a UNet.
+        ModelError: timm has no such model, or its features are not a pyramid for a UNet.
     """
     _check_name(name)
     options: dict[str, Any] = {"features_only": True, "in_chans": in_channels}
@@ -130,8 +130,8 @@ def inspect(name: str, in_channels: int = 3) -> Pyramid:
                 body, options = _flexible(name, body, options)
                 native = tuple(body.pretrained_cfg["input_size"][1:])
                 size = None if _takes_any_size(body, in_channels, native) else native
-    except Exception as error:  # what timm's many constructors raise for what they cannot do
-        raise ModelError(f"timm cannot give features of {name}: {error}") from error
+    except Exception as error:  # timm's many constructors raise errors of their own
+        raise ModelError(f"timm has no features of {name}: {error}") from error
     reductions = tuple(body.feature_info.reduction())
     _check_reductions(name, reductions)
     nhwc = getattr(body, "output_fmt", timm.layers.Format.NCHW) == timm.layers.Format.NHWC
@@ -140,7 +140,7 @@ def inspect(name: str, in_channels: int = 3) -> Pyramid:
 
 def _check_name(name: str) -> None:
     arch, _, tag = str(name).partition(".")
-    if not timm.is_model(arch):  # a hub's or a folder's name (hf-hub:, local-dir:) is none either
+    if not timm.is_model(arch):  # nor names of a hub or a folder (hf-hub:, local-dir:)
         raise ModelError(
             f"timm has no model {name!r}.{did_you_mean(arch, timm.list_models())} "
             "encoder=timm takes any name of timm.list_models()."
@@ -151,7 +151,7 @@ def _check_name(name: str) -> None:
 
 
 def _flexible(name: str, body: Any, options: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
-    """Build a model that timm calls fixed in size so that it is not, where its class allows it."""
+    """Rebuild a model of fixed input size with a flexible one, if its class supports that."""
     flexible = options | {"strict_img_size": False}
     try:
         return timm.create_model(name, **flexible), flexible
@@ -160,39 +160,39 @@ def _flexible(name: str, body: Any, options: dict[str, Any]) -> tuple[Any, dict[
 
 
 def _takes_any_size(body: nn.Module, in_channels: int, native: tuple[int, int]) -> bool:
-    """Try a size that is not the native one; on the meta device that computes nothing."""
+    """Try a size other than the native one, on the meta device."""
     try:
         body.eval()(torch.empty(1, in_channels, native[0] + 64, native[1] + 128))
-    except Exception:  # an assertion, or shapes that do not match: each model has its own
+    except Exception:  # an assertion, or mismatched shapes: each model has its own
         return False
     return True
 
 
 def _check_reductions(name: str, reductions: tuple[int, ...]) -> None:
-    listed = ", ".join(map(str, reductions))
+    strides = ", ".join(map(str, reductions))
     rising = all(a < b for a, b in pairwise(reductions))
     powers = all(r.bit_count() == 1 for r in reductions)
     if reductions[0] in (1, 2, 4) and rising and powers:
         return
     raise ModelError(
-        f"{name} gives features at reductions {listed}: a UNet needs a pyramid whose reductions "
-        "are powers of two that rise strictly from 1, 2 or 4, as encoder=resnet34 or "
-        "encoder=swin_tiny give it."
+        f"{name} gives features at reductions {strides}: a UNet needs a pyramid whose reductions "
+        "are powers of two, rising strictly from 1, 2 or 4, like that of encoder=resnet34 or "
+        "encoder=swin_tiny."
     )
 
 
 def spread(values: tuple[float, ...], in_channels: int) -> tuple[float, ...]:
-    """Return one value for each input channel, from those of R, G and B."""
+    """Return a value for each input channel from those of R, G and B."""
     if in_channels == 1 and len(values) == 3:
         return (sum(values) / 3,)
     return tuple(values[i % len(values)] for i in range(in_channels))
 
 
 class FixedSameConv2d(nn.Conv2d):
-    """A SAME convolution for H and W that its stride divides: there the padding is a constant.
+    """A SAME convolution with constant padding, for H and W that its stride divides.
 
-    It takes the place, the weights and the result of timm's `Conv2dSame`, which works its padding
-    out from each input: `torch.export` cannot follow that through a network whose H and W are free.
+    It replaces timm's `Conv2dSame`, with the same weights and results. That one computes its
+    padding from each input, which `torch.export` can't trace for dynamic H and W.
 
     Args:
         conv: the convolution to replace; the weights are shared, not copied.
@@ -223,7 +223,7 @@ class FixedSameConv2d(nn.Conv2d):
 
 
 def fix_same_padding(module: nn.Module) -> None:
-    """Replace every `Conv2dSame` in a timm model; the names of its weights stay."""
+    """Replace every `Conv2dSame` in a timm model; the names of its weights are kept."""
     for name, child in module.named_children():
         if isinstance(child, Conv2dSame):
             setattr(module, name, FixedSameConv2d(child))

@@ -1,4 +1,4 @@
-"""Pretrained weights from the Hugging Face hub, without waiting for one that does not answer."""
+"""Download pretrained weights from the Hugging Face hub, with a limit on its response time."""
 
 import os
 import threading
@@ -12,25 +12,25 @@ from segmentation.models.timm_import import timm
 FILENAMES = ("model.safetensors", "pytorch_model.bin")
 """The names under which timm keeps weights, the safe one first."""
 
-PATIENCE = 3.0
-"""Seconds for the hub's first answer, unless the variable HF_HUB_ETAG_TIMEOUT says otherwise."""
+TIMEOUT = 3.0
+"""Seconds to wait for the hub's first response; HF_HUB_ETAG_TIMEOUT overrides it."""
 
 
 class HubError(Exception):
-    """The hub does not give the file; the message says why, in a few words."""
+    """The hub doesn't deliver the file; the message is a short reason."""
 
 
 def fetch(cfg: timm.models.PretrainedCfg) -> Path:
-    """Return the local file with the weights that timm's configuration names.
+    """Return the local file with the weights of one of timm's configurations, downloaded if needed.
 
-    A file that is in the cache already needs no network. Endpoint, offline mode, cache and proxies
-    are those of `huggingface_hub` (HF_ENDPOINT, HF_HUB_OFFLINE, HF_HOME, HTTPS_PROXY).
+    A cached file needs no network. Endpoint, offline mode, cache and proxies are those of
+    `huggingface_hub` (HF_ENDPOINT, HF_HUB_OFFLINE, HF_HOME, HTTPS_PROXY).
 
     Raises:
-        HubError: timm knows no file, or the hub does not answer within `PATIENCE`, or refuses.
+        HubError: timm knows no file, the hub doesn't answer within `TIMEOUT`, or it refuses.
     """
     if not cfg.hf_hub_id:
-        known = f"they are at {cfg.url}" if cfg.url else "nobody has published any"
+        known = f"they are at {cfg.url}" if cfg.url else "none are published"
         raise HubError(f"the hub has no weights for it: {known}")
     repo, _, revision = cfg.hf_hub_id.partition("@")
     names = (cfg.hf_hub_filename,) if cfg.hf_hub_filename else FILENAMES
@@ -46,18 +46,18 @@ def fetch(cfg: timm.models.PretrainedCfg) -> Path:
 
 
 def _first_offered(repo: str, names: tuple[str, ...], revision: str | None) -> str:
-    """Ask the hub which of the files it has.
+    """Return the first of the files that the hub has.
 
-    A thread asks, because no timeout bounds the look-up of the hub's address.
+    Asked from a thread, because no timeout covers the DNS lookup of the hub.
     """
-    patience = float(os.environ.get("HF_HUB_ETAG_TIMEOUT", PATIENCE))
+    timeout = float(os.environ.get("HF_HUB_ETAG_TIMEOUT", TIMEOUT))
     outcome: list[str | Exception] = []
 
     def ask() -> None:
         for name in names:
             url = huggingface_hub.hf_hub_url(repo, name, revision=revision)
             try:
-                huggingface_hub.get_hf_file_metadata(url, timeout=patience)
+                huggingface_hub.get_hf_file_metadata(url, timeout=timeout)
             except EntryNotFoundError:
                 continue
             except Exception as error:
@@ -69,9 +69,9 @@ def _first_offered(repo: str, names: tuple[str, ...], revision: str | None) -> s
 
     thread = threading.Thread(target=ask, daemon=True)
     thread.start()
-    thread.join(patience + 0.5)
+    thread.join(timeout + 0.5)
     if not outcome:
-        raise HubError(f"the hub did not answer within {patience:g} s")
+        raise HubError(f"the hub did not answer within {timeout:g} s")
     if isinstance(outcome[0], HubError):
         raise outcome[0]
     if isinstance(outcome[0], Exception):

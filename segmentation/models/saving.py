@@ -1,20 +1,22 @@
 """Save a model as JSON and safetensors; load one from there, a checkpoint or a run directory."""
 
 import contextlib
+import hashlib
 import json
 import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
 from safetensors import SafetensorError
 from safetensors.torch import save_file
-from torch import Tensor
+from torch import Tensor, nn
 
 from segmentation.classes import ClassTable
 from segmentation.errors import ModelError, SegmentationError
 from segmentation.models.description import MAX_SIDE, Model, describe_model, parse_description
-from segmentation.models.shipped import located, shipped
+from segmentation.models.shipped import locate, shipped
 from segmentation.models.weights_files import TENSORS, read_checkpoint, read_state_dict
 
 CONFIG = "config.json"
@@ -111,7 +113,7 @@ def load_model(path: str | Path) -> LoadedModel:
         ModelError: none of these, a file that can't be read safely, or not a model of this
             project.
     """
-    typed, path = path, located(path)
+    typed, path = path, locate(path)
     if path.is_file():
         if path.suffix == ".safetensors":
             return _from_directory(path.parent)
@@ -202,3 +204,16 @@ def _check_tensors(state: dict[str, Tensor], expected: dict[str, Tensor], where:
             f"{where}: {len(problems)} tensors do not fit the description: "
             f"{'; '.join(problems[:3])}{more}"
         )
+
+
+def weights_hash(model: nn.Module) -> str:
+    """Hash all parameters and buffers; the same on every device.
+
+    Models with the same hash make the same predictions; more training changes it.
+    """
+    digest = hashlib.sha256()
+    for name, value in sorted(model.state_dict().items()):
+        digest.update(f"{name} {value.dtype} {tuple(value.shape)}".encode())
+        flat = value.detach().cpu().contiguous().flatten()
+        digest.update(flat.view(torch.uint8).numpy().data if flat.numel() else b"")
+    return digest.hexdigest()[:32]

@@ -1,4 +1,4 @@
-"""Read checkpoints of `segmentation_models_pytorch.Unet`; that package is not needed."""
+"""Read checkpoints of `segmentation_models_pytorch.Unet`, without that package."""
 
 import json
 import logging
@@ -21,7 +21,7 @@ ENCODERS = (
     *(f"resnet{depth}" for depth in (18, 34, 50, 101, 152)),
     *(f"vgg{depth}{norm}" for depth in (11, 13, 16, 19) for norm in ("", "_bn")),
 )
-"""SMP's encoders whose tensors timm's models of the same name hold too."""
+"""SMP's encoders with the same tensors as timm's models of the same name."""
 
 HEAD = "segmentation_head.0.weight"
 
@@ -30,7 +30,7 @@ RENAMED = (
     (r"\.attention\.cSE\.", ".channel."),
     (r"\.attention\.sSE\.", ".spatial."),
 )
-"""What our decoder names otherwise than SMP's; all else has the same names."""
+"""Names that differ between SMP's decoder and ours."""
 
 
 def load_smp(
@@ -42,26 +42,26 @@ def load_smp(
     mean: Sequence[float] = IMAGENET_MEAN,
     std: Sequence[float] = IMAGENET_STD,
 ) -> UNet:
-    """Turn a `segmentation_models_pytorch.Unet` with a ResNet or VGG encoder into our UNet.
+    """Convert a `segmentation_models_pytorch.Unet` with a ResNet or VGG encoder to our UNet.
 
-    The logits are SMP's where 32 divides H and W; at other sizes we pad and SMP resizes features.
-    An activation after SMP's logits and a classification head are left out.
+    The logits equal SMP's if 32 divides H and W; at other sizes we pad and SMP resizes features.
+    An activation after SMP's logits and a classification head are dropped.
 
     Args:
-        source: a directory that SMP's `save_pretrained` wrote; a `.safetensors` file, or one that
-            `torch.save` wrote, with a state dict; or a state dict. A prefix is tolerated.
-        encoder_name: SMP's name of the encoder, where `source` has no `config.json`.
-        classes: how many classes the model must have; None takes what it has.
-        interpolation: SMP's `decoder_interpolation`, where `source` has no `config.json`.
-        mean: what was subtracted from images in training, R,G,B in 0..255.
-        std: by what the difference was divided.
+        source: a directory of SMP's `save_pretrained`; a state dict in a `.safetensors` file or a
+            file of `torch.save`; or a state dict. Its keys may have a prefix.
+        encoder_name: SMP's name of the encoder, if `source` has no `config.json`.
+        classes: the expected number of classes; None for any.
+        interpolation: SMP's `decoder_interpolation`, if `source` has no `config.json`.
+        mean, std: normalisation of the training images, R,G,B in 0..255.
 
     Returns:
-        The model, in evaluation mode. It takes images in 0..255: it normalises them itself.
+        The model, in evaluation mode. It takes images in 0..255 and normalises them itself.
 
     Raises:
-        ModelError: not such a checkpoint, or one with an encoder or option that we do not have.
+        ModelError: not such a checkpoint, or one with an unsupported encoder or option.
     """
+    # read the source, and check that its options are supported
     config: dict[str, Any] = {}
     where = "the state dict"
     if not isinstance(source, Mapping):
@@ -69,17 +69,22 @@ def load_smp(
         config, source = _read(Path(source))
     name = encoder_name or config.get("encoder_name")
     _check_config(config, name, where)
+
+    # the state dict without its prefix
     matches = [key for key in source if key.endswith(HEAD)]
     if len(matches) != 1:
-        raise ModelError(f"{where} is no Unet of SMP: {len(matches)} tensors {HEAD}, not one.")
+        raise ModelError(
+            f"{where} is not a Unet of SMP: it has {len(matches)} tensors {HEAD}, not one."
+        )
     prefix = matches[0].removesuffix(HEAD)
     state = {k.removeprefix(prefix): v for k, v in source.items() if k.startswith(prefix)}
-    found = state[HEAD].shape[0]
-    if classes is not None and classes != found:
-        raise ModelError(f"{where} has {found} classes, not {classes}.")
+    num_classes = state[HEAD].shape[0]
+    if classes is not None and classes != num_classes:
+        raise ModelError(f"{where} has {num_classes} classes, not {classes}.")
     if any(key.startswith("classification_head.") for key in state):
-        log.warning("The classification head of %s is left out.", where)
+        log.warning("The classification head of %s is dropped.", where)
 
+    # the encoder
     trunk = {k.removeprefix("encoder."): v for k, v in state.items() if k.startswith("encoder.")}
     first = trunk.get("conv1.weight", trunk.get("features.0.weight"))
     if first is None:
@@ -88,8 +93,10 @@ def load_smp(
     load_body(encoder.body, trunk, first.shape[1], where)
     encoder.source, encoder.pretrained = f"SMP {where}", True
     encoder.mean, encoder.std = (spread(tuple(v), first.shape[1]) for v in (mean, std))
+
+    # the decoder and the head
     upsampling = config.get("decoder_interpolation", interpolation)
-    model = UNet(encoder, found, **_decoder_options(state, where), upsampling=upsampling)
+    model = UNet(encoder, num_classes, **_decoder_options(state, where), upsampling=upsampling)
     _load_decoder(model, state, where)
     return model.eval()
 
@@ -102,46 +109,49 @@ def _read(path: Path) -> tuple[dict[str, Any], Mapping[str, Tensor]]:
     except (OSError, ValueError) as error:
         raise ModelError(f"{path} has no readable config.json of SMP: {error}.") from error
     if not isinstance(config, dict):
-        raise ModelError(f"{path / 'config.json'} is no configuration of SMP.")
+        raise ModelError(f"{path / 'config.json'} is not a configuration of SMP.")
     return config, read_state_dict(path / "model.safetensors")
 
 
 def _check_config(config: dict[str, Any], name: Any, where: str) -> None:
     kind = config.get("_model_class", "Unet")
     if kind != "Unet":
-        raise ModelError(f"{where} is SMP's {kind}; only its Unet can be read.")
+        raise ModelError(f"{where} is SMP's {kind}; only its Unet is supported.")
     if name is None:
         raise ModelError(
-            f"{where} does not say its encoder: load_smp(..., encoder_name='resnet34')."
+            f"{where} does not name its encoder: pass load_smp(..., encoder_name='resnet34')."
         )
     if name not in ENCODERS:
         raise ModelError(
-            f"SMP's encoder {name!r} cannot be read: its tensors are not those of a model of timm "
-            f"by the same names. These can: {', '.join(ENCODERS)}."
+            f"SMP's encoder {name!r} is not supported: its tensors differ from those of timm's "
+            f"model. Supported are {', '.join(ENCODERS)}."
         )
     if config.get("encoder_depth", 5) != 5:
-        raise ModelError(f"{where}: encoder_depth={config['encoder_depth']}; only 5 can be read.")
+        raise ModelError(f"{where}: encoder_depth={config['encoder_depth']}; only 5 is supported.")
     interpolation = config.get("decoder_interpolation", "nearest")
     if interpolation not in ("nearest", "bilinear"):
         raise ModelError(
-            f"{where}: decoder_interpolation={interpolation!r}; our decoder has nearest, bilinear."
+            f"{where}: decoder_interpolation={interpolation!r}; "
+            "our decoder has nearest and bilinear."
         )
     norm = config.get("decoder_use_norm", config.get("decoder_use_batchnorm", True))
     if isinstance(norm, dict) and set(norm) != {"type"}:
-        raise ModelError(f"{where}: decoder_use_norm={norm}; only norms with defaults can be read.")
+        raise ModelError(
+            f"{where}: decoder_use_norm={norm}; only norms with default arguments are supported."
+        )
 
 
 def _decoder_options(state: Mapping[str, Tensor], where: str) -> dict[str, Any]:
-    """Read the options off the tensors, so that a bare state dict does as well as a directory."""
+    """Infer the options from the tensors, so that a bare state dict is enough."""
     convs = [f"decoder.blocks.{i}.conv1.0.weight" for i in range(5)]
     if not all(key in state for key in convs) or "decoder.blocks.5.conv1.0.weight" in state:
-        raise ModelError(f"{where} is no Unet of SMP with encoder_depth=5: its blocks differ.")
+        raise ModelError(f"{where} is not a Unet of SMP with encoder_depth=5: its blocks differ.")
     if "decoder.blocks.0.conv1.1.running_var" in state:
         norm = "batch"
     elif "decoder.blocks.0.conv1.0.bias" in state:
         norm = "none"
     else:
-        raise ModelError(f"{where}: our decoder has SMP's batchnorm and identity, not its norm.")
+        raise ModelError(f"{where}: our decoder has SMP's batchnorm and identity, not this norm.")
     return {
         "channels": [state[key].shape[0] for key in convs],
         "norm": norm,
@@ -154,7 +164,7 @@ def _decoder_options(state: Mapping[str, Tensor], where: str) -> dict[str, Any]:
 def _load_decoder(model: UNet, state: Mapping[str, Tensor], where: str) -> None:
     renamed = {}
     for key, value in state.items():
-        # SMP builds attention for a skip connection that its last block does not have
+        # SMP builds an attention for the skip connection that its last block doesn't have
         if key.startswith(("decoder.", "segmentation_head.")) and ".4.attention1." not in key:
             for pattern, replacement in RENAMED:
                 key = re.sub(pattern, replacement, key)
@@ -164,6 +174,6 @@ def _load_decoder(model: UNet, state: Mapping[str, Tensor], where: str) -> None:
     wrong += [k for k in own if k in renamed and own[k].shape != renamed[k].shape]
     if wrong:
         raise ModelError(
-            f"{where}: {len(wrong)} tensors of the decoder do not fit, such as {wrong[0]}."
+            f"{where}: {len(wrong)} tensors of the decoder don't fit, such as {wrong[0]}."
         )
     model.load_state_dict(renamed, strict=False)

@@ -1,4 +1,4 @@
-"""Starting a model from an earlier one of this project, also with other classes."""
+"""Initialise a model from an earlier one of this project, also for other classes."""
 
 import logging
 from pathlib import Path
@@ -21,31 +21,32 @@ HEADS = ("head.", "target_head.")
 
 
 def warm_start(model: Model, path: str | Path, classes: ClassTable | None) -> None:
-    """Give a model the weights of an earlier one, and the normalisation that belongs to them.
+    """Load the weights of an earlier model, and the normalisation that belongs to them.
 
-    Encoder and decoder have to be those of the earlier model, but for dropout. The head keeps the
-    rows of the classes that both know by name and starts afresh in the others; a head for
-    image-level targets is kept where it predicts the same ones. What was kept is logged.
+    Encoder and decoder must be those of the earlier model, except for dropout. The head is loaded
+    for classes that both models have, by name, and keeps its initialisation for others; the head
+    for image-level targets is loaded if both predict the same targets. What is not loaded is
+    logged.
 
     Args:
-        model: as it was built; it is changed.
-        path: a run directory, a `.ckpt`, a model directory, or a name of `shipped`.
-        classes: what `model` predicts; None where it does not segment.
+        model: a newly built model; modified in place.
+        path: a run directory, a `.ckpt`, a model directory, or the name of a shipped model.
+        classes: classes of `model`; None if it does not segment.
 
     Raises:
-        ModelError: `path` is none of these, or its model is another one.
+        ModelError: `path` is none of these, or its model has another architecture.
     """
     earlier = load_model(path)
     channels = earlier.model.encoder.in_channels, model.encoder.in_channels
     if channels[0] != channels[1]:
         raise ModelError(
-            f"model.weights={path}: that model takes images of {channels[0]} channels, and these "
-            f"have {channels[1]}. Take its encoder alone: encoder.weights={path}"
+            f"model.weights={path}: that model takes images with {channels[0]} channels, and "
+            f"these have {channels[1]}. Use its encoder alone: encoder.weights={path}"
         )
     if wanted := _differing(model, earlier.model):
         raise ModelError(
-            f"model.weights={path}: that model has another encoder or decoder. Type "
-            f"{' '.join(wanted)} to have the same here, or take its encoder alone: "
+            f"model.weights={path}: that model has another encoder or decoder. Pass "
+            f"{' '.join(wanted)} for the same here, or use its encoder alone: "
             f"encoder.weights={path}"
         )
     own, theirs = model.state_dict(), earlier.model.state_dict()
@@ -58,7 +59,7 @@ def warm_start(model: Model, path: str | Path, classes: ClassTable | None) -> No
 
 
 def _differing(model: Model, earlier: Model) -> list[str]:
-    """Return what is to be typed for a model like an earlier one; nothing if it is like it."""
+    """Return the arguments to type for a model like the earlier one; none if they are alike."""
     names: dict[str, tuple[Any, Any]] = {"encoder.name": (model.encoder.name, earlier.encoder.name)}
     if isinstance(model, UNet) and isinstance(earlier, UNet):
         here, there = model.options.model_dump(), earlier.options.model_dump()
@@ -74,17 +75,15 @@ def _head(
     classes: ClassTable | None,
     earlier: LoadedModel,
 ) -> dict[str, Tensor]:
-    """Return the head: the rows of the classes that both models know, the others as they are."""
+    """Return the head, with the earlier rows for the classes that both models have."""
     if classes is None:
         return {}
     known = {} if earlier.classes is None else {n: i for i, n in enumerate(earlier.classes.names)}
     pairs = [(i, known[name]) for i, name in enumerate(classes.names) if name in known]
     new = [name for name in classes.names if name not in known]
     if new:
-        log.info(
-            "model.weights: the head starts afresh for %d of %d classes: %s",
-            len(new), len(classes), listed(new),
-        )  # fmt: skip
+        message = "model.weights: the head starts afresh for %d of %d classes: %s"
+        log.info(message, len(new), len(classes), listed(new))
     if not pairs:
         return {}
     here, there = map(list, zip(*pairs, strict=True))
@@ -98,7 +97,7 @@ def _head(
 def _target_head(
     model: Model, theirs: dict[str, Tensor], earlier: LoadedModel
 ) -> dict[str, Tensor]:
-    """Return the head for image-level targets where both predict the same."""
+    """Return the earlier head for image-level targets, if both models predict the same ones."""
     now, before = model.target_head, earlier.model.target_head
     if now is None:
         return {}

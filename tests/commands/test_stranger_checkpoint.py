@@ -10,7 +10,7 @@ from commands import run
 from fakes import fake_camvid
 
 from segmentation.models import load_model
-from segmentation.models.cost import weights_fingerprint
+from segmentation.models.saving import weights_hash
 
 TINY = [
     "encoder=resnet18", "encoder.weights=none", "decoder.channels=[16,16,8,8,8]", "logger=none",
@@ -65,7 +65,7 @@ def test_a_run_directory_likewise(trained, tmp_path):
 
 def test_weights_are_told_apart_and_stay_themselves(trained):
     model, again = load_model(trained).model, load_model(trained / "model").model
-    assert weights_fingerprint(model) == weights_fingerprint(again)
+    assert weights_hash(model) == weights_hash(again)
     with torch.no_grad():
         next(again.parameters())[0, 0, 0, 0] += 1e-3
-    assert weights_fingerprint(model) != weights_fingerprint(again)
+    assert weights_hash(model) != weights_hash(again)

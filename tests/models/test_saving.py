@@ -151,7 +151,7 @@ def test_half_a_directory(tmp_path):
         load_model(tmp_path)
     (tmp_path / "away.json").rename(tmp_path / "config.json")
     (tmp_path / "model.safetensors").unlink()
-    with pytest.raises(ModelError, match=r"model.safetensors: there is no such file"):
+    with pytest.raises(ModelError, match=r"model.safetensors: no such file"):
         load_model(tmp_path)
 
 

@@ -87,7 +87,7 @@ def test_another_model_is_refused_and_the_way_out_is_named(tmp_path, there, here
     save_model(unet(CLASSES, 0, **there), path, CLASSES, None)
     model = unet(CLASSES, 1, **here)
     state = {key: value.clone() for key, value in model.state_dict().items()}
-    with pytest.raises(ModelError, match=rf"Type {typed} to .*encoder.weights="):
+    with pytest.raises(ModelError, match=rf"Pass {typed} for .*encoder.weights="):
         warm_start(model, path, CLASSES)
     assert all(torch.equal(value, state[key]) for key, value in model.state_dict().items())
 
@@ -102,7 +102,7 @@ def test_a_model_of_targets_alone_serves_no_segmentation(tmp_path):
 def test_a_model_for_other_channels_is_refused(tmp_path):
     grey = UNet(Encoder("test_resnet", 1, weights="none"), 3, channels=(16, 16, 8, 8, 8))
     save_model(grey, tmp_path, CLASSES, None)
-    with pytest.raises(ModelError, match="images of 1 channels, and these have 3"):
+    with pytest.raises(ModelError, match="images with 1 channels, and these have 3"):
         warm_start(unet(CLASSES, 0), tmp_path, CLASSES)
 
 

@@ -82,7 +82,7 @@ class Evil:
 def test_code_in_a_file_does_not_run(tmp_path, monkeypatch, save):
     monkeypatch.setenv("EVIL", str(tmp_path / "ran"))
     save({"conv1.0.weight": Evil()}, tmp_path / "weights.pth")
-    with pytest.raises(ModelError, match="it needs Python code to be read"):
+    with pytest.raises(ModelError, match="it needs Python code"):
         Encoder("test_resnet", weights=str(tmp_path / "weights.pth"))
     assert not (tmp_path / "ran").exists()
 
@@ -103,7 +103,7 @@ def test_garbage(tmp_path, name, content, reason):
 
 
 @pytest.mark.parametrize(
-    ("content", "reason"), [([1, 2], "holds a list"), ({"epoch": 3}, "no tensors by name")]
+    ("content", "reason"), [([1, 2], "holds a list"), ({"epoch": 3}, "no named tensors")]
 )
 def test_files_that_are_no_state_dict(tmp_path, content, reason):
     torch.save(content, tmp_path / "weights.pth")

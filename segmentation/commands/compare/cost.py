@@ -17,7 +17,7 @@ from segmentation.errors import SegmentationError
 from segmentation.evaluation.comparison.result import Cost
 from segmentation.models import LoadedModel, load_model
 from segmentation.models.cost import Size, count_flops, count_parameters, speeds
-from segmentation.models.shipped import located, shipped
+from segmentation.models.shipped import locate, shipped
 from segmentation.runs.directory import read_environment, read_settings
 from segmentation.system.hardware import device_name, fastest_precision
 
@@ -82,7 +82,7 @@ def _measurable(run: Taking, split: str, size: Size | None) -> Measurable:
     home, name = run.evaluation.run, str(run.metrics.get("model"))
     where = home / "model" if home and (home / "model").is_dir() else home or run.evaluation.model
     if home is None and name in shipped():  # its evaluations do not lie beside it
-        where = located(name)
+        where = locate(name)
     loaded = load_model(where)
     size = size or _pair(run.metrics.get("size", loaded.size)) or _scored_size(run, split)
     parts = {key: loaded.info.get(key) for key in ("decoder", "classes", "targets")}

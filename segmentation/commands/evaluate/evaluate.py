@@ -37,8 +37,8 @@ from segmentation.inference.class_map import ClassMap, MappedModel, fit_class_ma
 from segmentation.inference.options import InferenceOptions
 from segmentation.inference.test_time import averaged
 from segmentation.models import load_model
-from segmentation.models.cost import weights_fingerprint
-from segmentation.models.shipped import located, shipped_name
+from segmentation.models.saving import weights_hash
+from segmentation.models.shipped import locate, shipped_name
 from segmentation.runs.directory import METRICS, read_environment, read_metrics, run_of
 from segmentation.runs.results import Results, add_facts
 from segmentation.system.logs import collected_warnings, quiet_libraries
@@ -71,7 +71,7 @@ def _evaluate(cfg: DictConfig, warnings: list[str]) -> Results | None:
     wanted_slices(cfg.slices)
     check_whole(cfg.trainer)
     tracked = check_tracking(cfg.wandb)
-    source = located(cfg.run)
+    source = locate(cfg.run)
     loaded = load_model(source)
     chosen = _given_map(cfg, loaded.classes)
     model = averaged(loaded.model, options)
@@ -101,7 +101,7 @@ def _evaluate(cfg: DictConfig, warnings: list[str]) -> Results | None:
     module = ScoringModule(model, classes)
     data.trainer = trainer  # whose device and processes the loader follows
     facts = {
-        "split": split, "weights": weights_fingerprint(loaded.model),
+        "split": split, "weights": weights_hash(loaded.model),
         "data_fingerprint": found.fingerprints()[split],
         "targets_fingerprint": targets_fingerprint(targets, split),
         "precision": str(trainer.precision), "inference": options.to_dict(),

@@ -19,8 +19,8 @@ from segmentation.data.datamodule import SegmentationData
 from segmentation.data.discovery.scanned_dataset import ScannedDataset
 from segmentation.errors import TrainingError
 from segmentation.models import save_model
-from segmentation.models.cost import count_parameters, latency_ms, weights_fingerprint
-from segmentation.models.saving import LEARNT_SIZE
+from segmentation.models.cost import count_parameters, latency_ms
+from segmentation.models.saving import LEARNT_SIZE, weights_hash
 from segmentation.runs.directory import read_environment, read_metrics
 from segmentation.training.checkpoints import LAST, damage
 from segmentation.training.module import TrainingModule
@@ -74,7 +74,7 @@ def finish(
         skipped.scored,
         split=split,
         epoch=epoch,
-        weights=weights_fingerprint(module.model),
+        weights=weights_hash(module.model),
         encoder_weights=module.model.encoder.source,
         parameters=count_parameters(module.model),
         latency_ms=latency_ms(module.model, _scored_size(data, split), module.device),

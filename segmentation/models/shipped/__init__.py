@@ -1,4 +1,4 @@
-"""The trained models that come with the project, by name: a model directory each."""
+"""The trained models that come with the project: a model directory for each name."""
 
 from pathlib import Path
 
@@ -6,26 +6,26 @@ FOLDER = Path(__file__).parent
 
 
 def shipped() -> list[str]:
-    """Return their names."""
+    """List the names of the shipped models."""
     return sorted(path.parent.name for path in FOLDER.glob("*/config.json"))
 
 
-def located(model: str | Path) -> Path:
-    """Return where a model lies: a path as it is, unless it is a name of `shipped`.
+def locate(model: str | Path) -> Path:
+    """Resolve a path or the name of a shipped model to a path.
 
     Args:
-        model: a path, perhaps beginning with ``~``, or a name. What lies here under that name goes
-            before it; with ``./`` it is a path in any case.
+        model: a path, which may start with ``~``, or a name. An existing path of the same name
+            takes precedence; with ``./`` it is always a path.
     """
     path = Path(model).expanduser()
     return path if str(model) not in shipped() or path.exists() else FOLDER / path
 
 
 def shipped_name(model: Path) -> str | None:
-    """Return the name of a model that comes with the project, None for any other.
+    """Return the name of a shipped model; None for any other.
 
     Args:
-        model: its directory, or a file in it.
+        model: a model directory, or a file in it.
     """
     directory = (model.parent if model.is_file() else model).resolve()
     return directory.name if directory.parent == FOLDER.resolve() else None

@@ -20,7 +20,7 @@ from PIL import Image
 from segmentation.commands.publish.publish import model_card
 from segmentation.errors import ModelError
 from segmentation.models import Encoder, load_model, save_model, shipped
-from segmentation.models.shipped import located, shipped_name
+from segmentation.models.shipped import locate, shipped_name
 
 TINY = [
     "data=camvid", "encoder=timm", "encoder.name=test_resnet", "decoder=unet_small",
@@ -226,16 +226,16 @@ def made_shipped(published, tmp_path, monkeypatch):
 
 def test_a_name_is_a_shipped_model_unless_another_model_lies_there(made_shipped, published):
     assert shipped.shipped() == ["streets_small"]
-    assert located("streets_small") == made_shipped
+    assert locate("streets_small") == made_shipped
     assert shipped_name(made_shipped) == "streets_small"
     assert shipped_name(made_shipped / "model.safetensors") == "streets_small"
     assert shipped_name(published) is None
     here = made_shipped.parent.parent / "here" / "streets_small"
-    assert str(located("./streets_small")) == "streets_small"  # said to be here, where it is not
+    assert str(locate("./streets_small")) == "streets_small"  # said to be here, where it is not
     here.mkdir()
-    assert str(located("streets_small")) == "streets_small"
-    assert str(located("../streets_small")) == "../streets_small"
-    assert str(located("neither")) == "neither"
+    assert str(locate("streets_small")) == "streets_small"
+    assert str(locate("../streets_small")) == "../streets_small"
+    assert str(locate("neither")) == "neither"
 
 
 def test_a_name_stands_wherever_a_model_is_given(made_shipped, trained, tmp_path):
