@@ -1,6 +1,6 @@
-"""Pictures of what a model does: image, truth, prediction and error side by side, with a legend.
+"""Draw a model's predictions: image, truth, prediction and error side by side, with a legend.
 
-All arrays are `uint8`. Labels are labels in memory: 0..C-1, and `VOID` where there is no truth.
+All arrays are `uint8`. Labels are 0..C-1, and `VOID` where there is no truth.
 """
 
 from collections.abc import Sequence
@@ -27,7 +27,7 @@ PAPER, INK, FAINT = (255, 255, 255), (30, 30, 30), (105, 105, 105)
 GAP, MARGIN = 8, 20
 TITLE_TEXT, CAPTION_TEXT, LEGEND_TEXT = 24, 16, 18
 TILE_WIDTH = (320, 640)
-"""A tile is brought to a width between these two, in pixels."""
+"""The smallest and largest width of a tile, in pixels."""
 
 
 class Samples(Protocol):
@@ -43,10 +43,10 @@ class Example:
     """One image with its truth and its prediction.
 
     Attributes:
-        name: what the image is called.
-        image: RGB (H, W, 3); it may have another size than the labels.
+        name: name of the image.
+        image: RGB (H, W, 3); its size may differ from the labels'.
         truth: labels (h, w), with `VOID`.
-        prediction: labels (h, w), without.
+        prediction: labels (h, w), without `VOID`.
     """
 
     name: str
@@ -58,7 +58,7 @@ class Example:
 def overlay(
     image: np.ndarray, labels: np.ndarray, classes: ClassTable, alpha: float = 0.5
 ) -> np.ndarray:
-    """Lay the colours of the classes over an image; void leaves the image as it is.
+    """Overlay the class colours on an image; void pixels are unchanged.
 
     Args:
         image: RGB (H, W, 3).
@@ -74,7 +74,7 @@ def overlay(
 
 
 def error_view(image: np.ndarray, truth: np.ndarray, prediction: np.ndarray) -> np.ndarray:
-    """Show where a prediction is wrong: bright over a dimmed grey image; void is plain grey.
+    """Highlight wrong pixels over a dimmed grey image; void is plain grey.
 
     Args:
         image: RGB (H, W, 3).
@@ -98,25 +98,25 @@ def panel(
     """Draw image, truth, prediction and error side by side, each under its title.
 
     Args:
-        image: RGB (H, W, 3); it may have another size than the labels.
+        image: RGB (H, W, 3); its size may differ from the labels'.
         truth: labels (h, w), with `VOID`.
         prediction: labels (h, w).
         classes: the class table.
 
     Returns:
-        RGB; tiles have the shape of the labels, brought to a width that can be looked at.
+        RGB; tiles have the aspect ratio of the labels, and a width within `TILE_WIDTH`.
     """
     row = _row(Example("", image, truth, prediction), classes, _tile_width(truth.shape[1]))
     return np.concatenate([_titles(row.shape[1]), row])
 
 
 def sheet(rows: Sequence[Example], classes: ClassTable) -> np.ndarray:
-    """Draw one panel for each example below the other, and a legend of the classes.
+    """Draw a panel for each example, one below the other, and a legend of the classes.
 
-    Each row says what its image is called and which share of its labelled pixels is wrong.
+    Above each row are the image's name and the share of its labelled pixels that is wrong.
 
     Args:
-        rows: at least one; images of several sizes are brought to one width.
+        rows: at least one; images are resized to one width.
         classes: the class table.
 
     Returns:
@@ -134,7 +134,7 @@ def sheet(rows: Sequence[Example], classes: ClassTable) -> np.ndarray:
 
 @torch.no_grad()
 def predict_labels(model: nn.Module, image: Tensor, size: Sequence[int]) -> np.ndarray:
-    """Return a model's labels for one image, on whatever device the model is.
+    """Predict the labels of one image, on the model's device.
 
     Args:
         model: `uint8` (1, C, H, W) to logits.
@@ -142,7 +142,7 @@ def predict_labels(model: nn.Module, image: Tensor, size: Sequence[int]) -> np.n
         size: (height, width) of the result; logits are resized before the argmax.
 
     Returns:
-        Labels of that size. Each submodule is left in the mode (training or evaluation) it had.
+        Labels of that size. Each submodule keeps its mode (training or evaluation).
     """
     modes = [(module, module.training) for module in model.modules()]
     weight = next(model.parameters())
@@ -156,7 +156,7 @@ def predict_labels(model: nn.Module, image: Tensor, size: Sequence[int]) -> np.n
 
 
 def evenly_spaced(total: int, count: int) -> list[int]:
-    """Return at most `count` indices below `total`, spread evenly, always the same ones."""
+    """Return at most `count` evenly spaced indices below `total`; deterministic."""
     count = min(count, total)
     return [(2 * i + 1) * total // (2 * count) for i in range(count)]
 
@@ -176,7 +176,7 @@ def example(model: nn.Module, sample: dict) -> Example:
 def save_pictures(
     model: nn.Module, dataset: Samples, classes: ClassTable, path: Path, count: int = 6
 ) -> None:
-    """Write a sheet of evenly spaced images of a dataset; the suffix of `path` says the format."""
+    """Write a sheet of evenly spaced images of a dataset, in the format of `path`'s suffix."""
     rows = [example(model, dataset[i]) for i in evenly_spaced(len(dataset), count)]
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -184,13 +184,13 @@ def save_pictures(
 
 
 def _rgb(image: Tensor) -> np.ndarray:
-    """Show a `uint8` (C, H, W) image of any number of channels as RGB (H, W, 3)."""
+    """Convert a `uint8` (C, H, W) image with any number of channels to RGB (H, W, 3)."""
     channels = image[:3] if len(image) >= 3 else image[:1].expand(3, -1, -1)
     return np.ascontiguousarray(channels.permute(1, 2, 0).cpu().numpy())
 
 
 def _tile_width(width: int) -> int:
-    """Return how wide to show labels of this width; small ones grow by a whole number."""
+    """Return the width of a tile for labels of a width; small ones grow by a whole factor."""
     low, high = TILE_WIDTH
     return min(high, width * max(1, -(-low // width)))
 
@@ -215,7 +215,7 @@ def _row(example: Example, classes: ClassTable, width: int) -> np.ndarray:
 
 
 def _columns(width: int) -> list[int]:
-    """Return where the four tiles of a row of this width begin."""
+    """Return the left edges of the four tiles in a row of a width."""
     step = (width - 3 * GAP) // 4 + GAP
     return [column * step for column in range(4)]
 
@@ -266,12 +266,12 @@ def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
 
 
 def write(strip: Image.Image, place: tuple[int, int], text: str, size: int, color: Color) -> None:
-    """Write a line of text on a picture; `place` is the middle of its left end, (x, y)."""
+    """Write a line of text on a picture; `place` is the middle of its left edge, (x, y)."""
     ImageDraw.Draw(strip).text(place, text, fill=color, font=_font(size), anchor="lm")
 
 
 def _shorten(text: str, width: int, size: int) -> str:
-    """Cut the start of a long name off: files of a data set differ at their end."""
+    """Cut off the start of a long name: file names of a data set differ at their end."""
     if _font(size).getlength(text) <= width:
         return text
     while text and _font(size).getlength("..." + text) > width:
@@ -282,5 +282,5 @@ def _shorten(text: str, width: int, size: int) -> str:
 def pad(
     image: np.ndarray, top: int = 0, bottom: int = 0, left: int = 0, right: int = 0
 ) -> np.ndarray:
-    """Add margins of paper to an RGB picture (H, W, 3), in pixels."""
+    """Add white margins to an RGB picture (H, W, 3), in pixels."""
     return cv2.copyMakeBorder(image, top, bottom, left, right, cv2.BORDER_CONSTANT, value=PAPER)

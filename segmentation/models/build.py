@@ -1,4 +1,4 @@
-"""From plain values to a model."""
+"""Build a model from plain values."""
 
 from segmentation.errors import ModelError, did_you_mean
 from segmentation.models.encoder import Encoder
@@ -20,13 +20,13 @@ def build_model(
     """Build a UNet from plain values, as a configuration holds them.
 
     Args:
-        encoder: `name`, and maybe `in_channels` (3) and `weights` (``"auto"``): see `Encoder`.
+        encoder: `name`, and optionally `in_channels` (3) and `weights` (``"auto"``), see `Encoder`.
         decoder: fields of `DecoderOptions`, each with a default.
         num_classes: channels of the logits, 1 to 254.
         columns, target_dropout: the image-level targets, if any: see `TargetHead`.
 
     Raises:
-        ModelError: a key or a value that does not exist, or weights that cannot be had.
+        ModelError: an unknown key, an invalid value, or weights that are not available.
     """
     return UNet(_encoder(encoder), num_classes, columns, target_dropout, **decoder)
 

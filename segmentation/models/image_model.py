@@ -1,4 +1,4 @@
-"""What every model shares: images in, normalised and padded; the encoder; image-level targets."""
+"""Base of all models: normalisation and padding of images, encoder, image-level targets."""
 
 from abc import ABC, abstractmethod
 from typing import NamedTuple
@@ -14,11 +14,11 @@ from segmentation.targets import TargetColumns
 
 
 class Outputs(NamedTuple):
-    """All that a model says of N images.
+    """All outputs of a model for N images.
 
     Attributes:
-        logits: of the classes, N,C,H,W; None from a model that does not segment.
-        targets: of the images as wholes; None from a model without a head for them.
+        logits: N,C,H,W; None from a model that does not segment.
+        targets: image-level targets; None from a model without a head for them.
     """
 
     logits: Tensor | None
@@ -29,7 +29,7 @@ class ImageModel(nn.Module, ABC):
     """An encoder that takes raw images of any size.
 
     Args:
-        encoder: gives the pyramid, and the mean and std by which images are normalised.
+        encoder: the encoder; its mean and std normalise the images.
 
     Attributes:
         target_head: predicts image-level targets from the deepest features, or None.
@@ -47,7 +47,7 @@ class ImageModel(nn.Module, ABC):
 
     @abstractmethod
     def forward_all(self, images: Tensor) -> Outputs:
-        """Return everything that the model predicts of images, with the encoder run once.
+        """Return all outputs for images, with a single pass of the encoder.
 
         Args:
             images: N,C,H,W, 0..255, uint8 or float; any H and W.
@@ -57,10 +57,10 @@ class ImageModel(nn.Module, ABC):
         """
 
     def padded(self, images: Tensor) -> tuple[Tensor, tuple[int, int] | None]:
-        """Return images normalised, with sides that the deepest reduction divides.
+        """Normalise images, and pad their sides to multiples of the deepest reduction.
 
-        Padding is at the bottom and the right and repeats the border pixels, so that it adds no
-        edge that the picture does not have.
+        Padding is at the bottom and the right and repeats the border pixels, which adds no edges
+        to the picture.
 
         Returns:
             Images in channels_last format, and the padded rows and columns; None for none.
@@ -76,17 +76,17 @@ class ImageModel(nn.Module, ABC):
         x = ((images - self.mean) / self.std).contiguous(memory_format=torch.channels_last)
         deepest = self.encoder.reductions[-1]
         bottom, right = -x.shape[-2] % deepest, -x.shape[-1] % deepest
-        # an exported graph serves every size, so it must not hold the answer for one
+        # an exported graph is for every size, so it must not branch on this one
         if torch.compiler.is_exporting() or bottom > 0 or right > 0:
             return F.pad(x, (0, right, 0, bottom), mode="replicate"), (bottom, right)
         return x, None
 
 
 class TargetModel(ImageModel):
-    """An encoder with a `TargetHead`, as image classifiers are; any H,W in.
+    """An encoder with a `TargetHead`, like an image classifier; any H,W in.
 
-    It differs from timm's classifier of the same name where that one has layers between the
-    features and the pooling (EfficientNet's last 1x1 convolution): these belong to no pyramid.
+    Unlike timm's classifier of the same name it has no layers between the features and the pooling
+    (EfficientNet's last 1x1 convolution): they are not part of the pyramid.
 
     Args:
         encoder: see `UNet`.

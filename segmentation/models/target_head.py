@@ -12,11 +12,11 @@ DROPOUT = 0.2
 
 
 class TargetOutputs(NamedTuple):
-    """What the head gives for N images, in float32; a part without columns has a width of 0.
+    """Outputs of the head for N images, in float32; a part without columns has a width of 0.
 
     Attributes:
         category: logits (N, categories).
-        values: (N, columns), standardised; `TargetHead.in_units` gives them their units back.
+        values: (N, columns), standardised; see `TargetHead.in_units`.
     """
 
     category: Tensor
@@ -24,18 +24,18 @@ class TargetOutputs(NamedTuple):
 
 
 class TargetHead(nn.Module):
-    """Global average pooling, dropout, and a linear layer each for categories and for numbers.
+    """Global average pooling, dropout, and a linear layer for categories and one for numbers.
 
-    It starts near zero: no category is preferred, and every number is the training split's mean.
-    All of it is computed in float32, whatever autocast is.
+    It is initialised near zero: all categories are equally likely, and every number is the
+    training split's mean. It computes in float32, also under autocast.
 
     Args:
-        in_channels: of the encoder's deepest features.
-        columns: what is predicted.
-        dropout: the share of pooled features that a training step leaves out, 0 or more, below 1.
+        in_channels: channels of the encoder's deepest features.
+        columns: the predicted columns.
+        dropout: probability with which a pooled feature is dropped, 0 <= p < 1.
 
     Raises:
-        ModelError: another dropout.
+        ModelError: an invalid dropout.
     """
 
     mean: Tensor
@@ -49,7 +49,7 @@ class TargetHead(nn.Module):
         self.dropout = nn.Dropout(dropout)
         self.category = _linear(in_channels, len(columns.categories))
         self.values = _linear(in_channels, len(columns.values))
-        # not persistent: the model's description has them
+        # not persistent: they are in the model's description
         self.register_buffer("mean", torch.tensor(columns.mean), persistent=False)
         self.register_buffer("std", torch.tensor(columns.std), persistent=False)
 

@@ -18,20 +18,21 @@ from segmentation.targets import TargetColumns
 class UNet(ImageModel):
     """A UNet over any encoder, with or without a head for image-level targets.
 
-    The model is in channels_last memory format, which is what convolutions on a CPU and on tensor
-    cores are fastest in, and so are its logits. Convolutions of the decoder start as He et al.
-    2015 (uniform, fan in), the head as Glorot and Bengio 2010; biases start at 0.
+    The model and its logits are in channels_last memory format, the fastest for convolutions on
+    CPUs and tensor cores. Convolutions of the decoder are initialised as in He et al. 2015
+    (uniform, fan in), the head as in Glorot and Bengio 2010, biases with 0.
 
     Args:
-        encoder: gives the pyramid, and the mean and std by which images are normalised.
-        num_classes: 1 to 254, the channels of the logits.
-        columns: the image-level targets that are predicted besides; None for none.
-        target_dropout: of their head.
+        encoder: the encoder; its mean and std normalise the images.
+        num_classes: channels of the logits, 1 to 254.
+        columns: the image-level targets that are predicted too; None for none.
+        target_dropout: dropout of their head.
         options: fields of `DecoderOptions`: channels, norm, activation, upsampling, attention,
             dropout, center, full_resolution_skip.
 
     Raises:
-        ModelError: options that do not exist, cannot be, or do not fit the encoder.
+        ConfigError: an unknown option or an invalid value.
+        ModelError: options that don't fit the encoder, or an invalid `num_classes`.
     """
 
     def __init__(
@@ -66,7 +67,7 @@ class UNet(ImageModel):
             nn.init.zeros_(self.head.bias)
 
     def forward(self, images: Tensor) -> Tensor:
-        """Return the logits of images; where images are padded (see `padded`) they are cropped.
+        """Return the logits of images, cropped to their size if they were padded (see `padded`).
 
         Args:
             images: N,C,H,W, 0..255, uint8 or float; any H and W.
@@ -75,7 +76,7 @@ class UNet(ImageModel):
             Logits N,`num_classes`,H,W, float.
 
         Raises:
-            ModelError: the number of channels is not that of the encoder.
+            ModelError: the number of channels is not the encoder's.
         """
         return self._segment(*self._features(images))
 
@@ -94,5 +95,5 @@ class UNet(ImageModel):
         if padding is None:
             return logits
         bottom, right = padding
-        # crops by padding with less than nothing: a slice would tie the graph to one size
+        # crops by negative padding: a slice would tie an exported graph to one size
         return F.pad(logits, (0, -right, 0, -bottom))
