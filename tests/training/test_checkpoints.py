@@ -3,6 +3,7 @@ import logging
 import shutil
 import subprocess
 import zipfile
+from types import SimpleNamespace
 
 import pytest
 import pytorch_lightning as pl
@@ -13,6 +14,7 @@ from segmentation.errors import ConfigError, TrainingError
 from segmentation.training import checkpoints
 from segmentation.training.checkpoints import (
     AtomicCheckpointIO,
+    LastCheckpoint,
     checkpoint_callbacks,
     damage,
     newest_checkpoint,
@@ -166,6 +168,33 @@ def test_within_an_epoch_it_is_written_by_the_clock(minutes, step, root, tmp_pat
     with pytest.raises(PowerCutError):
         fit(root, tmp_path, minutes=minutes, callbacks=lambda: [Stop()])
     assert saved(tmp_path / "last.ckpt")["global_step"] == step
+
+
+def test_after_a_save_its_clock_starts_again(tmp_path, monkeypatch):
+    """Steps of four minutes, saved every ten minutes: every third."""
+    now, steps = [0.0], []
+    trainer = SimpleNamespace(
+        world_size=1,
+        accumulate_grad_batches=1,
+        val_check_batch=None,
+        check_val_every_n_epoch=1,
+        fit_loop=SimpleNamespace(epoch_loop=SimpleNamespace(restarting=False)),
+        fast_dev_run=False,
+        is_global_zero=True,
+    )
+    monkeypatch.setattr(checkpoints.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(checkpoints, "save_last", lambda *_: steps.append(step))
+    callback = LastCheckpoint(tmp_path, minutes=10)
+    callback.on_train_start(trainer, None)
+    for step in range(1, 10):
+        now[0] += 4 * 60
+        callback.on_train_batch_start(trainer, None, None, step)
+    assert steps == [3, 6, 9]
+    callback.on_train_epoch_end(trainer, None)  # restarts it as well
+    step = 10
+    now[0] += 4 * 60
+    callback.on_train_batch_start(trainer, None, None, step)
+    assert steps == [3, 6, 9, 9]
 
 
 def test_what_a_kill_has_left_half_written_is_removed(root, tmp_path):

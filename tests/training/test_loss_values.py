@@ -151,3 +151,24 @@ def test_lovasz_gradient_keeps_its_digits_in_a_large_batch():
     sums = torch.zeros(int(run[-1]) + 1, dtype=torch.float64)
     ours = sums.clone().index_add(0, run, gradient[order].double())
     assert torch.allclose(ours, sums.index_add(0, run, expected), rtol=1e-4, atol=0)
+
+
+@pytest.mark.parametrize(
+    ("keep", "expected"),
+    [
+        (0.25, -math.log(0.1)),  # 2 of 8 pixels: both labelled ones of probability 0.1
+        (0.5, (-2 * math.log(0.1) - 2 * math.log(0.8)) / 4),  # 4 of 8: every labelled pixel
+        (
+            0.75,
+            (-2 * math.log(0.1) - 2 * math.log(0.8)) / 4,
+        ),  # 6 of 8: two are void and do not count
+        (1.0, (-2 * math.log(0.1) - 2 * math.log(0.8)) / 4),
+    ],
+)
+def test_ohem_counts_no_void_pixel_whatever_it_keeps(keep, expected):
+    """Void pixels are part of the batch whose share is kept, but never of the mean."""
+    right = torch.tensor([0.1, 0.8, 0.1, 0.8, 0.01, 0.01, 0.99, 0.99])
+    logits = torch.stack([right, 1 - right]).log().view(1, 2, 2, 4)
+    target = torch.tensor([0, 0, 0, 0, VOID, VOID, VOID, VOID]).view(1, 2, 4)
+    loss = losses.OHEMCrossEntropy(threshold=1e-6, keep=keep)
+    assert loss(logits, target).item() == pytest.approx(expected, rel=1e-5)
