@@ -19,8 +19,9 @@ from segmentation.errors import ConfigError, DataError, ModelError
 from segmentation.models import Model, UNet
 from segmentation.models.weights_files import read_checkpoint
 from segmentation.runs.directory import read_environment, read_settings, run_of
+from segmentation.runs.per_image_file import MOST_UNPACKED
 from segmentation.runs.saved_config import updated
-from segmentation.runs.scored_images import DETAILS, MOST_BYTES
+from segmentation.runs.scored_images import DETAILS
 
 log = logging.getLogger(__name__)
 
@@ -124,8 +125,8 @@ def check_room(images: int, classes: int) -> None:
     """
     details = sum(math.prod(shape) for shape in DETAILS.values())
     needed = 8 * images * classes * (classes + details)
-    if needed > MOST_BYTES:
-        most = MOST_BYTES * images // needed
+    if needed > MOST_UNPACKED:
+        most = MOST_UNPACKED * images // needed
         raise DataError(
             f"{images:,} images of {classes} classes are too many: what is counted in each of them "
             f"takes {needed:,} bytes. About {most:,} can be scored at once: divide the split."

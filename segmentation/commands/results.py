@@ -1,12 +1,13 @@
 """What a pass over a split gave: kept in a directory, and shown."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from itertools import compress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from segmentation.classes import ClassTable
 from segmentation.data.dataset import SegmentationDataset
 from segmentation.evaluation.slices.scores import SLICES_FILE
 from segmentation.evaluation.statistics.intervals import interval_facts
@@ -14,7 +15,7 @@ from segmentation.pictures import evenly_spaced, save_pictures
 from segmentation.report.terminal.scores import show_scores, show_target_scores
 from segmentation.runs.directory import METRICS, REPORT, read_metrics
 from segmentation.runs.results import Results, write_results
-from segmentation.runs.scored_images import Scored, ScoredImages
+from segmentation.runs.scored_images import ScoredImages
 from segmentation.runs.views import (
     MOST,
     View,
@@ -51,17 +52,20 @@ def report(
     """
     directory.mkdir(parents=True, exist_ok=True)
     start_scoring(directory)
+    kept = [name not in left_out for name in dataset.names]
+    names = list(compress(dataset.names, kept))
     scored = None
     if module.classes is not None and module.confusion is not None:
         save_pictures(module.model, dataset, module.classes, directory / "pictures.png")
-        scored = Scored(dataset.names, module.classes, module.confusion, module.details)
-        scored = scored.without(left_out)
-        write_views(directory, _views(scored, dataset))
-        facts = {"intervals": _intervals(scored, directory), **facts}
-    predictions, kept = module.predictions, [name not in left_out for name in dataset.names]
+        scored = ScoredImages.from_counts(
+            directory, dataset.names, module.classes, module.confusion, module.details
+        ).select(np.array(kept, dtype=bool))
+        predicted = list(compress(module.details.get("view", []), kept))
+        write_views(directory, _views(names, predicted, dataset, module.classes))
+        facts = {"intervals": interval_facts(scored) if names else None, **facts}
+    predictions = module.predictions
     if predictions is not None:
         predictions = predictions.select(np.array(kept))
-    names = list(compress(dataset.names, kept))
     results = write_results(directory, scored, names, predictions, **facts)
     if results.segmentation is not None:
         show_scores(title, read_metrics(directory) or {}, pixels)
@@ -79,29 +83,29 @@ def write_page(scoring: Path, run: Path | None) -> Path:
     return write_evaluation_page(scoring, run)
 
 
-def _intervals(scored: Scored, directory: Path) -> dict[str, Any] | None:
-    if not scored.names:
-        return None
-    images = ScoredImages(
-        tuple(scored.names), scored.confusion, scored.classes.names, directory, {}
-    )
-    return interval_facts(images)
+def _views(
+    names: Sequence[str], predicted: Sequence[bytes], dataset: SegmentationDataset,
+    classes: ClassTable,
+) -> Iterator[tuple[str, View]]:  # fmt: skip
+    """Yield small pictures of the images, at most `MOST` of them, evenly spaced.
 
-
-def _views(scored: Scored, dataset: SegmentationDataset) -> Iterator[tuple[str, View]]:
-    """Yield small pictures of the images, or of so many of them, evenly spaced."""
+    Args:
+        names: of the scored images.
+        predicted: their labels as PNGs; empty where none were made.
+        dataset: the split.
+        classes: of the model.
+    """
     place = {name: index for index, name in enumerate(dataset.names)}
-    predicted = scored.details.get("view", [])
     for index in evenly_spaced(len(predicted), MOST):
-        name = scored.names[index]
+        name = names[index]
         (image, truth), failed = dataset.read(place[name])
         if not failed:  # it could be read when it was scored
             yield (
                 name,
                 View(
                     encode_photo(image, small(truth.shape)),
-                    encode_labels(truth, scored.classes),
-                    recoloured(predicted[index], scored.classes),
+                    encode_labels(truth, classes),
+                    recoloured(predicted[index], classes),
                 ),
             )
 

@@ -20,7 +20,8 @@ from segmentation.pictures import Example
 from segmentation.report.evaluation import image_scores
 from segmentation.report.pictures import extremes, worst_first
 from segmentation.runs.directory import REPORT, read_metrics
-from segmentation.runs.scored_images import ScoredImages, read_scored
+from segmentation.runs.per_image_file import read_scored
+from segmentation.runs.scored_images import ScoredImages
 from segmentation.runs.views import labels_of, read_views
 
 if TYPE_CHECKING:

@@ -8,7 +8,8 @@ import numpy as np
 
 from segmentation.metrics.scores import ious, pixel_counts, ratio
 from segmentation.runs.directory import MATRICES, read_metrics
-from segmentation.runs.scored_images import ScoredImages, read_scored
+from segmentation.runs.per_image_file import read_scored
+from segmentation.runs.scored_images import ScoredImages
 
 
 @dataclass(frozen=True, eq=False)

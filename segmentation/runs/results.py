@@ -19,21 +19,19 @@ pictures.png      image, truth, prediction and error of some scored images
 model/            config.json and model.safetensors: no code, safe to share
 """
 
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
-
-import numpy as np
+from typing import Any
 
 from segmentation.metrics.scores import Scores, scores
 from segmentation.metrics.targets import TargetPredictions, TargetScores, target_scores
-from segmentation.runs.directory import MATRICES, METRICS, recorded
-from segmentation.runs.scored_images import Scored
+from segmentation.runs.directory import METRICS, recorded
+from segmentation.runs.per_image_file import write_scored
+from segmentation.runs.scored_images import ScoredImages
 from segmentation.runs.target_predictions import FILE as PREDICTIONS
 from segmentation.runs.target_predictions import write_predictions
-from segmentation.system.files import read_json, write_json, write_atomic
+from segmentation.system.files import read_json, write_json
 
 
 @dataclass(frozen=True)
@@ -62,7 +60,7 @@ class Results:
 
 def write_results(
     directory: Path,
-    scored: Scored | None,
+    scored: ScoredImages | None,
     names: Sequence[str] = (),
     predictions: TargetPredictions | None = None,
     **facts: Any,
@@ -81,12 +79,8 @@ def write_results(
     metrics: dict[str, Any] = {}
     if scored is not None:
         segmentation = scores(scored.confusion.sum(axis=0))
-        metrics |= scored.facts()
-        packed = io.BytesIO()
-        np.savez_compressed(packed, **cast(dict[str, Any], scored.arrays()))
-        write_atomic(directory / MATRICES, packed.getvalue())
-        write_atomic(directory / "per_image.csv", scored.images().to_csv(index=False))
-        write_atomic(directory / "confusion.csv", scored.confusions().to_csv(index=False))
+        metrics |= scored.split_scores()
+        write_scored(directory, scored)
         names = scored.names
     if predictions is not None:
         targets = target_scores(predictions)

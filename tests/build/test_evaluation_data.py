@@ -11,7 +11,8 @@ from segmentation.build.trainer import check_whole
 from segmentation.config import CONF
 from segmentation.data.targets.table import TargetTable
 from segmentation.errors import ConfigError, DataError
-from segmentation.runs.scored_images import DETAILS, MOST_BYTES
+from segmentation.runs.per_image_file import MOST_UNPACKED
+from segmentation.runs.scored_images import DETAILS
 
 
 def compose(*overrides):
@@ -52,7 +53,7 @@ def test_a_hash_of_the_targets():
 def test_too_many_images_are_refused_before_they_are_scored():
     check_room(14_000, 171)
     each = 8 * 171 * (171 + sum(np.prod(shape) for shape in DETAILS.values()))
-    assert MOST_BYTES // each == 14_142
+    assert MOST_UNPACKED // each == 14_142
     with pytest.raises(DataError, match=r"17,000 images of 171 classes are too many.*14,142"):
         check_room(17_000, 171)
 

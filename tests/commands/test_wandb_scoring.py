@@ -13,7 +13,7 @@ from PIL import Image
 from segmentation.commands import wandb_results
 from segmentation.commands.wandb_results import content, log_scoring, summary
 from segmentation.loggers.wandb_logger import WandbLogger
-from segmentation.runs.scored_images import read_scored
+from segmentation.runs.per_image_file import read_scored
 
 pytestmark = pytest.mark.usefixtures("stranger")
 

@@ -14,8 +14,9 @@ from segmentation.evaluation.statistics.intervals import interval_facts
 from segmentation.metrics.boundary import band_counts, contour_counts
 from segmentation.metrics.calibration import BINS, UNIT
 from segmentation.runs.directory import write_config
+from segmentation.runs.per_image_file import read_scored
 from segmentation.runs.results import write_results
-from segmentation.runs.scored_images import Scored, ScoredImages, read_scored
+from segmentation.runs.scored_images import ScoredImages
 from segmentation.runs.views import View, encode_labels, encode_photo, write_views
 from segmentation.system.files import write_json
 
@@ -102,9 +103,8 @@ def make_evaluation(
             )
         )
     arrays = {key: np.array(value) for key, value in parts.items()}
-    scored = Scored(names, classes, arrays.pop("confusion"), arrays)
+    scored = ScoredImages.from_counts(directory, names, classes, arrays.pop("confusion"), arrays)
     directory.mkdir(parents=True, exist_ok=True)
-    kept_as = ScoredImages(tuple(names), scored.confusion, classes.names, directory, {})
     write_results(
         directory,
         scored,
@@ -113,7 +113,7 @@ def make_evaluation(
         split="val",
         data="/data/<camvid>",
         warnings=[WARNING],
-        intervals=interval_facts(kept_as),
+        intervals=interval_facts(scored),
         **facts,
     )
     write_views(directory, views)

@@ -26,8 +26,8 @@ from segmentation.report.comparison_page import write_comparison_page
 from segmentation.report.evaluation import image_scores
 from segmentation.report.evaluation_page import write_evaluation_page
 from segmentation.report.settings import default_settings, said, settings_grid
+from segmentation.runs.per_image_file import read_scored
 from segmentation.runs.results import write_results
-from segmentation.runs.scored_images import read_scored
 from segmentation.runs.views import read_views, write_views
 
 

@@ -1,168 +1,97 @@
-import json
-import zipfile
+"""What follows from the counts of each image, against torchmetrics, scikit-learn and pandas."""
+
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
-from populations import Scenes
+import torch
+import torch.nn.functional as F
+from sklearn.metrics import confusion_matrix as sklearn_confusion
+from sklearn.metrics import jaccard_score
 
 from segmentation.classes import ClassTable
-from segmentation.errors import DataError
-from segmentation.runs import scored_images
-from segmentation.runs.results import write_results
-from segmentation.runs.scored_images import Scored, read_scored
-from segmentation.system import files
+from segmentation.metrics.boundary import band_counts, boundary_iou, contour_counts
+from segmentation.metrics.counting import confidence_counts, confusion_matrix
+from segmentation.runs.scored_images import ScoredImages
 
-CLASSES = ClassTable(tuple("abcde"), ((0, 0, 0),) * 5)
-CONFUSION = Scenes(np.random.default_rng(0), 6).predict()
-NAMES = [f"street_{n}" for n in range(6)]
+CLASSES = ClassTable(("sky", "road, wet", 'a "car"'), ((1, 2, 3), (4, 5, 6), (7, 8, 9)))
 
 
 @pytest.fixture
-def run(tmp_path: Path) -> Path:
-    write_results(tmp_path, Scored(NAMES, CLASSES, CONFUSION), split="val", data_fingerprint="f00d")
-    return tmp_path
+def images():
+    random = np.random.default_rng(0)
+    truth = random.integers(0, 2, (4, 6, 7), dtype=np.uint8)
+    said = np.where(random.random(truth.shape) < 0.7, truth, 1 - truth).astype(np.uint8)
+    said[1, :2] = 2
+    return truth, said
 
 
-def rewrite(run: Path, **changes) -> None:
-    """Replace arrays of per_image.npz; None leaves one out."""
-    with np.load(run / "per_image.npz") as kept:
-        arrays = {**kept, **changes}
-    np.savez(run / "per_image.npz", **{k: v for k, v in arrays.items() if v is not None})
+@pytest.fixture
+def scored(images):
+    pairs = list(zip(*images, strict=True))
+    tensors = [(torch.from_numpy(truth), torch.from_numpy(said).long()) for truth, said in pairs]
+    sure = [5.0 * F.one_hot(said, 3).movedim(2, 0) for _, said in tensors]
+    counts = [confidence_counts(pair[0], one) for pair, one in zip(tensors, sure, strict=True)]
+    details = {
+        "boundary": np.stack([band_counts(*pair, 3) for pair in pairs]),
+        "boundary_f": np.stack([contour_counts(*pair, 3) for pair in pairs]),
+        "calibration": torch.stack(counts).numpy(),
+        "view": [b"0", b"1", b"2", b"3"],
+    }
+    confusion = [confusion_matrix(*pair, 3) for pair in tensors]
+    counts = torch.stack(confusion).numpy()
+    return ScoredImages.from_counts(Path("run"), ["a", "b", "ü/c", "d"], CLASSES, counts, details)
 
 
-def test_what_a_run_wrote_is_read(run):
-    scored = read_scored(run)
-    assert scored.names == tuple(NAMES)
-    assert scored.classes == tuple("abcde")
-    np.testing.assert_array_equal(scored.confusion, CONFUSION)
-    np.testing.assert_array_equal(scored.truth, CONFUSION.sum(axis=2))
-    assert (scored.source, len(scored), scored.data_fingerprint) == (run, 6, "f00d")
-    assert scored.metrics["split"] == "val"
+def test_the_scores_of_a_split(scored, images):
+    truth, said = (one.ravel() for one in images)
+    found = scored.split_scores()
+    iou = jaccard_score(truth, said, average=None, labels=[0, 1, 2])
+    assert found["iou"]["sky"] == pytest.approx(iou[0])
+    weights = np.bincount(truth, minlength=3) / truth.size
+    assert found["frequency_weighted_iou"] == pytest.approx((weights * iou).sum())
+    both = boundary_iou(scored.boundary.sum(axis=0))
+    assert found["boundary_iou"]["mean"] == both.mean
+    assert found["boundary_iou"]["classes"]["sky"] == both.classes[0]
+    sure = np.exp(5) / (np.exp(5) + 2)
+    right = (truth == said).mean()
+    assert found["calibration"]["ece"] == pytest.approx(abs(right - sure), abs=1e-6)
 
 
-def test_images_without_a_score_are_no_hindrance(tmp_path):
-    write_results(tmp_path, Scored(NAMES[:2], CLASSES, np.zeros((2, 5, 5), dtype=np.int64)))
-    assert read_scored(tmp_path).metrics["miou"] is None
+def test_the_confusion_matrix_both_ways(scored, images):
+    truth, said = (one.ravel() for one in images)
+    table = scored.confusion_table()
+    for normalize, column in (("true", "share_of_truth"), ("pred", "share_of_prediction")):
+        expected = sklearn_confusion(truth, said, labels=[0, 1, 2], normalize=normalize)
+        found = table[column].to_numpy().reshape(3, 3)
+        np.testing.assert_allclose(np.nan_to_num(found), expected)
+    assert np.isnan(table.set_index(["truth", "predicted"]).share_of_truth['a "car"', "sky"])
+    assert table.pixels.sum() == truth.size
 
 
-def test_a_training_keeps_its_fingerprint_beside_its_scores(tmp_path):
-    write_results(tmp_path, Scored(NAMES, CLASSES, CONFUSION), split="val")
-    assert read_scored(tmp_path).data_fingerprint is None
-    environment = {"data": {"train": "1", "val": "2"}}
-    (tmp_path / "environment.json").write_text(json.dumps(environment))
-    assert read_scored(tmp_path).data_fingerprint == "2"
+def test_the_scores_of_each_image_come_back_from_their_file(scored, tmp_path):
+    scored.image_table().to_csv(tmp_path / "per_image.csv", index=False)
+    table = pd.read_csv(tmp_path / "per_image.csv")
+    assert table["image"].tolist() == ["a", "b", "ü/c", "d"]
+    one = scored.select(np.array([1])).split_scores()
+    assert table.miou[1] == one["miou"]
+    assert table["iou/road, wet"][1] == one["iou"]["road, wet"]
+    assert np.isnan(table['iou/a "car"'][0])
+    assert table.ece.between(0, 1).all()
 
 
-def test_images_are_put_in_another_order(run):
-    scored = read_scored(run)
-    turned = scored.ordered_like(NAMES[::-1])
-    assert turned.names == tuple(NAMES[::-1])
-    np.testing.assert_array_equal(turned.confusion, CONFUSION[::-1])
+def test_an_image_that_is_left_out_is_in_nothing(scored):
+    fewer = scored.select(np.array([True, False, True, True]))
+    assert fewer.names == ("a", "ü/c", "d")
+    assert fewer.split_scores()["iou"]['a "car"'] is None
+    assert len(fewer.image_table()) == 3
+    assert {len(counts) for counts in (fewer.confusion, *fewer.details.values())} == {3}
+    assert set(fewer.details) == {"boundary", "boundary_f", "calibration"}
 
 
-def test_a_run_that_was_not_scored_is_told_how(tmp_path):
-    with pytest.raises(DataError, match=r"per_image.npz is missing.*python evaluate.py run="):
-        read_scored(tmp_path)
-
-
-def test_or_that_it_has_no_classes_to_score(run):
-    (run / "per_image.npz").unlink()
-    with pytest.raises(DataError, match="A model that does not segment has none"):
-        read_scored(run)
-
-
-def test_or_where_its_scores_are(tmp_path):
-    write_results(tmp_path / "new" / "evaluation" / "test", Scored(NAMES, CLASSES, CONFUSION))
-    with pytest.raises(DataError, match=r"evaluation/test has one"):
-        read_scored(tmp_path / "new")
-
-
-def test_missing_metrics_are_named(run):
-    (run / "metrics.json").unlink()
-    with pytest.raises(DataError, match=r"metrics.json is missing"):
-        read_scored(run)
-
-
-@pytest.mark.parametrize(
-    ("changes", "reason"),
-    [
-        ({"name": None}, "name"),
-        ({"name": np.array(NAMES, dtype=object)}, "allow_pickle=False"),
-        ({"name": np.array([*NAMES[:5], NAMES[0]])}, "names of images repeat"),
-        ({"name": np.arange(6)}, "names are not text"),
-        ({"name": np.array(NAMES[:5])}, "do not fit matrices"),
-        ({"classes": np.array(list("abcd"))}, "do not fit matrices"),
-        ({"confusion": CONFUSION[0]}, "do not fit matrices"),
-        ({"confusion": CONFUSION / 2}, "counts are not whole numbers"),
-        ({"confusion": -CONFUSION}, "counts that no image has"),
-        ({"confusion": CONFUSION * 2**50}, "counts that no image has"),
-    ],
-)
-def test_damaged_matrices_are_refused(run, changes, reason):
-    rewrite(run, **changes)
-    with pytest.raises(DataError, match=rf"per_image.npz is damaged: .*{reason}"):
-        read_scored(run)
-
-
-@pytest.mark.parametrize("keep", [0, 10, 300])
-def test_a_file_cut_short_is_refused(run, keep):
-    path = run / "per_image.npz"
-    path.write_bytes(path.read_bytes()[:keep])
-    with pytest.raises(DataError, match=r"per_image.npz is damaged"):
-        read_scored(run)
-
-
-def test_changed_bytes_are_refused(run):
-    path = run / "per_image.npz"
-    content = bytearray(path.read_bytes())
-    content[content.index(b"confusion.npy") + 100] ^= 0xFF
-    path.write_bytes(content)
-    with pytest.raises(DataError, match=r"per_image.npz is damaged"):
-        read_scored(run)
-
-
-def test_a_header_that_promises_too_much_is_refused(run):
-    path = run / "per_image.npz"
-    with zipfile.ZipFile(path, "w") as packed:
-        for name in ("name", "confusion", "classes"):
-            header = "{'descr': '<i8', 'fortran_order': False, 'shape': (1000000000000,), }"
-            text = header.ljust(117) + "\n"
-            packed.writestr(f"{name}.npy", b"\x93NUMPY\x01\x00\x76\x00" + text.encode())
-    with pytest.raises(DataError, match=r"per_image.npz is damaged"):
-        read_scored(run)
-
-
-def test_a_file_that_unpacks_to_too_much_is_refused(run, monkeypatch):
-    monkeypatch.setattr(scored_images, "MOST_BYTES", 1000)
-    with pytest.raises(DataError, match=r"unpacks to [0-9,]+ bytes; at most 1,000"):
-        read_scored(run)
-
-
-def test_no_image_is_refused(run):
-    rewrite(run, name=np.array([], dtype="U1"), confusion=CONFUSION[:0])
-    with pytest.raises(DataError, match="holds no image"):
-        read_scored(run)
-
-
-@pytest.mark.parametrize(
-    ("text", "reason"), [("{", "Expecting"), ("[1]", "no JSON object"), ("[" * 10**5, "recursion")]
-)
-def test_damaged_metrics_are_refused(run, text, reason):
-    (run / "metrics.json").write_text(text)
-    with pytest.raises(DataError, match=rf"metrics.json is damaged: .*{reason}"):
-        read_scored(run)
-
-
-def test_metrics_too_large_are_refused(run, monkeypatch):
-    monkeypatch.setattr(files, "MAX_JSON_BYTES", 10)
-    with pytest.raises(DataError, match=r"metrics.json is damaged: it is larger than 10 bytes"):
-        read_scored(run)
-
-
-@pytest.mark.parametrize("changes", [{"miou": 0.5}, {"images": 5}, {"miou": "high"}])
-def test_scores_of_another_scoring_are_refused(run, changes):
-    metrics = json.loads((run / "metrics.json").read_text())
-    (run / "metrics.json").write_text(json.dumps({**metrics, **changes}))
-    with pytest.raises(DataError, match="are of different scorings"):
-        read_scored(run)
+def test_without_details_there_are_the_scores_of_the_matrices_alone(scored):
+    plain = ScoredImages.from_counts(Path("run"), scored.names, CLASSES, scored.confusion)
+    assert "calibration" not in plain.split_scores()
+    assert plain.split_scores()["miou"] == scored.split_scores()["miou"]
+    assert "ece" not in plain.image_table()

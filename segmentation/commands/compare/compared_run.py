@@ -14,7 +14,8 @@ from segmentation.evaluation.comparison import naming
 from segmentation.evaluation.comparison.find_evaluations import Evaluation
 from segmentation.inference.options import InferenceOptions
 from segmentation.runs.directory import read_metrics, read_settings
-from segmentation.runs.scored_images import ScoredImages, read_scored
+from segmentation.runs.per_image_file import read_scored
+from segmentation.runs.scored_images import ScoredImages
 from segmentation.system.files import read_json
 
 PLAIN = InferenceOptions().to_dict()

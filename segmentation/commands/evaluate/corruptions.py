@@ -2,7 +2,6 @@
 
 import logging
 from collections.abc import Mapping
-from dataclasses import replace
 
 import numpy as np
 import pytorch_lightning as pl
@@ -70,7 +69,4 @@ def same_images(
             "%d of %d images could not be read each time, and are left out of the corruptions.",
             len(run) - len(kept), len(run),
         )  # fmt: skip
-    names = tuple(run.names[index] for index in kept)
-    return replace(run, names=names, confusion=run.confusion[kept]), {
-        key: one.rows(kept) for key, one in corrupted.items()
-    }
+    return run.select(kept), {key: one.rows(kept) for key, one in corrupted.items()}

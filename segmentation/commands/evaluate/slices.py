@@ -22,8 +22,9 @@ from segmentation.evaluation.slices.robustness import score_corruptions
 from segmentation.evaluation.slices.scores import SLICES_FILE, score_slices
 from segmentation.evaluation.slices.slices import find_slices
 from segmentation.report.terminal.slices import show_slices
+from segmentation.runs.per_image_file import read_scored
 from segmentation.runs.results import add_facts
-from segmentation.runs.scored_images import ScoredImages, read_scored
+from segmentation.runs.scored_images import ScoredImages
 from segmentation.system.files import write_atomic
 from segmentation.training.scoring import ScoringModule
 
@@ -145,8 +146,7 @@ def write_slices(
         corrupted = score_corrupted(plan.split, trainer, module, data)
     if directory is None:
         return
-    scored = read_scored(directory)
-    run = ScoredImages(scored.names, scored.confusion, scored.classes, directory, scored.metrics)
+    run = read_scored(directory)
     dataset = data.datasets[plan.split]
     place = {name: index for index, name in enumerate(dataset.names)}
     rows = np.array([place[name] for name in run.names])

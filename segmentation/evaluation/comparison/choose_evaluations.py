@@ -12,7 +12,7 @@ from segmentation.evaluation.comparison.find_evaluations import (
     Evaluations,
 )
 from segmentation.runs.directory import EVALUATION
-from segmentation.runs.scored_images import read_scored
+from segmentation.runs.per_image_file import read_scored
 
 Data = tuple[frozenset[str], tuple[str, ...], str | None]
 """The scored data: names of the images, classes, and the fingerprint where it is known."""

@@ -12,7 +12,7 @@ from segmentation.errors import ConfigError
 from segmentation.inference.options import InferenceOptions
 from segmentation.runs.directory import read_metrics
 from segmentation.runs.results import add_facts, write_results
-from segmentation.runs.scored_images import Scored
+from segmentation.runs.scored_images import ScoredImages
 
 CLASSES = ClassTable(("a", "b"), ((1, 1, 1), (2, 2, 2)))
 FACTS = {
@@ -23,7 +23,7 @@ FACTS = {
 
 def write(directory, right=8, **facts):
     confusion = np.array([[[right, 2], [1, 9]]] * 3)
-    scored = Scored(["x", "y", "z"], CLASSES, confusion)
+    scored = ScoredImages.from_counts(directory, ["x", "y", "z"], CLASSES, confusion)
     return write_results(directory, scored, **facts)
 
 

@@ -19,7 +19,7 @@ from segmentation.errors import ConfigError, DataError
 from segmentation.evaluation.slices.scores import COLUMNS
 from segmentation.metrics.scores import scores
 from segmentation.models import Encoder, UNet, save_model
-from segmentation.runs.scored_images import read_scored
+from segmentation.runs.per_image_file import read_scored
 
 
 @pytest.fixture(scope="module")
