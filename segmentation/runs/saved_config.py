@@ -26,7 +26,7 @@ def updated(settings: Mapping[str, Any]) -> dict[str, Any]:
     result: dict[str, Any] = _with_moved_targets(settings)
     data = result.get("data")
     if isinstance(data, dict) and data.get("cache") == "ram":  # the page cache does that
-        result["data"] = data | {"cache": "auto"}
+        result["data"] = data | {"cache": "disk"}
     return result
 
 

@@ -1,7 +1,7 @@
-"""The cache of decoded pairs: whether there is one, where, and how large.
+"""Open the pairs of a data set from the cache, and build the cache if needed.
 
-A cache file is named by what it was made from (see `cache_key`), so a changed image, mask or class
-table is another file, and none is ever out of date.
+A cache file is named by a hash of its inputs (see `cache_key`), so a changed image, mask or class
+table gives another file, and no file is ever out of date.
 """
 
 import hashlib
@@ -13,7 +13,7 @@ import numpy as np
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from segmentation.data.cache.folder import CacheFolder, disk_folder, memory_folder, sweep_memory
+from segmentation.data.cache.folder import CacheFolder, disk_folder
 from segmentation.data.cache.mapped_pairs import MARK, CachedPairs, places, write_pairs
 from segmentation.data.discovery.labels import Labels
 from segmentation.data.discovery.layouts import Sample
@@ -24,96 +24,95 @@ from segmentation.errors import ConfigError, DataError
 
 log = logging.getLogger(__name__)
 
-MODES = ("auto", "disk", "ram", "off")
+MODES = ("auto", "disk", "off")
 AUTO_LIMIT = 2 * 10**9
-"""Bytes of the largest cache that is built unasked."""
+"""Largest cache, in bytes, that data.cache=auto builds."""
 AUTO_SHARE = 0.25
-"""The part of the free room that such a cache may take."""
+"""Largest share of the free disk space that data.cache=auto takes."""
+ADVICE = "Type data.cache=off, or XDG_CACHE_HOME=<folder on another disk> before the command."
 
 
 class UncachedPairs(Pairs):
-    """Pairs that are decoded whenever they are asked for, and why they are not cached."""
+    """Pairs that are decoded at every access, with the reason why they are not cached."""
 
     def __init__(self, samples: Sequence[Sample], labels: Labels, reason: str) -> None:
         super().__init__(samples, labels)
         self.reason = reason
 
 
-def open_pairs(source: ScannedDataset, mode: str, build: bool = True) -> dict[str, Pairs]:
-    """Return the pairs of each split, cached or not; `describe_cache` says which.
+def open_pairs(dataset: ScannedDataset, mode: str, build: bool = True) -> dict[str, Pairs]:
+    """Open the pairs of each split, cached or not; `describe_cache` tells which.
 
-    What the cache does not have yet is built, after its size has been announced. Of several
-    processes that ask at once one builds and the others wait.
+    Missing cache files are built, after their size has been logged. If several processes need the
+    same files, one builds them and the others wait.
 
     Args:
-        source: what can be used of a data set.
-        mode: ``"disk"``: in the user's cache directory, for this run and later ones; ``"ram"``: in
-            memory, shared by the runs that use it at one time; ``"off"``: no cache; ``"auto"``: on
-            disk where it is there already, or where the data are to be trained on, take at most
-            `AUTO_LIMIT` and leave room enough.
-        build: whether ``"auto"`` may build: reading every image once is faster without.
+        dataset: the usable part of a data set.
+        mode: ``"disk"``: a cache in the user's cache directory, for this run and later ones;
+            ``"off"``: no cache; ``"auto"``: the cache if it exists, or if there is a train split
+            and it takes at most `AUTO_LIMIT` and `AUTO_SHARE`.
+        build: whether ``"auto"`` may build: reading every image only once is faster without.
 
     Raises:
-        ConfigError: another mode, or one that this system does not have.
-        DataError: no room for the cache, or files that cannot be used any more.
+        ConfigError: an invalid mode.
+        DataError: not enough disk space, or files that cannot be used any more.
     """
     mode = "off" if mode is False else mode  # which is how YAML reads off without quotes
     if mode not in MODES:
-        raise ConfigError(f"data.cache={mode!r} is not known: use auto, disk, ram or off.")
-    sweep_memory()
+        gone = " (ram was removed: the system keeps a cache on disk in memory anyway)"
+        raise ConfigError(
+            f"invalid data.cache={mode!r}: use auto, disk or off{gone if mode == 'ram' else ''}."
+        )
     if mode == "off":
-        return _decoded(source, "files are decoded whenever they are needed")
-    folder = memory_folder() if mode == "ram" else disk_folder()
+        return _uncached(dataset, "files are decoded at every access")
+    folder = disk_folder()
     splits = {
-        split: _Split(Pairs(samples, source.labels), source.scans[split].sizes, folder)
-        for split, samples in source.samples.items()
+        split: _Split(Pairs(samples, dataset.labels), dataset.scans[split].sizes, folder)
+        for split, samples in dataset.samples.items()
     }
     needed = sum(split.size for split in splits.values())
     try:
         cached = _open(splits)
         if len(cached) < len(splits):
             if mode == "auto" and (why := _why_not(folder, needed, build and "train" in splits)):
-                return _decoded(source, why)
+                return _uncached(dataset, why)
             cached = _build(splits, folder)
     except OSError as error:
         if mode == "auto":
             log.warning("no cache of decoded images: %s cannot be used (%s).", folder.path, error)
-            return _decoded(source, f"{folder.path} cannot be used ({error})")
-        raise DataError(
-            f"the cache in {folder.path} cannot be used: {error}. {folder.advice}"
-        ) from error
+            return _uncached(dataset, f"{folder.path} cannot be used ({error})")
+        raise DataError(f"the cache in {folder.path} cannot be used: {error}. {ADVICE}") from error
     return cached
 
 
 def describe_cache(splits: Collection[Pairs]) -> str:
-    """Return in words where the pairs of some splits come from."""
+    """Describe where the pairs of some splits come from."""
     cached = [pairs for pairs in splits if isinstance(pairs, CachedPairs)]
     if cached:
-        until = ", until the last run that uses it ends" if cached[0].remove else ""
         size = format_bytes(sum(pairs.size for pairs in cached))
-        return f"{size} in {cached[0].path.parent}{until}"
+        return f"{size} in {cached[0].path.parent}"
     reasons = [pairs.reason for pairs in splits if isinstance(pairs, UncachedPairs)]
     return f"off: {reasons[0]}" if reasons else "off"
 
 
-def _decoded(source: ScannedDataset, reason: str) -> dict[str, Pairs]:
+def _uncached(dataset: ScannedDataset, reason: str) -> dict[str, Pairs]:
     return {
-        split: UncachedPairs(samples, source.labels, reason)
-        for split, samples in source.samples.items()
+        split: UncachedPairs(samples, dataset.labels, reason)
+        for split, samples in dataset.samples.items()
     }
 
 
 class _Split:
-    """A split that is to be cached.
+    """A split and its cache file.
 
     Args:
-        pairs: its pairs.
+        pairs: the pairs, decoded at every access.
         sizes: (n, 2), their heights and widths.
-        folder: where its file belongs.
+        folder: the cache folder.
 
     Attributes:
-        file: the file for the images and masks as they are now.
-        size: the bytes of the decoded pairs.
+        file: the path of the cache file for the present images and masks.
+        size: the decoded pairs' size in bytes.
     """
 
     def __init__(self, pairs: Pairs, sizes: np.ndarray, folder: CacheFolder) -> None:
@@ -127,10 +126,10 @@ class _Split:
         return digest.hexdigest()[:32]
 
     def open(self) -> CachedPairs | None:
-        """Return the cached pairs, None where there is no file that is whole."""
+        """Return the cached pairs, or None if the file is missing or incomplete."""
         samples, labels = self.pairs.samples, self.pairs.labels
         try:
-            return CachedPairs(self.file, samples, labels, self.sizes, self.folder.in_memory)
+            return CachedPairs(self.file, samples, labels, self.sizes)
         except FileNotFoundError:
             return None
 
@@ -146,22 +145,22 @@ class _Split:
 
 
 def _open(splits: Mapping[str, _Split]) -> dict[str, Pairs]:
-    """Return the cached pairs of those splits whose file is there and whole."""
+    """Return the cached pairs of the splits whose file is complete."""
     opened = {name: split.open() for name, split in splits.items()}
     return {name: pairs for name, pairs in opened.items() if pairs is not None}
 
 
 def _build(splits: Mapping[str, _Split], folder: CacheFolder) -> dict[str, Pairs]:
-    """Return the cached pairs of all splits, after building what is still missing."""
-    with folder.alone():
-        cached = _open(splits)  # held, so that making room leaves them alone
+    """Build the missing files, and return the cached pairs of all splits."""
+    with folder.locked():
+        cached = _open(splits)  # in use, so that make_room does not remove them
         missing = [split for name, split in splits.items() if name not in cached]
         needed = sum(split.size for split in missing)
         count = sum(len(split.pairs) for split in missing)
         if (room := folder.make_room(needed)) < needed:
             raise DataError(
                 f"the cache takes {format_bytes(needed)} and {folder.path} has room for "
-                f"{format_bytes(room)}. {folder.advice}"
+                f"{format_bytes(room)}. {ADVICE}"
             )
         if missing:
             log.info(
@@ -175,14 +174,14 @@ def _build(splits: Mapping[str, _Split], folder: CacheFolder) -> dict[str, Pairs
 
 
 def _why_not(folder: CacheFolder, needed: int, train: bool) -> str:
-    """Return why no cache is built unasked, or an empty string."""
+    """Return why data.cache=auto builds no cache, or an empty string."""
     if not train:
         return "each image is read once"
     reason = ""
     if needed > AUTO_LIMIT:
         reason = f"more than {format_bytes(AUTO_LIMIT)}"
-    elif needed > AUTO_SHARE * (room := folder.room()):
-        reason = f"much of the {format_bytes(room)} that {folder.path} has left"
+    elif needed > AUTO_SHARE * (room := folder.free_bytes()):
+        reason = f"much of the {format_bytes(room)} free in {folder.path}"
     return reason and f"{format_bytes(needed)}, {reason}; data.cache=disk builds it"
 
 
@@ -199,7 +198,7 @@ def _bar() -> Progress:
 
 
 def format_bytes(size: int) -> str:
-    """Return a number of bytes for people."""
+    """Format a number of bytes, as in ``"147 kB"``."""
     for unit, name in ((1e9, "GB"), (1e6, "MB")):
         if size >= unit:
             return f"{size / unit:.3g} {name}"

@@ -13,16 +13,18 @@ import time
 import weakref
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from itertools import repeat
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from segmentation.data.cache.folder import PARTIAL, leave, share
+from segmentation.data.cache.folder import share
 from segmentation.data.discovery.labels import Labels
 from segmentation.data.discovery.layouts import Sample
 from segmentation.data.discovery.pairs import Pair, Pairs
 from segmentation.errors import DataError
+from segmentation.system.files import atomic_file
 from segmentation.system.hardware import available_cores
 
 SEAL = struct.Struct("<8sq")
@@ -43,27 +45,20 @@ class CachedPairs(Pairs):
         path: the file, see `write_pairs`.
         samples, labels: see `Pairs`.
         sizes: (n, 2), the pairs' heights and widths.
-        remove: the file is removed when the last process that opened it ends.
 
     Raises:
-        FileNotFoundError: there is no such file, or it is not whole.
+        FileNotFoundError: the file is missing or incomplete.
     """
 
     def __init__(
-        self,
-        path: Path,
-        samples: Sequence[Sample],
-        labels: Labels,
-        sizes: np.ndarray,
-        remove: bool = False,
+        self, path: Path, samples: Sequence[Sample], labels: Labels, sizes: np.ndarray
     ) -> None:
         super().__init__(samples, labels)
         self.path = path
         self.sizes = sizes
-        self.remove = remove
         self._starts, self.size = places(sizes)
         file = path.open("rb")
-        weakref.finalize(self, leave, file, path if remove else None, os.getpid())
+        weakref.finalize(self, file.close)
         if not share(file):
             raise FileNotFoundError(f"{path} has just been removed")
         self._bytes = self._map()
@@ -98,42 +93,41 @@ class CachedPairs(Pairs):
 
 
 def places(sizes: np.ndarray) -> tuple[np.ndarray, int]:
-    """Return where each pair of (n, 2) heights and widths starts, and how many bytes all take."""
+    """Return the byte offset of each pair, from (n, 2) heights and widths, and the total size."""
     ends = CHANNELS * np.cumsum(np.asarray(sizes, dtype=np.int64).prod(axis=1))
     return np.concatenate([[0], ends[:-1]]), int(ends[-1])
 
 
 def write_pairs(path: Path, pairs: Pairs, sizes: np.ndarray, advance: Callable[[], object]) -> None:
-    """Decode all pairs into a file that appears whole or not at all.
+    """Decode all pairs into a file that appears when it is complete.
 
     Args:
         path: the file.
-        pairs: what to decode, on all cores, a pair on each at a time.
+        pairs: the pairs, which are decoded on all cores.
         sizes: (n, 2), their heights and widths.
         advance: called after each pair.
 
     Raises:
-        DataError: files that cannot be used, or have another size by now.
+        DataError: files that cannot be used, or whose size has changed.
         OSError: the file cannot be written.
     """
     starts, size = places(sizes)
-    partial = path.with_suffix(PARTIAL)
 
-    def store(index: int) -> None:
+    def store(partial: Path, index: int) -> None:
         image, labels = pairs[index]
         if labels.shape != tuple(sizes[index]):
-            raise DataError(f"{pairs.samples[index].image} has just changed its size. Start again.")
+            raise DataError(f"{pairs.samples[index].image} has changed its size. Start again.")
         with partial.open("r+b") as file:
             file.seek(starts[index])
             file.write(np.ascontiguousarray(image).data)
             file.write(np.ascontiguousarray(labels).data)
         advance()
 
-    try:
+    with atomic_file(path) as partial:
         partial.touch()
         with ThreadPoolExecutor(available_cores()) as pool:
-            for _ in pool.map(store, range(len(pairs))):  # an error cancels what has not begun
-                pass
+            for _ in pool.map(store, repeat(partial, len(pairs)), range(len(pairs))):
+                pass  # an error cancels the tasks that have not begun
         finished = int(time.time())
         with partial.open("r+b") as file:
             file.seek(size)
@@ -141,6 +135,3 @@ def write_pairs(path: Path, pairs: Pairs, sizes: np.ndarray, advance: Callable[[
             file.flush()
             os.fsync(file.fileno())  # a crash must not leave a name without its bytes
         os.utime(partial, ns=(time.time_ns(), finished * 10**9))
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)

@@ -2,7 +2,6 @@ import gc
 import multiprocessing
 import os
 import pickle
-import signal
 import subprocess
 import sys
 import time
@@ -23,7 +22,7 @@ from torch.utils.data import DataLoader
 from segmentation.classes import CAMVID
 from segmentation.data.augment.transform import TrainTransform
 from segmentation.data.cache import cache
-from segmentation.data.cache import folder as cache_folder
+from segmentation.data.cache import folder as folder_module
 from segmentation.data.cache.cache import UncachedPairs, describe_cache, open_pairs
 from segmentation.data.cache.folder import CacheFolder, disk_folder, share
 from segmentation.data.cache.mapped_pairs import MARK, SEAL, CachedPairs, write_pairs
@@ -39,14 +38,6 @@ LINUX = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 
 def source_of(root: Path, classes: str = "camvid", **options: str) -> ScannedDataset:
     return scan_dataset(root, find_splits(root), classes, **options)
-
-
-@pytest.fixture(autouse=True)
-def memory(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder of the test's own in the place of /dev/shm; what is tested is the same."""
-    folder = tmp_path_factory.mktemp("memory")
-    monkeypatch.setattr(cache_folder, "MEMORY", folder)
-    return folder
 
 
 @pytest.fixture
@@ -200,7 +191,7 @@ def test_a_file_that_went_bad_since_the_look_is_named(tmp_path):
     with pytest.raises(DataError, match=r"train_004\.png cannot be read"):
         open_pairs(source, "disk")
     write_pair(tmp_path, "train", "train_004", *np.zeros((2, 8, 8), np.uint8))
-    with pytest.raises(DataError, match=r"train_004\.png has just changed its size"):
+    with pytest.raises(DataError, match=r"train_004\.png has changed its size"):
         open_pairs(source, "disk")
     assert not files(disk_folder().path)
 
@@ -222,14 +213,12 @@ def test_files_that_change_while_they_are_read_are_not_cached(tmp_path, monkeypa
 PROCESS = """
 import sys, time
 from pathlib import Path
-from segmentation.data.cache import folder as cache_folder
 from segmentation.data.cache.cache import open_pairs
 from segmentation.data.discovery.pairs import Pairs
 from segmentation.data.discovery.scanned_dataset import scan_dataset
 from segmentation.data.discovery.splits import find_splits
 
-root, mode, memory, pause = sys.argv[1:]
-cache_folder.MEMORY = Path(memory)
+root, pause = sys.argv[1:]
 source = scan_dataset(Path(root), find_splits(Path(root)), "camvid")
 original, count = Pairs.__getitem__, 0
 
@@ -244,17 +233,17 @@ def slow(self, index):
 Pairs.__getitem__ = slow
 print("looked", flush=True)
 sys.stdin.readline()
-pairs = open_pairs(source, mode)
+pairs = open_pairs(source, "disk")
 print("open", count, sum(int(image.sum()) for image, _ in pairs["train"]), flush=True)
 sys.stdin.readline()
 """
 
 
 @contextmanager
-def process(root: Path, mode: str, memory: Path, pause: float = 0) -> Iterator[subprocess.Popen]:
+def process(root: Path, pause: float) -> Iterator[subprocess.Popen]:
     """Another program that opens the pairs when it is told to, and ends when it is told to."""
     child = subprocess.Popen(
-        [sys.executable, "-c", PROCESS, str(root), mode, str(memory), str(pause)],
+        [sys.executable, "-c", PROCESS, str(root), str(pause)],
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
     )  # fmt: skip
     try:
@@ -276,10 +265,10 @@ def _line(child: subprocess.Popen, skip: str = "nothing") -> str:
     return line
 
 
-def test_of_two_processes_one_builds_and_both_use_it(tmp_path, memory):
+def test_of_two_processes_one_builds_and_both_use_it(tmp_path):
     root = fake_camvid(tmp_path, {"train": 5, "val": 3})
     source_of(root)
-    with process(root, "disk", memory, 0.1) as one, process(root, "disk", memory, 0.1) as other:
+    with process(root, 0.1) as one, process(root, 0.1) as other:
         _tell(one)
         _tell(other)
         results = [_line(child, skip="decoding").split() for child in (one, other)]
@@ -288,46 +277,18 @@ def test_of_two_processes_one_builds_and_both_use_it(tmp_path, memory):
     assert [int(pixels) for _, _, pixels in results] == [total, total]
 
 
-def test_a_killed_builder_leaves_nothing_that_counts(tmp_path, memory):
+def test_a_killed_builder_leaves_nothing_that_counts(tmp_path):
     root = fake_camvid(tmp_path, {"train": 5, "val": 3})
-    for mode, folder in (("disk", disk_folder().path), ("ram", memory)):
-        with process(root, mode, memory, 60) as child:
-            _tell(child)
-            assert _line(child) == "decoding"
-            child.kill()
-            child.wait()
-            assert [path.suffix for path in files(folder)] == [".partial"]
-            assert_same(open_pairs(source_of(root), mode)["train"], pairs_of(root))
-            assert {path.suffix for path in files(folder)} <= {".pairs"}
-    gc.collect()
-    assert not files(memory)
-
-
-def test_ram_is_given_back_when_its_last_user_ends(tmp_path, memory):
-    root = fake_camvid(tmp_path, {"train": 5, "val": 3})
-    pairs = open_pairs(source_of(root), "ram")
-    assert "until the last run" in describe_cache(list(pairs.values()))
-    with process(root, "ram", memory) as child:
+    folder = disk_folder().path
+    with process(root, 60) as child:
         _tell(child)
-        assert _line(child).startswith("open 0 ")
-        assert len(files(memory)) == 2
-        del pairs
-        gc.collect()
-        assert len(files(memory)) == 2  # the other one still uses them
-        child.communicate("\n", timeout=10)
-    assert not files(memory)
-
-
-def test_ram_of_a_killed_process_is_given_back_at_the_next_start(tmp_path, memory):
-    root = fake_camvid(tmp_path, {"train": 5, "val": 3})
-    with process(root, "ram", memory) as child:
-        _tell(child)
-        _line(child, skip="decoding")
-        child.send_signal(signal.SIGKILL)
+        assert _line(child) == "decoding"
+        child.kill()
         child.wait()
-    assert len(files(memory)) == 2
-    open_pairs(source_of(root), "off")
-    assert not files(memory)
+    (partial,) = files(folder)
+    assert partial.name.endswith(f".{child.pid}.partial")
+    assert_same(open_pairs(source_of(root), "disk")["train"], pairs_of(root))
+    assert {path.suffix for path in files(folder)} == {".pairs"}
 
 
 def _drop(pairs: dict[str, Pairs]) -> None:
@@ -335,39 +296,26 @@ def _drop(pairs: dict[str, Pairs]) -> None:
     gc.collect()
 
 
-def test_a_forked_process_takes_nothing_away(tmp_path, memory):
-    root = fake_camvid(tmp_path, {"train": 5, "val": 3})
-    pairs = open_pairs(source_of(root), "ram")
+def test_files_in_use_stay_when_a_forked_process_ends(tmp_path, monkeypatch):
+    pairs = open_pairs(source_of(fake_camvid(tmp_path)), "disk")
     child = multiprocessing.get_context("fork").Process(target=_drop, args=(pairs,))
     child.start()
     child.join(10)
     assert child.exitcode == 0
-    assert len(files(memory)) == 2
-    cache_folder.sweep_memory()
-    assert len(files(memory)) == 2
-    del pairs
-    gc.collect()
-    assert not files(memory)
-
-
-def test_ram_needs_a_place_of_ones_own(tmp_path, monkeypatch, memory):
-    source = source_of(fake_camvid(tmp_path))
-    monkeypatch.setattr(os, "getuid", lambda: os.stat(memory).st_uid + 1)
-    with pytest.raises(DataError, match=r"belongs to another user\. Type data\.cache=disk"):
-        open_pairs(source, "ram")
-    monkeypatch.setattr(cache_folder, "MEMORY", tmp_path / "nowhere")
-    with pytest.raises(ConfigError, match=r"nowhere, which this system does not have\. Type"):
-        open_pairs(source, "ram")
+    monkeypatch.setattr(folder_module, "MAX_BYTES", 0)
+    disk_folder().make_room(1)
+    assert len(files(disk_folder().path)) == len(pairs)
+    _drop(pairs)
+    disk_folder().make_room(1)
+    assert not files(disk_folder().path)
 
 
 def test_no_room_is_said_before_anything_is_decoded(tmp_path, monkeypatch, decoded):
     source = source_of(fake_camvid(tmp_path))
     del decoded[:]
-    monkeypatch.setattr(CacheFolder, "room", lambda self: 100_000)
+    monkeypatch.setattr(CacheFolder, "free_bytes", lambda self: 100_000)
     with pytest.raises(DataError, match=r"takes 147 kB .* room for 100 kB\. Type data\.cache=off"):
         open_pairs(source, "disk")
-    with pytest.raises(DataError, match=r"room for 100 kB\. Type data\.cache=disk"):
-        open_pairs(source, "ram")
     assert not decoded
 
 
@@ -391,13 +339,13 @@ def test_auto_builds_what_is_small_and_read_often(tmp_path, monkeypatch):
     def said(mode: str, source: ScannedDataset = source, **options: bool) -> str:
         return describe_cache(list(open_pairs(source, mode, **options).values()))
 
-    assert said("off") == "off: files are decoded whenever they are needed"
+    assert said("off") == "off: files are decoded at every access"
     assert said(False) == said("off")  # how YAML reads a bare off
     monkeypatch.setattr(cache, "AUTO_LIMIT", 100_000)
     assert said("auto") == "off: 147 kB, more than 100 kB; data.cache=disk builds it"
     monkeypatch.undo()
-    monkeypatch.setattr(CacheFolder, "room", lambda self: 400_000)
-    assert said("auto").startswith("off: 147 kB, much of the 400 kB that ")
+    monkeypatch.setattr(CacheFolder, "free_bytes", lambda self: 400_000)
+    assert said("auto").startswith("off: 147 kB, much of the 400 kB free in ")
     monkeypatch.undo()
     assert said("auto", build=False) == "off: each image is read once"
     assert isinstance(open_pairs(source, "auto", build=False)["train"], UncachedPairs)
@@ -413,13 +361,20 @@ def test_scoring_alone_builds_nothing_unasked(tmp_path):
     assert isinstance(open_pairs(source, "disk")["val"], CachedPairs)
 
 
-def test_an_unknown_mode_is_refused(tmp_path):
-    with pytest.raises(ConfigError, match="'memory' is not known: use auto, disk, ram or off"):
-        open_pairs(source_of(fake_camvid(tmp_path)), "memory")
+@pytest.mark.parametrize(
+    ("mode", "message"),
+    [
+        ("memory", r"'memory': use auto, disk or off\.$"),
+        ("ram", r"auto, disk or off \(ram was removed"),
+    ],
+)
+def test_an_invalid_mode_is_refused(tmp_path, mode, message):
+    with pytest.raises(ConfigError, match=message):
+        open_pairs(source_of(fake_camvid(tmp_path)), mode)
 
 
 def test_room_is_made_by_what_was_used_longest_ago_and_nobody_uses(tmp_path, monkeypatch):
-    monkeypatch.setattr(cache_folder, "KEPT", 3000)
+    monkeypatch.setattr(folder_module, "MAX_BYTES", 3000)
     folder = CacheFolder(tmp_path)
     for age, name in enumerate("abcd"):
         folder.file(name).write_bytes(bytes(1000))
@@ -491,7 +446,7 @@ def test_processes_share_the_pages(tmp_path):
 def test_loaders_give_the_same_uint8_batches_with_and_without(tmp_path, method):
     source = source_of(fake_camvid(tmp_path))
     batches = {}
-    for mode in ("off", "ram"):
+    for mode in ("off", "disk"):
         dataset = TrainDataset(
             open_pairs(source, mode)["train"], TrainTransform(crop=(32, 32), scale=(0.6, 1.6)), 0
         )
@@ -504,7 +459,7 @@ def test_loaders_give_the_same_uint8_batches_with_and_without(tmp_path, method):
             collate_fn=collate,
         )
         batches[mode] = list(loader)
-    for plain, cached in zip(batches["off"], batches["ram"], strict=True):
+    for plain, cached in zip(batches["off"], batches["disk"], strict=True):
         for key in ("image", "mask"):
             assert cached[key].dtype == torch.uint8
             assert torch.equal(plain[key], cached[key])
