@@ -65,14 +65,14 @@ class SearchSweeper(Sweeper):
         Raises:
             ConfigError: an option that cannot work; no job has been started then.
         """
-        from segmentation.sweep.jobs.allotment import allotment
+        from segmentation.cli.sweep import launcher_share
         from segmentation.sweep.jobs.stop import stop_asked
 
         assert self.config is not None
         assert self.launcher is not None
         space = self._space([one for one in arguments if not one.startswith(SECRET)])
         directory = Path(self.config.hydra.sweep.dir)
-        size = allotment(self.config.launcher).jobs
+        size = launcher_share(self.config.launcher).jobs
         search = self._search(space, directory)
         try:
             while draws := search.next(size, self.config.sweep.trials):

@@ -151,9 +151,9 @@ class Invocation:
         try:
             _check_complete(cfg)
             if launched:
-                from segmentation.sweep.jobs.job import run_job
+                from segmentation.cli.sweep import run_composed_job  # only sweeps need it
 
-                return run_job(cfg, self.start)
+                return run_composed_job(cfg, self.start)
             result = self.task(cfg)
             self.results.append(result)
             return result
@@ -167,9 +167,9 @@ class Invocation:
             os.environ[FULL_ERROR] = "1"
 
     def _end_sweep(self, code: int) -> int:
-        if "segmentation.sweep.callback" not in sys.modules:
+        if "segmentation.cli.sweep" not in sys.modules:
             return code
-        from segmentation.sweep.callback import end_sweep
+        from segmentation.cli.sweep import end_sweep
 
         code, jobs = end_sweep(code)
         if jobs is not None:

@@ -37,9 +37,9 @@ def register() -> None:
 
 
 def _allotted(key: str, _root_: DictConfig) -> object:
-    from segmentation.sweep.jobs.launchers import allotted  # only sweeps need it
+    from segmentation.cli.sweep import launcher_share  # only sweeps need it
 
-    return allotted(key, _root_)
+    return getattr(launcher_share(_root_.launcher), key)
 
 
 def run_directory(folder: str, time: str, name: str, token: str, _root_: DictConfig) -> str:

@@ -1,10 +1,10 @@
-"""The jobs of a sweep as tables: for people while it runs and at its end, and as CSV."""
+"""The jobs of a sweep as tables: for the terminal while it runs and at its end, as CSV, as JSON."""
 
 import csv
 import io
 import statistics
-from collections import defaultdict
-from collections.abc import Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -12,44 +12,16 @@ from rich.markup import escape
 from rich.table import Table
 
 from segmentation.console import duration
-from segmentation.sweep.jobs.state import JobState
+from segmentation.sweep.jobs.names import split_override
+from segmentation.sweep.jobs.state import Jobs, JobState, State
 
 REPEATS = ("seed", "data.fold")
 """Jobs that differ only in these are one group."""
-ROWS = 20
-"""The most that are printed; the CSV has all."""
+LIMIT = 20
+"""The most rows that are printed; the CSV has all."""
 BASELINE = "none of these"
-"""A group beside others that has nothing of its own: what an ablation starts from."""
-ORDER = ("running", "failed", "interrupted", "finished", "pruned", "waiting")
-
-
-@dataclass(frozen=True)
-class Row:
-    """A job in a table.
-
-    Attributes:
-        name: its directory.
-        overrides: what it is.
-        job: its state; None while it waits.
-        abandoned: it is said to run, and nobody is at it.
-    """
-
-    name: str
-    overrides: Sequence[str]
-    job: JobState | None = None
-    abandoned: bool = False
-
-    @property
-    def state(self) -> str:
-        """How it stands."""
-        if self.job is None:
-            return "waiting"
-        return "interrupted" if self.abandoned else self.job.state
-
-    @property
-    def score(self) -> float | None:
-        """Its score, if it has one."""
-        return None if self.job is None else self.job.score
+"""The label of a group without an override of its own: the baseline of an ablation."""
+ORDER: tuple[State, ...] = ("running", "failed", "interrupted", "finished", "pruned", "waiting")
 
 
 @dataclass(frozen=True)
@@ -57,8 +29,8 @@ class Group:
     """Finished jobs that differ only in seed or fold.
 
     Attributes:
-        overrides: what they share, as far as other groups have something else.
-        std: standard deviation (n - 1); None of a single job.
+        overrides: those that its jobs share and other groups lack.
+        std: standard deviation (n - 1); None for a single job.
     """
 
     overrides: str
@@ -67,136 +39,131 @@ class Group:
     std: float | None
 
 
-def labels(rows: Sequence[Row]) -> dict[str, str]:
-    """Return, by name, in what each job differs from the others."""
-    kept = _varying([row.overrides for row in rows])
-    return {row.name: " ".join(words) or row.name for row, words in zip(rows, kept, strict=True)}
+def labels(jobs: Jobs) -> dict[str, str]:
+    """Return the overrides of each job that not all others have, by its name."""
+    distinct = _distinct([job.overrides for job in jobs.values()])
+    return {name: " ".join(words) for name, words in zip(jobs, distinct, strict=True)}
 
 
-def groups(rows: Sequence[Row]) -> list[Group]:
-    """Return the groups of scored jobs, the best first; none where each is one job."""
+def groups(jobs: Iterable[JobState]) -> list[Group]:
+    """Return the groups of scored jobs, the best first; none if each job is its own group."""
     scores: dict[tuple[str, ...], list[float]] = defaultdict(list)
-    for row in rows:
-        if row.score is not None:
-            scores[tuple(one for one in sorted(row.overrides) if _key(one) not in REPEATS)].append(
-                row.score
+    for job in jobs:
+        if job.score is not None:
+            shared = (
+                word for word in sorted(job.overrides) if split_override(word)[0] not in REPEATS
             )
-    if all(len(one) == 1 for one in scores.values()):
+            scores[tuple(shared)].append(job.score)
+    if all(len(values) == 1 for values in scores.values()):
         return []
-    words = _varying(list(scores))
-    found = [
+    unnamed = "all" if len(scores) == 1 else BASELINE
+    result = [
         Group(
-            " ".join(shared) or ("all" if len(words) == 1 else BASELINE),
-            len(one),
-            statistics.fmean(one),
-            statistics.stdev(one) if len(one) > 1 else None,
+            " ".join(words) or unnamed,
+            len(values),
+            statistics.fmean(values),
+            statistics.stdev(values) if len(values) > 1 else None,
         )
-        for shared, one in zip(words, scores.values(), strict=True)
+        for words, values in zip(_distinct(list(scores)), scores.values(), strict=True)
     ]
-    return sorted(found, key=lambda group: -group.mean)
+    return sorted(result, key=lambda group: -group.mean)
 
 
-def _varying(jobs: Sequence[Sequence[str]]) -> list[list[str]]:
-    """Return of each list of overrides those that not all lists have."""
-    count: dict[str, int] = defaultdict(int)
-    for overrides in jobs:
-        for one in set(overrides):
-            count[one] += 1
-    return [[one for one in overrides if count[one] < len(jobs)] for overrides in jobs]
+def _distinct(jobs: Sequence[Sequence[str]]) -> list[list[str]]:
+    """Return each list of overrides without those that all lists have."""
+    counts = Counter(word for overrides in jobs for word in set(overrides))
+    return [[word for word in overrides if counts[word] < len(jobs)] for overrides in jobs]
 
 
-def _key(override: str) -> str:
-    return override.lstrip("+~").partition("=")[0]
+def values_of(job: JobState) -> dict[str, str]:
+    """Return the values of a job's overrides by their keys."""
+    return dict(map(split_override, job.overrides))
 
 
-def to_csv(rows: Sequence[Row]) -> str:
-    """Return one line for each job: how it stands, and its overrides in a column each."""
-    keys = list(dict.fromkeys(_key(one) for row in rows for one in row.overrides))
+def to_csv(jobs: Jobs) -> str:
+    """Return a line for each job: its state, and a column for each key of its overrides."""
+    values = {name: values_of(job) for name, job in jobs.items()}
+    keys = list(dict.fromkeys(key for row in values.values() for key in row))
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(["directory", "state", "score", "seconds", "exit_code", "host", "error", *keys])
-    for row in rows:
-        values = {_key(one): one.partition("=")[2] for one in row.overrides}
-        job = row.job
-        facts = (
-            ["", "", "", "", ""]
-            if job is None
-            else [job.score, job.seconds, job.exit_code, job.host, job.error.split("\n")[-1]]
-        )
-        writer.writerow([row.name, row.state, *facts, *(values.get(key, "") for key in keys)])
+    for name, job in jobs.items():
+        facts: list[object] = [""] * 5
+        if job.begun:
+            facts = [job.score, job.seconds, job.exit_code, job.host, job.error.split("\n")[-1]]
+        writer.writerow([name, job.state, *facts, *(values[name].get(key, "") for key in keys)])
     return text.getvalue()
 
 
-def to_json(rows: Sequence[Row]) -> dict[str, Any]:
+def to_json(jobs: Jobs) -> dict[str, Any]:
     """Return the jobs and their groups, for `--json`: overrides are `{key: text}`."""
     return {
         "jobs": [
             {
-                "name": row.name,
-                "state": row.state,
-                "score": row.score,
-                "seconds": row.job and row.job.seconds,
-                "exit_code": row.job and row.job.exit_code,
-                "error": row.job and row.job.error,
-                "overrides": {_key(one): one.partition("=")[2] for one in row.overrides},
+                "name": name,
+                "state": job.state,
+                "score": job.score,
+                "seconds": job.seconds if job.begun else None,
+                "exit_code": job.exit_code,
+                "error": job.error if job.begun else None,
+                "overrides": values_of(job),
             }
-            for row in rows
+            for name, job in jobs.items()
         ],
-        "groups": [asdict(one) for one in groups(rows)],
+        "groups": [asdict(group) for group in groups(jobs.values())],
     }
 
 
-def shown(rows: Sequence[Row], most: int = ROWS) -> list[Row]:
-    """Return the rows worth printing: what runs, what failed last, and the best."""
-    if len(rows) <= most:
-        return sorted(rows, key=_best_first)
-    states = defaultdict(list)
-    for row in rows:
-        states[row.state].append(row)
-    latest = sorted(states["failed"] + states["interrupted"], key=_started)[-most // 4 :]
-    chosen = states["running"][: most // 2] + latest
-    scored = sorted((row for row in rows if row.score is not None), key=_best_first)
-    return scored[: most - len(chosen)] + chosen
+def best_first(jobs: Jobs) -> dict[str, JobState]:
+    """Return the jobs by falling score; those without one at the end, by their state."""
+
+    def rank(item: tuple[str, JobState]) -> tuple[bool, float, int]:
+        job = item[1]
+        return job.score is None, -(job.score or 0.0), ORDER.index(job.state)
+
+    return dict(sorted(jobs.items(), key=rank))
 
 
-def _best_first(row: Row) -> tuple[bool, float, int]:
-    return row.score is None, -(row.score or 0.0), ORDER.index(row.state)
+def shortened(jobs: Jobs, limit: int = LIMIT) -> dict[str, JobState]:
+    """Return the jobs worth printing: the running, the last that failed, and the best."""
+    ranked = best_first(jobs)
+    if len(jobs) <= limit:
+        return ranked
+    running = [name for name, job in jobs.items() if job.state == "running"]
+    failed = [name for name, job in jobs.items() if job.state in ("failed", "interrupted")]
+    latest = sorted(failed, key=lambda name: jobs[name].started)[-limit // 4 :]
+    chosen = [*running[: limit // 2], *latest]
+    scored = [name for name, job in ranked.items() if job.score is not None]
+    return {name: jobs[name] for name in [*scored[: limit - len(chosen)], *chosen]}
 
 
-def _started(row: Row) -> float:
-    return row.job.started if row.job is not None else 0.0
+def counted(jobs: Iterable[JobState]) -> str:
+    """Return the number of jobs in each state, such as ``"2 running, 6 finished"``."""
+    counts = Counter(job.state for job in jobs)
+    return ", ".join(f"{counts[state]} {state}" for state in ORDER if state in counts)
 
 
-def counted(rows: Sequence[Row]) -> str:
-    """Return how many jobs are in which state, such as ``"2 running, 6 finished"``."""
-    states = [row.state for row in rows]
-    return ", ".join(f"{states.count(one)} {one}" for one in ORDER if one in states)
-
-
-def job_table(rows: Sequence[Row]) -> Table:
+def job_table(jobs: Jobs) -> Table:
     """Return the table of the jobs for a terminal or a log, shortened if there are many."""
-    table = Table(title=f"{len(rows)} jobs: {counted(rows)}", title_justify="left")
+    title = f"{len(jobs)} jobs: {counted(jobs.values())}"
+    table = Table(title=title, title_justify="left")
     for heading in ("job", "state", "score", "time", "directory"):
-        table.add_column(
-            heading,
-            justify="right" if heading in ("score", "time") else "left",
-            overflow="fold",
-        )
-    names = labels(rows)
-    for row in shown(rows):
-        seconds = "" if row.job is None else duration(row.job.seconds)
-        score = "" if row.score is None else f"{row.score:.4f}"
-        label = names[row.name] if names[row.name] != row.name else ""
-        table.add_row(escape(label), row.state, score, seconds, escape(row.name))
+        justify = "right" if heading in ("score", "time") else "left"
+        table.add_column(heading, justify=justify, overflow="fold")  # type: ignore[arg-type]
+    names = labels(jobs)
+    for name, job in shortened(jobs).items():
+        seconds = duration(job.seconds) if job.begun else ""
+        score = "" if job.score is None else f"{job.score:.4f}"
+        table.add_row(escape(names[name]), job.state, score, seconds, escape(name))
     return table
 
 
-def group_table(found: Sequence[Group]) -> Table:
+def group_table(rows: Sequence[Group]) -> Table:
     """Return the table of groups."""
     table = Table(title="by group (over seed and fold)", title_justify="left")
     for heading in ("group", "jobs", "mean", "standard deviation (n - 1)"):
         table.add_column(heading, justify="left" if heading == "group" else "right")
-    for one in found[:ROWS]:
-        spread = "–" if one.std is None else f"{one.std:.4f}"
-        table.add_row(escape(one.overrides), str(one.jobs), f"{one.mean:.4f}", spread)
+    for group in rows[:LIMIT]:
+        std = "–" if group.std is None else f"{group.std:.4f}"
+        table.add_row(escape(group.overrides), str(group.jobs), f"{group.mean:.4f}", std)
     return table

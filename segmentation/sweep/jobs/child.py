@@ -1,4 +1,4 @@
-"""The child of a job: started, awaited, and what became of it."""
+"""The child process of a job: its start, its end, and the state that follows from it."""
 
 import os
 import signal
@@ -12,8 +12,8 @@ from segmentation.sweep.jobs.state import JobState, write_job
 from segmentation.sweep.jobs.stop import stop_asked
 
 LOG = "console.log"
-LOOK = 0.5
-"""Seconds between two looks at whether to stop."""
+INTERVAL = 0.5
+"""Seconds between two checks whether to stop."""
 GRACE = 90
 """Seconds a child has to save its state and leave."""
 INTERRUPTING = {
@@ -31,21 +31,27 @@ def attempt(
     cwd: Path,
     environment: Mapping[str, str],
 ) -> JobState:
-    """Run a job's child once, its output into `console.log`; return the job's state after it.
+    """Run a job's child once, its output into `console.log`; return the job's state afterwards.
 
-    That says failed or interrupted, also of a child that finished: `metrics.json` tells.
+    The state is failed or interrupted, even if the child finished: `metrics.json` shows that.
 
     Args:
-        overrides: what the job is.
+        command: starts the child.
+        overrides: of the training.
         directory: of the job, in the directory of the sweep.
-        before: the state that an earlier attempt has left.
+        before: the state that an earlier attempt left.
+        cwd: working directory of the child.
+        environment: of the child.
     """
+    # The time of earlier attempts counts; one that was killed has only its log's last change.
     log = directory / LOG
     seconds = 0.0 if before is None else before.seconds
-    if before is not None and before.state == "running" and log.exists():  # killed in the middle
+    if before is not None and before.state == "running" and log.exists():
         seconds += max(0.0, log.stat().st_mtime - before.started)
     state = JobState(overrides, "running", seconds=seconds)
     write_job(directory, state)
+
+    # Run the child, and note the time even if this process has to leave.
     code = None
     with log.open("ab") as output:
         start = output.tell()
@@ -62,26 +68,28 @@ def attempt(
             code, stopped = _wait(child, directory.parent)
         finally:
             state = replace(state, seconds=round(seconds + time.time() - state.started, 1))
-            if code is None:  # this process has been told to leave
+            if code is None:  # this process has to leave
                 write_job(directory, replace(state, state="interrupted"))
+
+    # A signal's exit code is 128 + number from a shell, -number from the system.
     if stopped or code - 128 in INTERRUPTING or -code in INTERRUPTING:
         return replace(state, state="interrupted", exit_code=code)
-    error = _end(log, start) or "it printed nothing"
+    error = _last_lines(log, start) or "it printed nothing"
     return replace(state, state="failed", exit_code=code, error=error)
 
 
 def _wait(child: subprocess.Popen[bytes], sweep: Path) -> tuple[int, bool]:
-    """Return the child's exit code, and whether it was told to leave because the sweep stops."""
-    told = 0.0
+    """Wait for a child; return its exit code, and whether it was stopped with the sweep."""
+    stopped_at = 0.0
     try:
         while True:
             try:
-                return child.wait(timeout=LOOK), bool(told)
+                return child.wait(timeout=INTERVAL), bool(stopped_at)
             except subprocess.TimeoutExpired:
-                if not told and stop_asked(sweep):
+                if not stopped_at and stop_asked(sweep):
                     child.terminate()
-                    told = time.monotonic()
-                elif told and time.monotonic() - told > GRACE:
+                    stopped_at = time.monotonic()
+                elif stopped_at and time.monotonic() - stopped_at > GRACE:
                     child.kill()
     except BaseException:  # Ctrl-C a second time, or a scheduler that wants its machine back
         child.terminate()
@@ -92,14 +100,16 @@ def _wait(child: subprocess.Popen[bytes], sweep: Path) -> tuple[int, bool]:
         raise
 
 
-def _end(log: Path, start: int, lines: int = 20) -> str:
+def _last_lines(log: Path, start: int, count: int = 20) -> str:
     """Return the last lines that a child printed.
 
     Args:
-        start: where in the file its output begins.
+        log: the file.
+        start: the offset of its output.
+        count: of lines.
     """
     with log.open("rb") as file:
         file.seek(max(start, file.seek(0, os.SEEK_END) - 8000))
         text = file.read().decode(errors="replace")
-    kept = [line.rstrip().rsplit("\r", 1)[-1] for line in text.split("\n") if line.strip()]
-    return "\n".join(kept[-lines:])
+    lines = [line.rstrip().rsplit("\r", 1)[-1] for line in text.split("\n") if line.strip()]
+    return "\n".join(lines[-count:])

@@ -1,4 +1,4 @@
-"""One job of a sweep: a child `train.py`, awaited, with its state kept in files."""
+"""A job of a sweep: a training in a child process, with its state in files."""
 
 import os
 import signal
@@ -12,20 +12,17 @@ from pathlib import Path
 from types import FrameType
 
 from filelock import FileLock
-from hydra.core.hydra_config import HydraConfig
-from omegaconf import DictConfig
 
 from segmentation.console import console, quoted
 from segmentation.runs.directory import begun, read_metrics, working
+from segmentation.sweep.jobs import child
 from segmentation.sweep.jobs.allotment import (
+    Allotment,
     acquired,
-    allotment,
     child_environment,
     held_gpus,
-    held_place,
+    held_slot,
 )
-from segmentation.sweep.jobs.child import GRACE, LOOK, attempt
-from segmentation.sweep.jobs.names import job_overrides
 from segmentation.sweep.jobs.state import JOB_LOCK, JobState, State, read_job, write_job
 from segmentation.sweep.jobs.stop import ask_to_stop, stop_asked
 from segmentation.system.parent_process import exit_with_parent
@@ -39,17 +36,23 @@ DISPENSABLE = {
     "best": ("last.ckpt", "previous.ckpt"),
     "last": ("best.ckpt", "previous.ckpt"),
 }
-"""`sweep.keep` -> the checkpoints of a finished job that go."""
+"""The checkpoints of a finished job that are removed, by `sweep.keep`."""
 
 
 @dataclass(frozen=True)
 class Job:
-    """What a job is started with.
+    """A job of a sweep.
 
     Attributes:
         start: the words that start the command again.
-        cwd: where the sweep was started; paths in overrides count from there.
+        cwd: where the sweep was started; relative paths in overrides start there.
+        sweep: directory of the sweep.
+        directory: of the job, in that of the sweep.
+        overrides: of the training.
         hydra: what Hydra itself needs to find the same options.
+        keep: a key of `DISPENSABLE`.
+        retry: run it again if it has failed.
+        fail_fast: stop the sweep if it fails.
     """
 
     start: list[str]
@@ -58,72 +61,66 @@ class Job:
     directory: Path
     overrides: list[str]
     hydra: list[str]
+    keep: str
+    retry: bool
+    fail_fast: bool
 
     def command(self) -> list[str]:
-        """Return what to type for a new run, or to go on with the one that is there."""
+        """Return the command of a new run, or the one that resumes the run in its directory."""
         key = "resume" if begun(self.directory) else "hydra.run.dir"
         where = f"{key}={quoted(self.directory)}"
         return [*self.start, *self.hydra, *self.overrides, where]
 
 
-def run_job(cfg: DictConfig, start: list[str]) -> float | None:
-    """Run the job that Hydra has composed, unless it is finished; return its score.
+def run_job(job: Job, launcher: str, share: Allotment) -> float | None:
+    """Run a job unless it is finished; return its score.
 
-    None stands for a job without a score: it failed, was interrupted, runs elsewhere, or was not
-    started because the sweep is to stop. It never raises for what a child does, so that the other
-    jobs go on; `job.json` tells the cases apart.
+    It is None for a job that failed, was interrupted, runs elsewhere, or was not started because
+    the sweep is to stop; `job.json` distinguishes these. Nothing is raised if a child fails, so
+    that the other jobs go on.
 
     Args:
-        cfg: the job's configuration.
-        start: the words that start the command again.
+        job: the job.
+        launcher: name of the launcher.
+        share: the share of the machine for each job.
     """
-    _be_a_worker()
-    hydra = HydraConfig.get()
-    cwd = Path(hydra.runtime.cwd)
-    sweep = cwd / hydra.sweep.dir
-    overrides = job_overrides(hydra.overrides.task)
-    where = [one for one in hydra.overrides.hydra if one.startswith("hydra.searchpath=")]
-    for source in hydra.runtime.config_sources:
-        if source.provider == "command-line":
-            where += ["--config-dir", source.path]
-    job = Job(start, cwd, sweep, sweep / hydra.sweep.subdir, overrides, where)
-    if stop_asked(sweep):
+    if stop_asked(job.sweep):
         return None
-    with _alone(job.directory) as alone:
-        if not alone:
+    with _locked(job.directory) as locked:
+        if not locked:
             console.print(f"{job.directory.name} is running elsewhere", markup=False)
             return None
-        return _run(job, cfg)
+        return _run(job, launcher, share)
 
 
-def _be_a_worker() -> None:
-    """In a launcher's worker: leave signals to the sweeping process, and go when that one goes.
+def become_worker() -> None:
+    """In a launcher's worker: leave signals to the sweeping process, and end with it.
 
-    They reach every process of a terminal or a container; a worker that died of one would take its
-    child with it before that has saved.
+    Signals reach every process of a terminal or a container; a worker that died of one would take
+    its child with it before that has saved.
     """
     if os.environ.get(SWEEPER, str(os.getpid())) == str(os.getpid()):
         return
     if threading.current_thread() is threading.main_thread():  # engines with handlers keep them
         if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
-            signal.signal(signal.SIGINT, _leave_it)
+            signal.signal(signal.SIGINT, _ignore)
         if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
-            signal.signal(signal.SIGTERM, _leave_it)
-    _leave_with_parent_once()
+            signal.signal(signal.SIGTERM, _ignore)
+    _exit_with_parent_once()
 
 
-def _leave_it(number: int, frame: FrameType | None) -> None:
-    """Do nothing; unlike SIG_IGN that is not handed on to the child."""
+def _ignore(number: int, frame: FrameType | None) -> None:
+    """Do nothing; unlike SIG_IGN it is not inherited by the child."""
 
 
 @cache
-def _leave_with_parent_once() -> None:
-    exit_with_parent(grace=0)  # nothing to save here; the child is told by the same means
+def _exit_with_parent_once() -> None:
+    exit_with_parent(grace=0)  # nothing to save here; the child notices by itself
 
 
 @contextmanager
-def _alone(directory: Path) -> Iterator[bool]:
-    """Be the one process that runs a job; say whether that worked.
+def _locked(directory: Path) -> Iterator[bool]:
+    """Lock a job's directory for this process; yield whether that worked.
 
     A child whose parent was killed may still be saving: it is given time to leave.
     """
@@ -133,67 +130,67 @@ def _alone(directory: Path) -> Iterator[bool]:
         yield False
         return
     try:
-        until = time.monotonic() + GRACE
+        until = time.monotonic() + child.GRACE
         while (at_work := working(directory)) and time.monotonic() < until:
             if stop_asked(directory.parent):
                 break
-            time.sleep(LOOK)
+            time.sleep(child.INTERVAL)
         yield not at_work
     finally:
         lock.release()
 
 
-def _run(job: Job, cfg: DictConfig) -> float | None:
-    """Run a job that nobody else runs, as far as it needs to be run; return its score."""
+def _run(job: Job, launcher: str, share: Allotment) -> float | None:
+    """Run a job that this process has locked, if it is unfinished; return its score."""
     before = read_job(job.directory)
     if read_metrics(job.directory) is not None:
-        return _record(job, before or JobState(job.overrides, "running"), cfg.sweep.keep).score
-    if before is not None and before.state == "failed" and not cfg.sweep.retry:
+        return _finalize(job, before or JobState(job.overrides, "running")).score
+    if before is not None and before.state == "failed" and not job.retry:
         return None
-    with _allotted(job.sweep, cfg.launcher) as environment:
+    with _allotted(job.sweep, launcher, share) as environment:
         if environment is None or stop_asked(job.sweep):
             return None
-        after = attempt(job.command(), job.overrides, job.directory, before, job.cwd, environment)
-    ended = _record(job, after, cfg.sweep.keep)
-    if ended.state == "failed" and cfg.sweep.fail_fast:
+        after = child.attempt(
+            job.command(), job.overrides, job.directory, before, job.cwd, environment
+        )
+    state = _finalize(job, after)
+    if state.state == "failed" and job.fail_fast:
         ask_to_stop(job.sweep, f"{job.directory.name} failed, and sweep.fail_fast is true")
-    return ended.score
+    return state.score
 
 
 @contextmanager
-def _allotted(sweep: Path, launcher: DictConfig) -> Iterator[dict[str, str] | None]:
-    """Give the environment of the job's child, once there is room for it on this machine.
+def _allotted(sweep: Path, launcher: str, share: Allotment) -> Iterator[dict[str, str] | None]:
+    """Wait for a job's share of the machine, hold it, and yield the environment of its child.
 
-    None if the sweep was to stop before there was.
+    None if the sweep was to stop before.
     """
 
     def stop() -> bool:
         return stop_asked(sweep)
 
-    allotted = allotment(launcher)
     with ExitStack() as held:
-        if launcher.name == "submitit":
-            held.enter_context(held_place(sweep / ".places", allotted.jobs, stop))
+        if launcher == "submitit":
+            held.enter_context(held_slot(sweep / ".places", share.jobs, stop))
         gpus: list[str] | None = None
-        if launcher.name not in SCHEDULERS:
+        if launcher not in SCHEDULERS:
             gpus = []
-            if allotted.gpus_per_job:
-                gpus = held.enter_context(held_gpus(allotted.gpus_per_job, stop))
+            if share.gpus_per_job:
+                gpus = held.enter_context(held_gpus(int(share.gpus_per_job), stop))
                 if gpus is None:
                     yield None
                     return
-        yield child_environment(sweep.name, gpus, allotted.cpus_per_job)
+        yield child_environment(sweep.name, gpus, share.cpus_per_job)
 
 
-def _record(job: Job, state: JobState, keep: str) -> JobState:
-    """Write how a job ended, and return it; the run's own files have the last word."""
+def _finalize(job: Job, state: JobState) -> JobState:
+    """Write and return the last state of a job; the run's own files decide."""
     metrics = read_metrics(job.directory)
     if metrics is not None:
         ended: State = "pruned" if metrics.get("pruned") else "finished"
-        state = replace(
-            state, state=ended, score=metrics.get("score"), error="", exit_code=state.exit_code or 0
-        )
-        for name in DISPENSABLE[keep]:
+        score, code = metrics.get("score"), state.exit_code or 0
+        state = replace(state, state=ended, score=score, error="", exit_code=code)
+        for name in DISPENSABLE[job.keep]:
             (job.directory / "checkpoints" / name).unlink(missing_ok=True)
     if state != read_job(job.directory):
         write_job(job.directory, state)

@@ -1,38 +1,41 @@
 """The state of a job, as the file `job.json` in its directory.
 
-Whoever wants to know how a sweep stands (the table, a sweeper that searches, the next start of the
-same command) reads these files; nothing else is shared between the processes.
+The table, a search and the next start of the same command read these files; the processes of a
+sweep share nothing else.
 """
 
 import platform
 import time
-from dataclasses import asdict, dataclass, field
+from collections.abc import Container, Mapping
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
+from segmentation.runs.directory import working
 from segmentation.system.files import read_json, write_json
 
-FILE = "job.json"
+JOB_FILE = "job.json"
 JOB_LOCK = "job.lock"
 """Held by the process that runs a job, from before its child starts to after its end. The training
-itself holds another (`directories.LOCK`), which tells of a child whose parent has died."""
+itself holds another one (see `runs.directory.at_work`), which shows a child whose parent died."""
 
-State = Literal["running", "finished", "failed", "interrupted", "pruned"]
+State = Literal["waiting", "running", "finished", "failed", "interrupted", "pruned"]
 
 
 @dataclass(frozen=True)
 class JobState:
-    """What is known of a job.
+    """The state of a job.
 
     Attributes:
-        overrides: what the child is started with, without those of `sweep` and `launcher`.
-        state: finished and pruned are final (`metrics.json` is there); failed runs again on
-            request; interrupted, and running with nobody at it, goes on from its checkpoint.
-        score: what a sweep goes by (`score` in `metrics.json`); None where there is none.
+        overrides: those of the child, without `sweep` and `launcher`.
+        state: waiting is never in a file; finished and pruned are final (`metrics.json` is there);
+            failed runs again on request; interrupted, and running without a process, resumes from
+            its checkpoint.
+        score: `score` in `metrics.json`; None before it is known.
         seconds: spent in children, over all attempts.
         exit_code: of the last child; negative for a signal's number; None while it runs.
-        error: the end of what a child printed that failed or was interrupted; else empty.
-        host: the machine the last child ran on.
+        error: the last lines of a child that failed or was interrupted; else empty.
+        host: the machine of the last child.
         started: of the last child, in seconds since 1970.
     """
 
@@ -50,20 +53,49 @@ class JobState:
         """Whether there is nothing left to run."""
         return self.state in ("finished", "pruned")
 
+    @property
+    def begun(self) -> bool:
+        """Whether a child was started."""
+        return self.state != "waiting"
+
+
+Jobs = Mapping[str, JobState]
+"""The jobs of a sweep by the names of their directories."""
+
 
 def read_job(directory: Path) -> JobState | None:
-    """Return the state of the job in a directory; None where no job has begun.
+    """Read the state of the job in a directory; None if no job has begun there.
 
     Raises:
-        ValueError: `job.json` is none of this project's.
+        ValueError: `job.json` is not a job's state.
     """
-    values = read_json(directory / FILE)
+    values = read_json(directory / JOB_FILE)
     try:
         return None if values is None else JobState(**values)
     except TypeError as error:
-        raise ValueError(f"{directory / FILE} is not a job's state: {error}") from error
+        raise ValueError(f"{directory / JOB_FILE} is not a job's state: {error}") from error
 
 
 def write_job(directory: Path, job: JobState) -> None:
-    """Write the state of a job; whoever reads sees the old state or the new one, whole."""
-    write_json(directory / FILE, asdict(job))
+    """Write the state of a job; readers see the old state or the new one, never a part."""
+    write_json(directory / JOB_FILE, asdict(job))
+
+
+def read_jobs(sweep: Path, skip: Container[str] = ()) -> dict[str, JobState]:
+    """Read the states of the jobs that have begun below a sweep's directory.
+
+    Args:
+        sweep: the directory.
+        skip: names of jobs to leave out.
+    """
+    jobs = {}
+    for directory in sorted(path for path in sweep.iterdir() if path.is_dir()):
+        if directory.name not in skip and (job := read_job(directory)) is not None:
+            jobs[directory.name] = interrupted_if_abandoned(directory, job)
+    return jobs
+
+
+def interrupted_if_abandoned(directory: Path, job: JobState) -> JobState:
+    """Return the job as interrupted if it is running by its file, but no process works there."""
+    abandoned = job.state == "running" and not working(directory)
+    return replace(job, state="interrupted") if abandoned else job

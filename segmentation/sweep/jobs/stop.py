@@ -1,23 +1,23 @@
-"""Whether a sweep is to stop: a file in its directory, which every process of it looks for."""
+"""The request to stop a sweep: a file in its directory that each of its processes looks for."""
 
 from pathlib import Path
 
 from segmentation.system.files import write_atomic
 
-FILE = "stop"
+STOP_FILE = "stop"
 
 
 def ask_to_stop(sweep: Path, reason: str) -> None:
-    """Let no further job of the sweep start, and let those that run save and leave."""
+    """Start no further job of the sweep, and let the running ones save and leave."""
     sweep.mkdir(parents=True, exist_ok=True)
-    write_atomic(sweep / FILE, reason + "\n")
+    write_atomic(sweep / STOP_FILE, reason + "\n")
 
 
 def stop_asked(sweep: Path) -> bool:
     """Return whether the sweep is to stop."""
-    return (sweep / FILE).exists()
+    return (sweep / STOP_FILE).exists()
 
 
 def forget_stop(sweep: Path) -> None:
-    """Let the sweep go on."""
-    (sweep / FILE).unlink(missing_ok=True)
+    """Let the sweep run again."""
+    (sweep / STOP_FILE).unlink(missing_ok=True)

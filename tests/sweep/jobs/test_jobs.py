@@ -118,14 +118,14 @@ def test_fail_fast_starts_no_further_job(tmp_path):
     assert {job.state for job in jobs(tmp_path).values()} == {"finished", "failed"}
     assert len(starts(tmp_path)) == 2
     assert "4 jobs: 1 failed, 1 finished, 2 waiting" in result.stdout
-    assert "go on with:" in result.stdout
+    assert "continue with:" in result.stdout
     assert sweep(tmp_path, "seed=1,13,2,3").returncode == 1
     assert len(starts(tmp_path)) == 4  # it went on
 
 
 @pytest.mark.parametrize("lock", ["job.lock", "run.lock"])
 def test_a_job_that_runs_elsewhere_is_left_alone(tmp_path, lock, monkeypatch):
-    monkeypatch.setattr("segmentation.sweep.jobs.job.GRACE", 0)
+    monkeypatch.setattr("segmentation.sweep.jobs.child.GRACE", 0)
     directory = directory_of(tmp_path, "seed=1")
     directory.mkdir()
     with FileLock(directory / lock):
@@ -152,7 +152,11 @@ def test_the_same_job_twice_runs_once(tmp_path):
             "sweep.keep=bets: use all, best, last. Did you mean 'best'",
         ),
         (["seed=1", "launcher.gpus_per_job=1"], "this machine has no GPUs. Type launcher.gpus_per"),
-        (["seed=1,2", "resume=auto"], "resume= and rerun= are for one run"),
+        (
+            ["seed=1", "launcher.gpus_per_job=0.5"],
+            "only Ray shares a GPU among jobs. Type launcher=ray",
+        ),
+        (["seed=1,2", "resume=auto"], "resume= and rerun= are for a single run"),
         (["seed=1", "sweep.retri=true"], "no option 'sweep.retri'. Did you mean 'sweep.retry'"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",

@@ -1,0 +1,141 @@
+"""A sweep as Hydra starts it: its hook, the jobs that it composes, and the end of the command."""
+
+import sys
+import traceback
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.hydra_config import HydraConfig
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.utils import JobReturn
+from hydra.experimental.callback import Callback
+from omegaconf import DictConfig, OmegaConf
+
+from segmentation.errors import ConfigError, SegmentationError, did_you_mean
+from segmentation.sweep.jobs.allotment import Allotment, allotment
+from segmentation.sweep.jobs.job import DISPENSABLE, Job, become_worker, run_job
+from segmentation.sweep.jobs.launchers import start_ray
+from segmentation.sweep.jobs.names import job_name, job_overrides
+
+if TYPE_CHECKING:  # the workers of a launcher import this module, and should be ready at once
+    from segmentation.sweep.monitor import Monitor
+
+_monitors: list[
+    "Monitor"
+] = []  # the callback is sent to the launchers' workers, a thread cannot be
+
+
+class SweepCallback(Callback):
+    """Monitors a sweep from its start."""
+
+    def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
+        """Check the sweep's options, and start to monitor its directory.
+
+        Hydra would turn an Exception into a warning, and sweep all the same.
+        """
+        from segmentation.sweep.monitor import Monitor
+
+        try:
+            check_sweep(config)
+            monitor = Monitor(Path.cwd() / config.hydra.sweep.dir, planned_jobs(config))
+            monitor.start()
+        except SegmentationError as error:
+            print(f"error: {error}", file=sys.stderr)
+            sys.exit(error.exit_code)
+        except Exception:
+            traceback.print_exc()
+            sys.exit(1)
+        _monitors.append(monitor)
+
+    def on_job_end(self, config: DictConfig, job_return: JobReturn, **kwargs: Any) -> None:
+        """Drop a job's configuration, which Hydra's launchers would keep for every job."""
+        job_return.cfg = job_return.hydra_cfg = None
+
+
+def end_sweep(code: int) -> tuple[int, dict[str, Any] | None]:
+    """End the sweep, if this command was one.
+
+    Args:
+        code: the exit code of the command so far.
+
+    Returns:
+        The exit code, and the directory and jobs of the sweep for `--json`; None if there was none.
+    """
+    if not _monitors:
+        return code, None
+    from segmentation.sweep.table import to_json
+
+    monitor = _monitors.pop()
+    code = monitor.end(code)
+    return code, {"directory": monitor.sweep, **to_json(monitor.jobs)}
+
+
+def check_sweep(config: DictConfig) -> None:
+    """Check a sweep's options, and start Ray if it is the launcher.
+
+    Raises:
+        ConfigError: an invalid option, or more GPUs than there are.
+    """
+    if any(word.startswith(("resume=", "rerun=")) for word in config.hydra.overrides.task):
+        raise ConfigError(
+            "resume= and rerun= are for a single run. A sweep resumes if the same command is given "
+            "again with its directory: hydra.sweep.dir=<directory>."
+        )
+    keep = config.sweep.keep
+    if keep not in DISPENSABLE:
+        hint = did_you_mean(str(keep), DISPENSABLE)
+        raise ConfigError(f"sweep.keep={keep}: use {', '.join(DISPENSABLE)}.{hint}")
+    if config.launcher.name == "ray":
+        init = OmegaConf.to_container(config.hydra.launcher.ray.init, resolve=True)
+        start_ray(cast(dict[str, Any], init))
+    launcher_share(config.launcher)
+
+
+def launcher_share(launcher: DictConfig) -> Allotment:
+    """Return the share of the machine for each job of a launcher, see conf/launcher."""
+    return allotment(launcher.name, launcher.jobs, launcher.gpus_per_job, launcher.cpus_per_job)
+
+
+def planned_jobs(config: DictConfig) -> dict[str, list[str]] | None:
+    """Return the overrides of a grid's jobs by name; None for a search."""
+    sweeper = config.hydra.sweeper
+    if not sweeper._target_.endswith(f".{BasicSweeper.__name__}"):
+        return None
+    params = [f"{key}={value}" for key, value in (sweeper.params or {}).items()]
+    loader = GlobalHydra.instance().config_loader()
+    parsed = OverridesParser.create(config_loader=loader).parse_overrides(
+        [*params, *config.hydra.overrides.task]
+    )
+    (jobs,) = BasicSweeper.split_arguments(parsed, None)
+    return {job_name(overrides): job_overrides(overrides) for overrides in jobs}
+
+
+def run_composed_job(cfg: DictConfig, start: list[str]) -> float | None:
+    """Run the job that Hydra has composed; return its score, see `run_job`.
+
+    Args:
+        cfg: the job's configuration.
+        start: the words that start the command again.
+    """
+    become_worker()  # first: a signal may come at any time
+    hydra = HydraConfig.get()
+    cwd = Path(hydra.runtime.cwd)
+    sweep = cwd / hydra.sweep.dir
+    search_path = [word for word in hydra.overrides.hydra if word.startswith("hydra.searchpath=")]
+    for source in hydra.runtime.config_sources:
+        if source.provider == "command-line":
+            search_path += ["--config-dir", source.path]
+    job = Job(
+        start,
+        cwd,
+        sweep,
+        sweep / hydra.sweep.subdir,
+        job_overrides(hydra.overrides.task),
+        search_path,
+        cfg.sweep.keep,
+        cfg.sweep.retry,
+        cfg.sweep.fail_fast,
+    )
+    return run_job(job, cfg.launcher.name, launcher_share(cfg.launcher))

@@ -1,0 +1,238 @@
+"""Monitor thread for a running sweep: prints what its jobs do, and stops it on a signal."""
+
+import _thread
+import os
+import shlex
+import signal
+import sys
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from types import FrameType
+
+from filelock import FileLock
+from rich.console import Console
+
+from segmentation.console import argument, duration
+from segmentation.sweep import table
+from segmentation.sweep.jobs.allotment import acquired
+from segmentation.sweep.jobs.child import LOG
+from segmentation.sweep.jobs.job import SWEEPER
+from segmentation.sweep.jobs.state import (
+    JobState,
+    interrupted_if_abandoned,
+    read_job,
+    read_jobs,
+)
+from segmentation.sweep.jobs.stop import ask_to_stop, forget_stop, stop_asked
+from segmentation.sweep.report import warning_counts, write_report
+from segmentation.system.files import write_atomic
+
+INTERVAL = 1.0
+"""Seconds between two readings of the jobs' files."""
+TABLE_INTERVAL = 60.0
+"""Seconds between two tables."""
+
+
+class Monitor:
+    """The jobs of a running sweep.
+
+    Args:
+        sweep: its directory.
+        planned: overrides of its jobs by name; None if a search chooses them one by one, and each
+            directory below `sweep` counts.
+
+    Attributes:
+        jobs: by name, as last read.
+    """
+
+    def __init__(self, sweep: Path, planned: Mapping[str, Sequence[str]] | None) -> None:
+        self.sweep = sweep
+        self.jobs = {
+            name: JobState(list(overrides), "waiting", host="", started=0.0)
+            for name, overrides in (planned or {}).items()
+        }
+        self._planned = planned is not None
+        self._read: dict[str, JobState] = {}
+        self._console = Console()
+        if not self._console.is_terminal:  # a log, which may have long lines
+            self._console.width = max(self._console.width, 140)
+        self._lock = FileLock(sweep / ".sweep.lock")
+        self._first = False
+        self._signal: int | None = None
+        self._leaving = False
+        self._warned = False
+        self._printed = time.monotonic()
+        self._cleanup = ExitStack()
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._watch, name="watch-sweep", daemon=True)
+
+    def start(self) -> None:
+        """Start: Ctrl-C and SIGTERM let the jobs save and leave, a second one leaves at once."""
+        self.sweep.mkdir(parents=True, exist_ok=True)
+        self._first = acquired(self._lock)
+        if self._first:  # a request to stop is left from a sweep that was killed
+            forget_stop(self.sweep)
+        os.environ[SWEEPER] = str(os.getpid())
+        self._cleanup.callback(os.environ.pop, SWEEPER, None)
+        if threading.current_thread() is threading.main_thread():
+            for number in (signal.SIGINT, signal.SIGTERM):
+                earlier = signal.signal(number, self._on_signal)
+                self._cleanup.callback(signal.signal, number, earlier)
+        self._read_changes()  # an earlier start left these: they are not printed
+        self._mark_abandoned()
+        if not any(word.startswith("sweep.storage=") for word in sys.argv):  # it has a password
+            self._print(f"sweep: {self.sweep}\nafter whatever stops it:\n  {self.command()}")
+        self._thread.start()
+
+    def end(self, code: int) -> int:
+        """Stop watching, print how the sweep ended; return the exit code.
+
+        Args:
+            code: the exit code of the command so far.
+        """
+        # Stop the thread, give the signals back, read the files a last time.
+        self._ended.set()
+        self._thread.join()
+        self._cleanup.close()
+        self._update(tables=False)  # the summary has it
+        self._mark_abandoned()
+
+        # The request to stop ends with its sweep; others in the directory may go on by it.
+        stopped = stop_asked(self.sweep)
+        if self._first or self._signal is not None:
+            forget_stop(self.sweep)
+        self._lock.release()
+
+        if any(job.begun for job in self.jobs.values()):
+            self._write_csv()
+            self._print_summary()
+        if self._signal is not None:
+            return 128 + self._signal
+        if stopped:  # by a job, even if the interruption left code 130
+            return 1
+        return code or int(not all(job.done for job in self.jobs.values()))
+
+    def command(self, *overrides: str) -> str:
+        """Return the command line of this sweep, to continue in the same directory.
+
+        Args:
+            overrides: added, in place of those with the same keys.
+        """
+        replaced = {word.partition("=")[0] for word in ("hydra.sweep.dir=", *overrides)}
+        words = [word for word in sys.argv if word.partition("=")[0] not in replaced]
+        directory = argument("hydra.sweep.dir", self.sweep)
+        return " ".join([*map(shlex.quote, ["python", *words]), directory, *overrides])
+
+    def _on_signal(self, number: int, frame: FrameType | None) -> None:
+        if self._ended.is_set():
+            return
+        if self._signal is not None or self._leaving:
+            raise KeyboardInterrupt
+        self._signal = number
+        os.write(2, b"\nstopping: running jobs save and leave; again to leave at once\n")
+        ask_to_stop(self.sweep, signal.Signals(number).name)
+
+    def _watch(self) -> None:
+        idle = 0  # readings without a running job although the sweep is to stop
+        while not self._ended.wait(INTERVAL):
+            self._update()
+            running = any(job.state == "running" for job in self.jobs.values())
+            idle = idle + 1 if stop_asked(self.sweep) and not running else 0
+            # Waiting jobs return at once, but a thousand of them take their time.
+            if idle > 1:
+                self._leaving = True
+                _interrupt_main()
+                return
+
+    def _update(self, tables: bool = True) -> None:
+        """Read, print and write the changes; a file system that is away is one warning."""
+        try:
+            changed = self._read_changes()
+            self._print_changes(changed)
+            if changed:
+                self._write_csv()
+        except (OSError, ValueError) as error:
+            if not self._warned:
+                self._print(f"warning: the sweep's files cannot be read or written: {error}")
+            self._warned = True
+            return
+        if tables and changed and time.monotonic() - self._printed > TABLE_INTERVAL:
+            self._printed = time.monotonic()
+            self._console.print(table.job_table(self.jobs))
+
+    def _read_changes(self) -> list[str]:
+        """Read the states of unfinished jobs; return the names of those that changed."""
+        names = list(self.jobs)
+        if not self._planned:
+            names = [path.name for path in self.sweep.iterdir() if path.is_dir()]
+        changed = []
+        for name in names:
+            before = self._read.get(name)
+            if before is not None and before.done:
+                continue
+            job = read_job(self.sweep / name)
+            if job is not None and job != before:
+                self._read[name] = self.jobs[name] = job
+                changed.append(name)
+        return changed
+
+    def _mark_abandoned(self) -> None:
+        for name, job in self.jobs.items():
+            self.jobs[name] = interrupted_if_abandoned(self.sweep / name, job)
+
+    def _print_changes(self, changed: Sequence[str]) -> None:
+        over = sum(job.state not in ("waiting", "running") for job in self.jobs.values())
+        for name in changed:
+            job = self.jobs[name]
+            score = "" if job.score is None else f"  score {job.score:.4f}"
+            time_ = "" if job.state == "running" else f"  {duration(job.seconds)}"
+            self._print(f"[{over}/{len(self.jobs)}] {job.state}{score}{time_}  {name}")
+            if job.state == "failed":
+                self._print("\n".join(f"    {line}" for line in job.error.split("\n")))
+                self._print(f"    the whole log: {self.sweep / name / LOG}")
+
+    def _write_csv(self) -> None:
+        write_atomic(self.sweep / "jobs.csv", table.to_csv(self._all()))
+
+    def _all(self) -> dict[str, JobState]:
+        """Return the jobs of this command, and those of others in the same directory."""
+        return self.jobs | read_jobs(self.sweep, skip=self.jobs)
+
+    def _print_summary(self) -> None:
+        # The tables, and the best job.
+        self._console.print(table.job_table(self.jobs))
+        if groups := table.groups(self.jobs.values()):
+            self._console.print(table.group_table(groups))
+        name, best = next(iter(table.best_first(self.jobs).items()))
+        if best.score is not None:
+            self._print(f"best score on val: {best.score:.4f}  {self.sweep / name}")
+
+        # Failures and warnings.
+        failed = [name for name, job in self.jobs.items() if job.state == "failed"]
+        if failed:
+            more = f" and {len(failed) - 10} more" if len(failed) > 10 else ""
+            names = ", ".join(failed[:10])
+            self._print(f"{len(failed)} of {len(self.jobs)} jobs failed: {names}{more}")
+        for text, count in warning_counts(self.sweep, self.jobs)[:10]:
+            self._print(f"warning of {count} jobs: {text}")
+
+        # Where everything is, and what to type next.
+        page = write_report(self.sweep, self._all())
+        self._print(f"all jobs: {page}, {self.sweep / 'jobs.csv'}")
+        if len(failed) < sum(not job.done for job in self.jobs.values()):
+            self._print(f"continue with:\n  {self.command()}")
+        if failed:
+            self._print(f"run the failed jobs again:\n  {self.command('sweep.retry=true')}")
+
+    def _print(self, text: str) -> None:
+        self._console.print(text, soft_wrap=True, highlight=False, markup=False)
+
+
+def _interrupt_main() -> None:
+    if hasattr(signal, "pthread_kill"):  # also interrupts a system call
+        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+    else:
+        _thread.interrupt_main()

@@ -1,0 +1,205 @@
+"""Charts of a study by `optuna.visualization`, in the style of our pages.
+
+Importances stay ours: `plot_param_importances` asks, for several objectives, which parameters make
+each one *low*, even if it is maximized, and cannot show the importance for the Pareto front.
+"""
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import optuna
+import plotly.graph_objects as go
+from optuna import visualization
+from optuna.exceptions import ExperimentalWarning
+from optuna.importance import PedAnovaImportanceEvaluator, get_param_importances
+from optuna.study import Study, StudyDirection
+from optuna.trial import FrozenTrial, TrialState
+
+from segmentation.report.charts.chart import PAPER, SERIES, Chart, figure
+from segmentation.report.table import Cell, Grid, Row, number
+
+ENOUGH = 20
+"""Finished trials below which importances mean nothing."""
+TOP, TOP_TRIALS = 0.1, 5
+"""PED-ANOVA looks at the best tenth, but at five trials at least, as its authors advise."""
+HEIGHT = 380
+
+
+@dataclass(frozen=True)
+class Importance:
+    """The importance of each hyperparameter.
+
+    Attributes:
+        shares: by key, the largest first, 1 in all; empty if there are none.
+        text: the method, or why there are none.
+    """
+
+    shares: dict[str, float]
+    text: str
+
+    @property
+    def bars(self) -> list[dict[str, object]]:
+        """The shares as rows of the macro `bars` of charts.html."""
+        return [
+            {"label": key, "color": None, "shares": [share]} for key, share in self.shares.items()
+        ]
+
+
+def study_charts(study: Study) -> list[Chart]:
+    """Draw a study; nothing before a trial has finished."""
+    if not _finished(study):
+        return []
+    names: list[str] = study.user_attrs["settings"]["objectives"]
+    first = history(study) if len(names) == 1 else pareto_front(study, names)
+    return [first, parameters(study, names)]
+
+
+def history(study: Study) -> Chart:
+    """Draw the score of each trial, the best so far, and the scores of each epoch."""
+    drawn = visualization.plot_optimization_history(study, target_name="score")
+    drawn.data[0].update(name="finished", marker={"color": SERIES[0], "size": 8})
+    drawn.data[1].update(name="best so far", line={"color": SERIES[1], "shape": "hv"})
+    figures = {"by trial": _styled(drawn, xaxis_title="trial", showlegend=True)}
+
+    # A pruned trial has no point in the history; its reported epochs are here, and in the table.
+    if any(trial.intermediate_values for trial in study.get_trials(deepcopy=False)):
+        epochs = visualization.plot_intermediate_values(study)
+        figures["by epoch"] = _styled(epochs, xaxis_title="epoch, from 0", yaxis_title="score")
+    trials = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE, TrialState.PRUNED))
+    rows: list[Row] = [
+        [
+            Cell(str(trial.number), trial.number),
+            trial.state.name.lower(),
+            number(trial.value, ".4f"),
+        ]
+        for trial in trials
+    ]
+    text = (
+        f"Score of {len(_finished(study))} finished trials; the best has {study.best_value:.4f}. "
+        f"{len(trials) - len(_finished(study))} pruned trials are in the table at their last score."
+    )
+    return Chart(
+        "history", text, figures, Grid("score by trial", ["trial", "state", "score"], rows)
+    )
+
+
+def pareto_front(study: Study, names: Sequence[str]) -> Chart:
+    """Draw the first objective over the second, with the Pareto front marked.
+
+    Args:
+        study: of two objectives or more.
+        names: of its objectives.
+    """
+    best = sorted_front(study)
+    drawn = visualization.plot_pareto_front(
+        study, target_names=[names[1], names[0]], targets=lambda trial: trial.values[1::-1]
+    )
+    edge = {"color": PAPER, "width": 1}
+    others, front = drawn.data
+    others.name, front.name = "others", "on the front: no trial is better in every objective"
+    others.marker = {"color": SERIES[0], "size": 8, "line": edge}
+    front.marker = {"color": SERIES[1], "size": 11, "symbol": "square", "line": edge}
+    drawn.update_traces(showlegend=True)
+    searched = list(study.user_attrs["settings"]["searched"])
+    rows = [
+        [
+            Cell(str(trial.number), trial.number),
+            *(number(value) for value in trial.values),
+            *(_cell(trial.params.get(key, "")) for key in searched),
+        ]
+        for trial in best
+    ]
+    text = (
+        f"{names[0]} over {names[1]} of {len(_finished(study))} trials; {len(best)} are on the "
+        "front."
+    )
+    grid = Grid("Pareto front", ["trial", *names, *searched], rows)
+    return Chart("front", text, {"": _styled(drawn, showlegend=True)}, grid)
+
+
+def sorted_front(study: Study) -> list[FrozenTrial]:
+    """Return the trials on the Pareto front, each once, by the first objective."""
+    sign = -1 if study.directions[0] == StudyDirection.MAXIMIZE else 1
+    trials = {trial.number: trial for trial in study.best_trials}
+    return sorted(trials.values(), key=lambda trial: sign * trial.values[0])
+
+
+def parameters(study: Study, names: Sequence[str]) -> Chart:
+    """Draw the trials over their parameters: all as parallel coordinates, each as a slice.
+
+    Args:
+        study: the study.
+        names: of its objectives; slices show the first.
+    """
+    parallel = visualization.plot_parallel_coordinate(
+        _with_names(study, names), target_name=names[0]
+    )
+    figures = {"all, as parallel coordinates": _styled(parallel)}
+    keys = sorted({key for trial in _finished(study) for key in trial.params})
+    for key in keys:
+        drawn = visualization.plot_slice(
+            study, [key], target=lambda trial: trial.values[0], target_name=names[0]
+        )
+        drawn.update_traces(marker={"size": 8})
+        figures[key] = _styled(drawn)
+    rows = [
+        [
+            Cell(str(trial.number), trial.number),
+            *(number(value) for value in trial.values),
+            *(_cell(trial.params.get(key, "")) for key in keys),
+        ]
+        for trial in _finished(study)
+    ]
+    text = f"{len(rows)} finished trials over the parameters that were searched."
+    grid = Grid("trials and their parameters", ["trial", *names, *keys], rows)
+    return Chart("parameters", text, figures, grid, choice="Parameter")
+
+
+def parameter_importance(study: Study) -> Importance:
+    """Compute importances by PED-ANOVA (Watanabe et al., IJCAI 2023, arXiv:2304.10255).
+
+    fANOVA would need scikit-learn, and ignores which trials are the best. With several objectives
+    the best are those on the Pareto front, and next to it.
+    """
+    finished = _finished(study)
+    if len(finished) < ENOUGH:
+        return Importance({}, f"After {ENOUGH} finished trials; there are {len(finished)}.")
+    top = max(TOP, TOP_TRIALS / len(finished))
+    evaluator = PedAnovaImportanceEvaluator(target_quantile=top)
+    try:
+        shares = get_param_importances(study, evaluator=evaluator)
+    except (ValueError, RuntimeError) as error:
+        return Importance({}, f"Not known: {error}")
+    return Importance(
+        shares,
+        f"PED-ANOVA: how the best {100 * top:.0f}% differ from all {len(finished)} finished "
+        "trials. Pruned trials do not count. It does not show which values are the good ones.",
+    )
+
+
+def _with_names(study: Study, names: Sequence[str]) -> Study:
+    """Return a copy of a study of several objectives that has their names: only plots need them."""
+    if len(names) == 1:
+        return study
+    copy = optuna.create_study(directions=study.directions)
+    copy.add_trials(_finished(study))
+    with warnings.catch_warnings(action="ignore", category=ExperimentalWarning):
+        copy.set_metric_names(list(names))
+    return copy
+
+
+def _finished(study: Study) -> list[FrozenTrial]:
+    return study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+
+
+def _styled(drawn: go.Figure, **layout: object) -> go.Figure:
+    """Give a figure of Optuna's the style of our pages, whose headings replace its title."""
+    style = figure(HEIGHT).layout.to_plotly_json()
+    drawn.update_layout({**style, "title": {"text": ""}})
+    return drawn.update_layout(**layout)
+
+
+def _cell(value: object) -> Cell:
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return number(value) if is_number else Cell(str(value))  # type: ignore[arg-type]
