@@ -1,7 +1,7 @@
-"""`python train.py -m sweep=search`: Optuna draws what Hydra's launcher runs.
+"""`python train.py -m sweep=search`: Optuna draws the trials that Hydra's launcher runs.
 
-Hydra makes plugins of modules below `hydra_plugins` only, and imports them all at every start: what
-is heavy is imported where it is used. (hydra-optuna-sweeper stays with Optuna 2.10.)
+Hydra finds plugins only in modules below `hydra_plugins`, and imports them all at every start:
+heavy imports are in functions. (hydra-optuna-sweeper stays with Optuna 2.10.)
 """
 
 import sys
@@ -30,7 +30,7 @@ class SearchSweeper(Sweeper):
     """Runs batches of `launcher.jobs` trials until the study has `sweep.trials` of them.
 
     Args:
-        params: ranges by key; what the command line says of a key counts more.
+        params: ranges by key; the command line overrides them.
     """
 
     def __init__(self, params: Mapping[str, Any]) -> None:
@@ -43,34 +43,34 @@ class SearchSweeper(Sweeper):
     def setup(
         self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig
     ) -> None:
-        """Take the storage's URL out of the configuration, which launchers print and write."""
+        """Remove the storage's URL from the configuration, which launchers print and write."""
         self.hydra_context, self.config = hydra_context, config
         self._storage = config.sweep.storage
         with read_write(config), open_dict(config):
             config.sweep.storage = None
             given = config.hydra.overrides.task
-            config.hydra.overrides.task = [one for one in given if not one.startswith(SECRET)]
-        # What the sweep tells people to type again.
-        sys.argv = [FROM_ENVIRONMENT if one.startswith(SECRET) else one for one in sys.argv]
+            config.hydra.overrides.task = [word for word in given if not word.startswith(SECRET)]
+        # The command to continue is printed from here.
+        sys.argv = [FROM_ENVIRONMENT if word.startswith(SECRET) else word for word in sys.argv]
         self.launcher = Plugins.instance().instantiate_launcher(
             hydra_context=hydra_context, task_function=task_function, config=config
         )
 
     def sweep(self, arguments: list[str]) -> None:
-        """Search.
+        """Run trials until there are enough.
 
         Args:
             arguments: the overrides of the command line.
 
         Raises:
-            ConfigError: an option that cannot work; no job has been started then.
+            ConfigError: an invalid option; no job has been started then.
         """
         from segmentation.cli.sweep import launcher_share
         from segmentation.sweep.jobs.stop import stop_asked
 
         assert self.config is not None
         assert self.launcher is not None
-        space = self._space([one for one in arguments if not one.startswith(SECRET)])
+        space = self._space([word for word in arguments if not word.startswith(SECRET)])
         directory = Path(self.config.hydra.sweep.dir)
         size = launcher_share(self.config.launcher).jobs
         search = self._search(space, directory)
@@ -89,7 +89,7 @@ class SearchSweeper(Sweeper):
             search.close()
 
     def _space(self, arguments: Sequence[str]) -> "Space":
-        """Return what is searched, after composing every choice that there is."""
+        """Return the search space, after composing every choice in it."""
         from segmentation.sweep.search.space import Space
 
         assert self.hydra_context is not None
@@ -115,8 +115,8 @@ class SearchSweeper(Sweeper):
         return Path(cfg.hydra.sweep.dir) / cfg.hydra.sweep.subdir
 
     def _search(self, space: "Space", directory: Path) -> "Search":
+        from segmentation.sweep.search.storage import storage_url
         from segmentation.sweep.search.study import Search
-        from segmentation.sweep.search.trials import storage_url
 
         assert self.config is not None
         options = cast(dict[str, Any], OmegaConf.to_container(self.config.sweep, resolve=True))

@@ -11,7 +11,7 @@ from segmentation.report.pages import write_page
 from segmentation.report.table import Cell, Grid, Row, number
 from segmentation.runs.directory import read_metrics
 from segmentation.sweep.jobs.state import Jobs, JobState, read_jobs
-from segmentation.sweep.search.trials import STUDY_FILE
+from segmentation.sweep.search.storage import STUDY_FILE
 from segmentation.sweep.table import best_first, counted, groups, values_of
 from segmentation.system.files import read_json
 
@@ -75,7 +75,7 @@ def _study(sweep: Path) -> tuple["Study | None", str]:
     location = read_json(sweep / STUDY_FILE)
     if location is None:
         return None, ""
-    from segmentation.sweep.search.trials import open_study, storage_url  # an extra
+    from segmentation.sweep.search.storage import open_study, storage_url  # an extra
 
     try:
         url = location["storage"] or storage_url(None, sweep)

@@ -12,7 +12,7 @@ from sqlalchemy import event
 from sqlalchemy.engine import Engine
 
 from segmentation.sweep.jobs.state import JobState, write_job
-from segmentation.sweep.search.trials import write_study_file
+from segmentation.sweep.search.storage import write_study_file
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""Stopping a trial of a search that has no hope."""
+"""Callback that prunes a trial of a search while it trains."""
 
 import logging
 import math
@@ -14,15 +14,15 @@ log = logging.getLogger(__name__)
 
 
 class Pruning(pl.Callback):
-    """Report the score of every epoch to the trial, and stop where its pruner says so.
+    """Report the score of every epoch to the trial, and stop if its pruner says so.
 
-    The run then ends as any other: its best weights are scored, and it says after which epoch it
-    was stopped (`pruned`). Not in the last epoch: there is nothing left to save. What could not be
-    reported (the storage is away) is reported with the next epoch; that is one warning, and
-    training goes on. Epochs that are validated again after a resume keep their first report.
+    The run then ends like any other: its best weights are evaluated, and `pruned` in its metrics
+    is the epoch. The last epoch is never pruned: it would save nothing. While the storage is
+    away there is one warning, training goes on, and a later epoch reports all that is missing.
+    Epochs that are validated again after a resume keep their first report.
 
     Args:
-        trial: what the sweep wrote into the run's directory.
+        trial: the trial, from the run's directory.
         monitor: the logged score, higher is better.
 
     Attributes:
@@ -39,36 +39,42 @@ class Pruning(pl.Callback):
 
     @classmethod
     def of_run(cls, directory: Path, monitor: str) -> "Pruning | None":
-        """Return the callback of a run whose sweep prunes; None of any other run."""
+        """Return the callback of a run whose sweep prunes; None for any other run."""
         trial = TrialFile.read(directory)
         return None if trial is None else cls(trial, monitor)
 
     def state_dict(self) -> dict[str, Any]:
-        """Return what a resumed run needs."""
+        """Return the state that a checkpoint keeps."""
         return {"pruned": self.pruned, "scores": dict(self._scores)}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Take up what a checkpoint holds."""
+        """Restore the state from a checkpoint."""
         self.pruned, self._scores = state_dict["pruned"], dict(state_dict["scores"])
 
     def on_train_start(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
-        """Train no further where the run was stopped, and then died before its end."""
+        """Train no further if the run was pruned, but died before its end."""
         trainer.should_stop = trainer.should_stop or self.pruned is not None
 
     def on_validation_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
-        """Report, ask, and stop on all ranks alike."""
+        """Report the score; stop on all ranks if the trial is pruned."""
         epoch, score = trainer.current_epoch, trainer.callback_metrics.get(self._monitor)
         if trainer.sanity_checking or score is None or math.isnan(float(score)):
             return
         self._scores.setdefault(epoch, float(score))
-        hopeless = trainer.is_global_zero and self._hopeless(epoch + 1, trainer.max_epochs or -1)
-        if trainer.strategy.broadcast(hopeless):
+        epochs = trainer.max_epochs or -1
+        prune = trainer.is_global_zero and self._should_prune(epoch + 1, epochs)
+        if trainer.strategy.broadcast(prune):
             self.pruned = epoch + 1
             trainer.should_stop = True
             log.info("stopped after epoch %d: other trials were better by then", epoch + 1)
 
-    def _hopeless(self, epochs: int, of: int) -> bool:
-        """Report what is not reported yet, and return whether to stop after so many epochs."""
+    def _should_prune(self, epoch: int, epochs: int) -> bool:
+        """Report the epochs that are not reported yet; return whether to stop.
+
+        Args:
+            epoch: the last one, counted from 1.
+            epochs: of the whole training.
+        """
         from optuna.exceptions import OptunaError
         from sqlalchemy.exc import SQLAlchemyError
 
@@ -79,7 +85,7 @@ class Pruning(pl.Callback):
             for step, score in self._scores.items():
                 if step not in known:
                     self._trial.report(score, step)
-            return self._file.after * of < epochs < of and bool(self._trial.should_prune())
+            return self._file.after * epochs < epoch < epochs and bool(self._trial.should_prune())
         except (OptunaError, SQLAlchemyError, ConfigError, OSError) as error:
             self._trial = None
             if not self._warned:

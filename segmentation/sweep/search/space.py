@@ -1,6 +1,6 @@
-"""From Hydra's override grammar to Optuna's distributions, and from drawn values back to overrides.
+"""Hydra's override grammar as Optuna's distributions, and drawn values as overrides.
 
-choice(a, b), a,b, glob(*)          one of them
+choice(a, b), a,b, glob(*)          one of the values
 range(1, 9, 2), range(0, 1, 0.25)   a number on a grid; like Python's, without its end
 interval(0.0, 1.0)                  a number between
 int(interval(1, 8))                 a whole number, both ends included
@@ -23,12 +23,12 @@ from optuna.distributions import (
 from segmentation.errors import ConfigError
 
 DIGITS = 6
-"""Of a drawn number in an override, which a directory is named after; the study has all 17."""
+"""Digits of a drawn number in an override, and so in a directory's name; the study has all 17."""
 
 
 @dataclass(frozen=True)
 class Space:
-    """What a search may vary, and what it keeps.
+    """The search space, and the overrides that every trial shares.
 
     Args:
         fixed: overrides that every trial gets.
@@ -40,24 +40,27 @@ class Space:
 
     @classmethod
     def from_overrides(cls, overrides: Sequence[Override]) -> "Space":
-        """Sort overrides into what is searched and what is fixed; of equal keys the last counts.
+        """Split overrides into searched and fixed ones; of equal keys the last counts.
 
         Raises:
-            ConfigError: nothing is searched, or a range that Optuna does not know.
+            ConfigError: nothing is searched, or a range that Optuna does not have.
         """
         last = {override.get_key_element(): override for override in overrides}
-        searched = {key: one for key, one in last.items() if one.is_sweep_override()}
+        searched = {key: word for key, word in last.items() if word.is_sweep_override()}
         if not searched:
             raise ConfigError(
                 "the search has nothing to search. Type a range of values, as "
                 "'optimizer.lr=tag(log,interval(1e-4,1e-2))'; sweep=grid needs none."
             )
-        fixed = tuple(str(one.input_line) for key, one in last.items() if key not in searched)
-        return cls(fixed, {key: distribution_of(one) for key, one in searched.items()})
+        fixed = tuple(str(word.input_line) for key, word in last.items() if key not in searched)
+        return cls(fixed, {key: distribution_of(word) for key, word in searched.items()})
 
     def overrides(self, trial: optuna.Trial) -> list[str]:
-        """Draw what `trial` has not drawn yet, and return the overrides of its job."""
-        drawn = [f"{key}={_suggest(trial, key, one)}" for key, one in self.distributions.items()]
+        """Draw the values that `trial` lacks, and return the overrides of its job."""
+        drawn = [
+            f"{key}={_suggest(trial, key, distribution)}"
+            for key, distribution in self.distributions.items()
+        ]
         return [*self.fixed, *drawn]
 
     def corners(self) -> list[list[str]]:
@@ -65,9 +68,9 @@ class Space:
 
         Composing them finds a misspelt one before any trial draws it.
         """
-        values = {key: _examples(one) for key, one in self.distributions.items()}
+        values = {key: _examples(distribution) for key, distribution in self.distributions.items()}
         return [
-            [*self.fixed, *(f"{key}={some[row % len(some)]}" for key, some in values.items())]
+            [*self.fixed, *(f"{key}={column[row % len(column)]}" for key, column in values.items())]
             for row in range(max(map(len, values.values())))
         ]
 
@@ -76,7 +79,7 @@ def distribution_of(override: Override) -> BaseDistribution:
     """Return the distribution that a sweep override describes.
 
     Raises:
-        ConfigError: it is empty, or it cannot be what its tags say.
+        ConfigError: it is empty, or contradicts its tags.
     """
     value = override.value()
     log = "log" in getattr(value, "tags", ())
@@ -106,18 +109,18 @@ def _grid(value: RangeSweep, log: bool) -> BaseDistribution:
     return FloatDistribution(float(low), float(high), step=float(abs(step)), log=log)
 
 
-def _suggest(trial: optuna.Trial, key: str, one: BaseDistribution) -> str | int:
-    if isinstance(one, IntDistribution):
-        return trial.suggest_int(key, one.low, one.high, step=one.step, log=one.log)
-    if isinstance(one, FloatDistribution):
-        value = trial.suggest_float(key, one.low, one.high, step=one.step, log=one.log)
+def _suggest(trial: optuna.Trial, key: str, values: BaseDistribution) -> str | int:
+    if isinstance(values, IntDistribution):
+        return trial.suggest_int(key, values.low, values.high, step=values.step, log=values.log)
+    if isinstance(values, FloatDistribution):
+        value = trial.suggest_float(key, values.low, values.high, step=values.step, log=values.log)
         return f"{value:.{DIGITS}g}"
-    assert isinstance(one, CategoricalDistribution)
-    return str(trial.suggest_categorical(key, one.choices))
+    assert isinstance(values, CategoricalDistribution)
+    return str(trial.suggest_categorical(key, values.choices))
 
 
-def _examples(one: BaseDistribution) -> Sequence[object]:
-    if isinstance(one, CategoricalDistribution):
-        return one.choices
-    assert isinstance(one, IntDistribution | FloatDistribution)
-    return (one.low,)
+def _examples(values: BaseDistribution) -> Sequence[object]:
+    if isinstance(values, CategoricalDistribution):
+        return values.choices
+    assert isinstance(values, IntDistribution | FloatDistribution)
+    return (values.low,)

@@ -1,4 +1,4 @@
-"""An Optuna study as the state of a search: what to run next, and what became of it.
+"""An Optuna study as the state of a search: it draws trials, and records their results.
 
 Any number of processes, one after another or at once, work on one study: the number of trials is a
 total, a trial whose process died is run to its end, and what each trial draws follows from the seed
@@ -25,16 +25,14 @@ from segmentation.runs.directory import read_metrics
 from segmentation.sweep.jobs.names import job_overrides
 from segmentation.sweep.jobs.state import read_job
 from segmentation.sweep.search.space import Space
-from segmentation.sweep.search.trials import (
+from segmentation.sweep.search.storage import (
     STORAGE_VARIABLE,
-    TrialFile,
     connect,
-    make_pruner,
-    make_sampler,
-    shown,
+    redacted_url,
     storage_url,
     write_study_file,
 )
+from segmentation.sweep.search.trials import TrialFile, make_pruner, make_sampler
 from segmentation.system.redaction import HIDDEN
 
 OBJECTIVES: dict[str, Literal["maximize", "minimize"]] = {
@@ -43,15 +41,15 @@ OBJECTIVES: dict[str, Literal["maximize", "minimize"]] = {
     "parameters": "minimize",
     "seconds": "minimize",
 }
-"""What a search may go by, as metrics.json names it. Scores on test are not among them."""
+"""The objectives of a search by their keys in metrics.json, never a score on test."""
 WORKER, RETRY_OF, SETTINGS, DIRECTORY = "worker", "retry_of", "settings", "directory"
 UNSIGNED = timedelta(minutes=1)
-"""So long after its start a trial without a worker is taken for abandoned."""
+"""Age from which a trial without a worker counts as abandoned."""
 
 
 @dataclass(frozen=True)
 class Draw:
-    """A trial that is to be run, and the overrides of its job."""
+    """A trial to run, and the overrides of its job."""
 
     trial: optuna.Trial
     overrides: list[str]
@@ -62,17 +60,17 @@ class Search:
 
     Args:
         storage: its URL.
-        name: of the study in the storage; it is made if it is not there.
-        directory: of the sweep; processes that share it take up each other's abandoned trials.
-        space: what is searched.
+        name: of the study in the storage; it is created if missing.
+        directory: of the sweep; processes that share it resume each other's abandoned trials.
+        space: the search space.
         objectives: names of `OBJECTIVES`.
-        sampler: `name`, a class of `optuna.samplers`, and its arguments; made anew for each trial.
+        sampler: `name`, a class of `optuna.samplers`, and its arguments; built for each trial.
         seed: with a trial's number it gives the seed of its draw.
         pruner: `name`, a class of `optuna.pruners`, its arguments, and `after`, the share of the
             epochs before which nothing is stopped; None: every trial runs to its end.
 
     Raises:
-        ConfigError: the storage cannot be reached, or its study searches something else.
+        ConfigError: an invalid option, an unreachable storage, or a study of another space.
     """
 
     def __init__(
@@ -88,15 +86,16 @@ class Search:
     ) -> None:
         if not objectives or not set(objectives) <= set(OBJECTIVES):
             raise ConfigError(
-                f"sweep.objectives={list(objectives)}: expected some of {', '.join(OBJECTIVES)}."
+                f"sweep.objectives={list(objectives)}: expected one or more of "
+                f"{', '.join(OBJECTIVES)}."
             )
         if pruner is not None and list(objectives) != ["score"]:
             raise ConfigError(
-                "trials can be pruned by their score alone: with several objectives, or another "
-                "one, type sweep.pruner=null."
+                "trials can be pruned only if the score is the only objective. Otherwise type "
+                "sweep.pruner=null."
             )
         self._after = None if pruner is None else pruner.get("after", 0.0)
-        self._pruner = {key: one for key, one in (pruner or {}).items() if key != "after"}
+        self._pruner = {key: value for key, value in (pruner or {}).items() if key != "after"}
         if pruner is not None:
             make_pruner(self._pruner)
         make_sampler(sampler, seed)
@@ -105,14 +104,14 @@ class Search:
         self._directory = directory
         self._sampler = sampler
         self._seed = seed
-        self._storage = shown(storage)
+        self._storage = redacted_url(storage)
         if HIDDEN in self._storage:
             os.environ[STORAGE_VARIABLE] = storage  # for the jobs
         self._draws: list[tuple[Draw, Path]] = []
         self._worker = uuid4().hex
         self._lock = FileLock(self._lock_file(self._worker))
         Path(self._lock.lock_file).parent.mkdir(parents=True, exist_ok=True)
-        with self._alone():
+        with self._locked():
             self._lock.acquire()
             self.study = optuna.create_study(
                 study_name=name,
@@ -120,29 +119,29 @@ class Search:
                 directions=[OBJECTIVES[name] for name in self.objectives],
                 load_if_exists=True,
             )
-            self._same_settings()
+            self._check_settings()
         own = storage == storage_url(None, directory)
         write_study_file(directory, None if own else self._storage, name)
 
     def next(self, size: int, total: int) -> list[Draw]:
         """Return up to `size` trials to run: abandoned ones first, then new ones up to `total`."""
-        with self._alone():
+        with self._locked():
             running = self.study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
-            ids = [one._trial_id for one in running if self._is_abandoned(one)]
-            draws = [self._draw(one) for one in ids[:size]]
+            ids = [trial._trial_id for trial in running if self._is_abandoned(trial)]
+            draws = [self._draw(trial_id) for trial_id in ids[:size]]
             missing = total - self._spent()
             return draws + [self._draw(None) for _ in range(min(size - len(draws), missing))]
 
     def retry(self) -> None:
-        """Put every failed trial that was not tried again yet in line once more."""
-        with self._alone():
-            again = self._retried()
+        """Enqueue every failed trial that was not retried yet."""
+        with self._locked():
+            retried = self._retried()
             for trial in self.study.get_trials(deepcopy=False, states=(TrialState.FAIL,)):
-                if trial.number not in again:
+                if trial.number not in retried:
                     self.study.enqueue_trial(trial.params, user_attrs={RETRY_OF: trial.number})
 
     def start(self, draw: Draw, directory: Path) -> None:
-        """Say where a trial's job will run, and let it report there if trials are pruned."""
+        """Note a trial's directory, and write `trial.json` there if trials are pruned."""
         draw.trial.set_user_attr(DIRECTORY, directory.name)
         self._draws.append((draw, directory))
         if self._after is not None:
@@ -155,10 +154,10 @@ class Search:
             ).write(directory)
 
     def tell(self) -> None:
-        """Tell the study what the files of the jobs say that were started and not told yet.
+        """Tell the study the results of the started jobs, from their files.
 
-        A job that was interrupted stays a running trial, which the next process takes up; so does
-        one that another process runs, until that has ended.
+        An interrupted job stays a running trial, which the next process resumes; so does one that
+        another process runs, until that has ended.
         """
         self._draws = [
             (draw, folder) for draw, folder in self._draws if not self._told(draw, folder)
@@ -169,25 +168,23 @@ class Search:
         if metrics is None and (job is None or job.state in ("running", "interrupted")):
             return False
         metrics = metrics or {}
-        found = [metrics.get(name) for name in self.objectives]
-        values = [float(value) for value in found if value is not None and math.isfinite(value)]
+        results = [metrics.get(name) for name in self.objectives]
+        values = [float(value) for value in results if value is not None and math.isfinite(value)]
         if metrics.get("pruned"):
             state = TrialState.PRUNED
-            if (
-                values
-                and not draw.trial.storage.get_trial(draw.trial._trial_id).intermediate_values
-            ):
-                draw.trial.report(values[0], metrics["pruned"] - 1)  # another trial ran this job
+            frozen = draw.trial.storage.get_trial(draw.trial._trial_id)
+            if values and not frozen.intermediate_values:  # another trial ran this job
+                draw.trial.report(values[0], metrics["pruned"] - 1)
         else:
-            state = TrialState.COMPLETE if len(values) == len(found) else TrialState.FAIL
-        told = values if state == TrialState.COMPLETE else None
-        self.study.tell(draw.trial.number, told, state, skip_if_finished=True)
+            state = TrialState.COMPLETE if len(values) == len(results) else TrialState.FAIL
+        final = values if state == TrialState.COMPLETE else None
+        self.study.tell(draw.trial.number, final, state, skip_if_finished=True)
         return True
 
     def close(self) -> None:
-        """Say that this process works no longer, so that others take up what it leaves."""
+        """Release the lock of this process, so that others resume the trials it leaves."""
         self._lock.release()
-        with self._alone():
+        with self._locked():
             left = self.study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
             needed = {trial.user_attrs.get(WORKER) for trial in left}
             for file in Path(self._lock.lock_file).parent.iterdir():
@@ -203,36 +200,38 @@ class Search:
         seed = int(np.random.SeedSequence([self._seed, number]).generate_state(1)[0])
         self.study.sampler = make_sampler(self._sampler, seed)
         trial = self.study.ask() if abandoned is None else optuna.Trial(self.study, abandoned)
-        trial.set_user_attr(WORKER, self._worker)  # first: what follows can be gone on with
+        trial.set_user_attr(WORKER, self._worker)  # first: from here on others can resume it
         return Draw(trial, self.space.overrides(trial))
 
     def _is_abandoned(self, trial: FrozenTrial) -> bool:
-        """Return whether the process at a running trial has died.
+        """Return whether the process of a running trial has died.
 
-        Its lock lies in the sweep directory; one that is not there is of another machine, and no
-        concern of this one.
+        Its lock is in the sweep directory; without one the trial belongs to another directory.
         """
         worker = trial.user_attrs.get(WORKER)
-        if worker is None:  # it died within the moment before it signed
+        if worker is None:  # it died before it could write its name
             began = trial.datetime_start
             return began is not None and datetime.now() - began > UNSIGNED
         file = self._lock_file(worker)
         return file.exists() and _is_free(file)
 
     def _spent(self) -> int:
-        """Return how many trials count towards the total: all but failed ones tried again."""
-        again = self._retried()
+        """Return the number of trials that count: all but failed ones that were retried."""
+        retried = self._retried()
         trials = self.study.get_trials(deepcopy=False)
-        return sum(one.state != TrialState.WAITING and one.number not in again for one in trials)
+        return sum(
+            trial.state != TrialState.WAITING and trial.number not in retried for trial in trials
+        )
 
     def _retried(self) -> set[int]:
         trials = self.study.get_trials(deepcopy=False)
-        return {number for one in trials if (number := one.user_attrs.get(RETRY_OF)) is not None}
+        return {trial.user_attrs[RETRY_OF] for trial in trials if RETRY_OF in trial.user_attrs}
 
-    def _same_settings(self) -> None:
+    def _check_settings(self) -> None:
+        """Note the settings of a new study; check that those of an earlier one are the same."""
         now: dict[str, object] = {
             "fixed": sorted(job_overrides(self.space.fixed)),
-            "searched": {key: str(one) for key, one in self.space.distributions.items()},
+            "searched": {key: str(values) for key, values in self.space.distributions.items()},
             "objectives": self.objectives,
         }
         begun = self.study.user_attrs.get(SETTINGS)
@@ -241,7 +240,7 @@ class Search:
         elif begun != now:
             different = next(key for key in now if begun.get(key) != now[key])
             raise ConfigError(
-                f"the study {self.study.study_name} in {self._storage} was begun otherwise, so its "
+                f"the study {self.study.study_name} in {self._storage} has other settings, so its "
                 f"trials cannot be compared with new ones. {different.capitalize()} then: "
                 f"{begun.get(different)}; now: {now[different]}. Repeat its command, or choose "
                 "another hydra.sweep.dir (or sweep.study, in a storage of your own)."
@@ -251,7 +250,7 @@ class Search:
         return self._directory / ".workers" / f"{worker}.lock"
 
     @contextmanager
-    def _alone(self) -> Iterator[None]:
+    def _locked(self) -> Iterator[None]:
         with FileLock(self._directory / "study.lock"):
             yield
 

@@ -11,7 +11,8 @@ from optuna.trial import TrialState
 from torch import nn
 
 from segmentation.sweep.search.pruning import Pruning
-from segmentation.sweep.search.trials import TrialFile, connect
+from segmentation.sweep.search.storage import connect
+from segmentation.sweep.search.trials import TrialFile
 
 EPOCHS = 6
 EAGER = {"name": "MedianPruner", "n_startup_trials": 0}

@@ -9,7 +9,7 @@ from made_searches import make_search, quick_sqlite, write_run
 from segmentation.sweep.jobs.state import JobState, read_jobs
 from segmentation.sweep.report import write_report
 from segmentation.sweep.search import charts
-from segmentation.sweep.search.trials import STORAGE_VARIABLE, write_study_file
+from segmentation.sweep.search.storage import STORAGE_VARIABLE, write_study_file
 
 
 @pytest.fixture(autouse=True)

@@ -16,15 +16,14 @@ from segmentation.errors import ConfigError
 from segmentation.sweep.jobs.names import job_name
 from segmentation.sweep.jobs.state import JobState, write_job
 from segmentation.sweep.search.space import Space
-from segmentation.sweep.search.study import Search
-from segmentation.sweep.search.trials import (
+from segmentation.sweep.search.storage import (
     STORAGE_VARIABLE,
-    TRIAL_FILE,
-    TrialFile,
     connect,
-    shown,
+    redacted_url,
     storage_url,
 )
+from segmentation.sweep.search.study import Search
+from segmentation.sweep.search.trials import TRIAL_FILE, TrialFile
 
 SAMPLER = {"name": "TPESampler", "n_startup_trials": 4}
 MEDIAN = {"name": "MedianPruner", "n_startup_trials": 0, "after": 0.5}
@@ -254,21 +253,27 @@ def test_several_objectives(tmp_path):
 
 @pytest.mark.parametrize("objectives", [["score", "latency_ms"], ["latency_ms"]])
 def test_pruning_goes_with_the_score_alone(tmp_path, objectives):
-    with pytest.raises(ConfigError, match=r"one, type sweep\.pruner=null"):
+    with pytest.raises(ConfigError, match=r"Otherwise type sweep\.pruner=null"):
         open_search(tmp_path, objectives=objectives, pruner=MEDIAN)
 
 
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"objectives": ["miou"]}, r"sweep\.objectives=\['miou'\]: expected some of score, lat"),
+        (
+            {"objectives": ["miou"]},
+            r"sweep\.objectives=\['miou'\]: expected one or more of score, lat",
+        ),
         ({"objectives": []}, r"sweep\.objectives=\[\]"),
         (
             {"pruner": {"name": "Median"}},
             r"sweep\.pruner\.name=Median is none of Hyperband.*MedianPruner, ",
         ),
         ({"pruner": {"name": "MedianPruner", "n": 1}}, r"sweep\.pruner: .*unexpected keyword.*'n'"),
-        ({"storage": "a file"}, r"sweep\.storage is no URL of a database\. Type sqlite:///<file>"),
+        (
+            {"storage": "a file"},
+            r"sweep\.storage is not a URL of a database\. Type sqlite:///<file>",
+        ),
         ({"storage": "sqlite:////nowhere/at/all.db"}, r"sqlite:////nowhere/at/all\.db cannot be"),
         ({"storage": "nothing://host/db"}, r"nothing://host/db cannot be opened"),
     ],
@@ -299,14 +304,14 @@ SECRET = "postgresql://me:hunter2@host/db?sslpassword=hunter3&sslmode=require"
 
 
 def test_a_password_is_neither_shown_nor_kept(tmp_path, monkeypatch):
-    assert shown(SECRET) == "postgresql://me:***@host/db?sslmode=require&sslpassword=***"
+    assert redacted_url(SECRET) == "postgresql://me:***@host/db?sslmode=require&sslpassword=***"
     for raised in (lambda: connect(SECRET), lambda: open_search(tmp_path, storage=SECRET)):
         with pytest.raises(ConfigError) as error:
             raised()
         assert "hunter" not in str(error.value)
         assert error.value.__cause__ is None
     monkeypatch.delenv(STORAGE_VARIABLE, raising=False)
-    trial = TrialFile(shown(SECRET), "s", 1)
+    trial = TrialFile(redacted_url(SECRET), "s", 1)
     with pytest.raises(ConfigError, match=rf"{STORAGE_VARIABLE} is not set to .*me:\*\*\*@host"):
         trial.open()
     monkeypatch.setenv(STORAGE_VARIABLE, SECRET.replace("host", "other"))
@@ -317,9 +322,12 @@ def test_a_password_is_neither_shown_nor_kept(tmp_path, monkeypatch):
 def test_a_job_finds_a_storage_with_a_password_by_its_environment(tmp_path, monkeypatch):
     monkeypatch.setenv(STORAGE_VARIABLE, "")
     storage = f"sqlite:///{tmp_path}/own.db?password=hunter2"
-    monkeypatch.setattr("segmentation.sweep.search.trials.connect", lambda url, real=connect: real(
-        url.partition("?")[0]
-    ))  # fmt: skip
+
+    def connect_without_password(url):
+        return connect(url.partition("?")[0])
+
+    for module in ("storage", "study"):
+        monkeypatch.setattr(f"segmentation.sweep.search.{module}.connect", connect_without_password)
     monkeypatch.setattr("segmentation.sweep.search.study.connect", lambda url, real=connect: real(
         url.partition("?")[0]
     ))  # fmt: skip
@@ -341,7 +349,7 @@ def test_a_trial_file_says_what_is_wrong_with_its_study(tmp_path):
     assert json.loads((tmp_path / "job" / TRIAL_FILE).read_text())["after"] == 0.5
     with pytest.raises(ConfigError, match="the trial has ended"):
         trial.open()
-    with pytest.raises(ConfigError, match="does not know this trial"):
+    with pytest.raises(ConfigError, match="does not have this trial"):
         TrialFile(trial.storage, trial.study, 99).open()
     with pytest.raises(ConfigError, match="has no study gone"):
         TrialFile(trial.storage, "gone", 1).open()

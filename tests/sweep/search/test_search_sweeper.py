@@ -15,7 +15,8 @@ from fakes import fake_camvid
 from made_searches import quick_sqlite
 from stub_sweeps import STUB, starts, sweep
 
-from segmentation.sweep.search.trials import STORAGE_VARIABLE, TRIAL_FILE
+from segmentation.sweep.search.storage import STORAGE_VARIABLE
+from segmentation.sweep.search.trials import TRIAL_FILE
 
 SEARCH = ("sweep=search", "seed=int(interval(1,12))")
 
