@@ -78,7 +78,7 @@ STREETS = ["data=camvid", "data.root=${oc.env:FAKE}", "encoder.weights=none"]
         ),
         (["data=camvid"], "data.root is not set. Type data.root=<value>."),
         (["encoder=timm"], "encoder.name is not set. Type encoder.name=<value>."),
-        (["data=camvid", "data.root=nowhere"], "no folder nowhere. Say where the data are"),
+        (["data=camvid", "data.root=nowhere"], "no folder nowhere. Pass the data set's"),
         (["+loss.terms.cross_entropy.gamma=1", *STREETS], "unexpected keyword argument 'gamma'"),
         (["optimizer.lr=-1", *STREETS], "optimizer.lr is -1: it must be a number"),
         (["trainer.precision=17", *STREETS], "trainer: "),

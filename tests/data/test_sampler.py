@@ -39,6 +39,8 @@ def test_the_order_follows_from_seed_and_epoch():
     assert order(0, 1) == order(0, 1)
     assert order(0, 1) != order(0, 2)
     assert order(0, 1) != order(1, 1)
+    assert order(0, 2) != order(1, 1)  # seed and epoch are not added up
+    assert order(0, 1) != order(1, 0)
 
 
 @given(length=sizes, ranks=st.integers(1, 4))

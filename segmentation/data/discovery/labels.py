@@ -1,6 +1,5 @@
 """From the values in mask files to labels in memory, by a data set's class table."""
 
-import os
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, replace
 from functools import cached_property
@@ -12,6 +11,7 @@ import yaml
 
 from segmentation.classes import MAX_CLASSES, VOID, ClassTable, Color, Entry
 from segmentation.errors import ConfigError, DataError, did_you_mean
+from segmentation.system.files import write_atomic
 
 UNKNOWN = 254
 """Marks, while a mask is decoded, a value that the table does not have; never a label."""
@@ -189,12 +189,7 @@ def write_table(path: Path, table: Iterable[Entry]) -> None:
         "- " + yaml.safe_dump(row, default_flow_style=True, sort_keys=False, width=10_000)
         for row in to_list(table)
     )
-    partial = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        partial.write_text(HEADER + rows, encoding="utf-8")
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
+    write_atomic(path, HEADER + rows)
 
 
 def to_list(table: Iterable[Entry]) -> list[dict]:

@@ -7,7 +7,6 @@ taken once for each state of the data.
 import contextlib
 import hashlib
 import json
-import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, fields
@@ -23,6 +22,7 @@ from segmentation.data.discovery.labels import Labels, to_list
 from segmentation.data.discovery.layouts import Sample
 from segmentation.data.discovery.pairs import Pairs
 from segmentation.errors import DataError
+from segmentation.system.files import atomic_file
 from segmentation.system.hardware import available_cores
 
 VERSION = 1
@@ -155,13 +155,9 @@ def _load(path: Path, images: int, classes: int) -> Scan | None:
 
 
 def _keep(path: Path, found: Scan) -> None:
-    """Write the cache if it can be written; a machine without one only looks again next time."""
-    partial = path.with_suffix(f".{os.getpid()}.npz")
-    try:
+    """Write the scan to the cache; where that is read-only the next start scans again."""
+    arrays = {field.name: getattr(found, field.name) for field in fields(Scan)}
+    with contextlib.suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)
-        arrays = {field.name: getattr(found, field.name) for field in fields(Scan)}
-        np.savez_compressed(partial, **arrays)
-        partial.replace(path)
-    except OSError:
-        with contextlib.suppress(OSError):
-            partial.unlink(missing_ok=True)
+        with atomic_file(path) as partial, partial.open("wb") as file:
+            np.savez_compressed(file, **arrays)

@@ -1,10 +1,10 @@
-"""From a data set's folder, lists or table to the samples of each split."""
+"""Find the samples of each split from a data set's folders, lists or table."""
 
 import csv
 import io
 import logging
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -16,16 +16,16 @@ from segmentation.errors import ConfigError, DataError, did_you_mean, listed
 log = logging.getLogger(__name__)
 
 SHARE = 0.15
-"""The part of the groups that val gets, and test, where nobody has said who is in which split."""
+"""The share of the samples that val gets, and test, if the data set has no splits."""
 
 
 @dataclass(frozen=True)
 class Splits:
-    """The samples of each split that is there, and how they were found.
+    """The samples of each split, and how they were found.
 
     Attributes:
         samples: by split, in the order train, val, test.
-        description: for the start-up summary: which folders, who made the splits.
+        description: for the start-up summary: the folders, and how the splits were made.
         mask_ending: the ending of the masks' names.
         unpaired_images, unpaired_masks: files without a partner.
         unselected: samples of existing splits that were not asked for.
@@ -49,27 +49,26 @@ def find_splits(
 ) -> Splits:
     """Find the samples below `root`, or those that a table lists.
 
-    Without a val split a deterministic share of the groups becomes one; see `divide`.
+    If there is no val split, a deterministic share of the groups becomes one; see `divide`.
 
     Args:
         root: the data set's folder.
-        pairs: a CSV file with the columns image and mask, and maybe split and group; its paths are
-            relative to `root`.
-        group: a pattern whose first group, found in a sample's name, names the sample's group; or
-            the column of `pairs` that does.
-        mask_ending: what the names of masks end in; None: whatever pairs the most.
-        masks: they are needed; else images without any will do.
-        fold: (i, k) for cross-validation: the samples of train and val together, or all where
-            there are no splits, are divided into k parts, and part i is val; see `into_folds`.
+        pairs: a CSV file with the columns image and mask, and optionally split and group; its
+            paths are relative to `root`.
+        group: a regular expression whose first group, searched in a sample's name, is the sample's
+            group; or a column of `pairs`.
+        mask_ending: the ending of the masks' names; None: the one that pairs the most.
+        masks: whether masks are required; else images without masks are accepted.
+        fold: (i, k) for cross-validation: the samples of train and val, or all samples if there
+            are no splits, are divided into k parts, and part i is val; see `into_folds`.
 
     Raises:
-        DataError: there is no such folder, no pairs are in it, or a table or list names files that
-            are not there.
-        ConfigError: `group` is no pattern, or does not fit the names.
+        DataError: a missing folder, no pairs in it, or an invalid table or list.
+        ConfigError: `group` is an invalid regular expression, or does not match all names.
     """
     if not root.is_dir():
         raise DataError(
-            f"no folder {root}. Say where the data are: data.root=<folder with images and masks>."
+            f"no folder {root}. Pass the data set's: data.root=<folder with images and masks>."
         )
     if pairs:
         found = _from_table(root, pairs, group, masks)
@@ -94,8 +93,8 @@ def find_splits(
 def _fold(
     samples: dict[str, list[Sample]], grouped: bool, fold: int, folds: int
 ) -> tuple[dict[str, list[Sample]], str]:
-    """Make train and val anew, as one turn of a cross-validation has them."""
-    kept = {split: rows for split, rows in samples.items() if split not in ("", "train", "val")}
+    """Divide train and val into folds, and make one of them val."""
+    others = {split: rows for split, rows in samples.items() if split not in ("", "train", "val")}
     pool = [sample for split in ("", "train", "val") for sample in samples.get(split, ())]
     parts = into_folds(pool, folds)
     train = [sample for index, rows in enumerate(parts) if index != fold for sample in rows]
@@ -103,34 +102,34 @@ def _fold(
         _warn_of_neighbours(f"the {folds} folds are")
     note = f"; val is fold {fold} of {folds}, by {'data.group' if grouped else 'name'}"
     return {
-        "train": sorted(train, key=lambda sample: sample.name), "val": parts[fold], **kept
+        "train": sorted(train, key=lambda sample: sample.name), "val": parts[fold], **others
     }, note  # fmt: skip
 
 
 def _complete(
     samples: dict[str, list[Sample]], grouped: bool
 ) -> tuple[dict[str, list[Sample]], str]:
-    """Make the splits that training needs and nobody has made."""
+    """Divide off the splits that training needs and the data set lacks."""
     if "" in samples:
-        made, source = {"val": SHARE, "test": SHARE}, samples[""]
+        shares, pool = {"val": SHARE, "test": SHARE}, samples[""]
     elif samples.get("train") and not samples.get("val"):
-        made, source = {"val": SHARE}, samples["train"]
+        shares, pool = {"val": SHARE}, samples["train"]
     else:
         return samples, ""
-    divided = divide(source, made)
+    divided = divide(pool, shares)
     by = "data.group" if grouped else "name"
-    note = f"; {' and '.join(made)} taken from it at random, by {by}"
+    note = f"; {' and '.join(shares)} taken from it at random, by {by}"
     if not grouped:
-        _warn_of_neighbours(" and ".join(made) + (" are" if len(made) > 1 else " is"))
+        _warn_of_neighbours(" and ".join(shares) + (" are" if len(shares) > 1 else " is"))
     return {**samples, **divided}, note
 
 
-def _warn_of_neighbours(what: str) -> None:
+def _warn_of_neighbours(subject: str) -> None:
     log.warning(
-        "nobody says which images are in which split, so %s drawn at random by name. Images that "
-        "are alike (frames of one video) may be in several: name what groups them, such as "
+        "the data set has no splits, so %s drawn at random by name. Similar images (frames of one "
+        "video) may be in several splits: pass a pattern that groups them, such as "
         'data.group="^(.*?)_".',
-        what,
+        subject,
     )
 
 
@@ -167,7 +166,7 @@ def _from_folders(root: Path, mask_ending: str | None, masks_needed: bool) -> Sp
 
 
 def _listed(root: Path, listing: Path) -> list[Sample]:
-    """Read the SegNet tutorial's list: of each path only the last two parts count."""
+    """Read the SegNet tutorial's list; only the last two parts of each path are used."""
     samples: dict[str, Sample] = {}
     for number, line in enumerate(read_text(listing).splitlines(), start=1):
         if not line.strip():
@@ -186,61 +185,85 @@ def _listed(root: Path, listing: Path) -> list[Sample]:
 
 def _from_table(root: Path, table: Path, group: str | None, masks_needed: bool) -> Splits:
     """Read the pairs that a CSV file lists."""
-    reader = csv.DictReader(io.StringIO(read_text(table), newline=""), strict=True)
-    try:
-        columns = list(reader.fieldnames or ())
-        rows = [(reader.line_num, row) for row in reader]
-    except csv.Error as error:
-        raise DataError(f"{table}, line {reader.line_num}, is no CSV: {error}.") from error
-    for column in ("image", "mask") if masks_needed else ("image",):
-        if column not in columns:
-            raise DataError(
-                f"{table} has no column {column!r} (it has {', '.join(columns) or 'none'}); it "
-                f"needs image and mask, and maybe split and group, with commas between them."
-                f"{did_you_mean(column, columns)}"
-            )
-    column = group if group in columns else "group"
-    samples: dict[str, list[Sample]] = {}
-    names = set()
-    for number, row in rows:
+    columns, rows = _read_table(table)
+    _check_columns(table, columns, ("image", "mask") if masks_needed else ("image",))
+    group_column = group if group in columns else "group"
+
+    # The samples by split, each named once in its split
+    samples: dict[str, dict[str, Sample]] = {}
+    for line, row in rows:
+        where = f"{table}, line {line}"
         if masks_needed and not row["mask"]:
-            raise DataError(f"{table}, line {number}: {row['image']} has no mask.")
-        image = root / (row["image"] or "")
-        mask = root / row["mask"] if row.get("mask") else None
+            raise DataError(f"{where}: {row['image']} has no mask.")
         split = (row.get("split") or "").strip().lower()
         if split not in ("", *SPLITS):
-            raise DataError(f"{table}, line {number}: split {split!r} is not one of {SPLITS}.")
-        name = Path(row["image"] or "").with_suffix("").as_posix()
-        if (split, name) in names:
-            raise DataError(f"{table}, line {number}: {row['image']} is listed twice.")
-        names.add((split, name))
-        samples.setdefault(split, []).append(Sample(name, image, mask, row.get(column) or ""))
+            raise DataError(f"{where}: split {split!r} is not one of {SPLITS}.")
+        sample = _row_sample(root, row, group_column)
+        if sample.name in samples.setdefault(split, {}):
+            raise DataError(f"{where}: {row['image']} is listed twice.")
+        samples[split][sample.name] = sample
+
+    # All rows name a split, or none does
     if "" in samples and len(samples) > 1:
         raise DataError(f"{table}: some rows name a split and {len(samples[''])} do not.")
     if not samples:
         raise DataError(f"{table} lists no pairs.")
-    if group and column != group:
-        samples = {split: _grouped(rows, group) for split, rows in samples.items()}
-    return Splits(samples, f"pairs of {table}")
+
+    by_split = {split: list(by_name.values()) for split, by_name in samples.items()}
+    if group and group_column != group:
+        by_split = {split: _grouped(named, group) for split, named in by_split.items()}
+    return Splits(by_split, f"pairs of {table}")
+
+
+def _read_table(table: Path) -> tuple[list[str], list[tuple[int, dict[str, str]]]]:
+    """Return the columns of a CSV file, and its rows with their line numbers."""
+    reader = csv.DictReader(io.StringIO(read_text(table), newline=""), strict=True)
+    try:
+        columns = list(reader.fieldnames or ())
+        return columns, [(reader.line_num, row) for row in reader]
+    except csv.Error as error:
+        raise DataError(f"{table}, line {reader.line_num}: invalid CSV: {error}.") from error
+
+
+def _check_columns(table: Path, columns: Sequence[str], required: Sequence[str]) -> None:
+    for column in required:
+        if column not in columns:
+            raise DataError(
+                f"{table} has no column {column!r} (it has {', '.join(columns) or 'none'}). It "
+                "needs image and mask, and optionally split and group, separated by commas."
+                f"{did_you_mean(column, columns)}"
+            )
+
+
+def _row_sample(root: Path, row: Mapping[str, str], group_column: str) -> Sample:
+    image = row["image"] or ""
+    return Sample(
+        name=Path(image).with_suffix("").as_posix(),
+        image=root / image,
+        mask=root / row["mask"] if row.get("mask") else None,
+        group=row.get(group_column) or "",
+    )
 
 
 def _grouped(samples: Sequence[Sample], pattern: str) -> list[Sample]:
-    """Return the samples with the group that a pattern finds in their names."""
+    """Return the samples with the groups that a regular expression finds in their names."""
     try:
         compiled = re.compile(pattern)
     except re.error as error:
-        raise ConfigError(f"data.group={pattern!r} is no regular expression: {error}.") from error
+        raise ConfigError(
+            f"data.group={pattern!r} is an invalid regular expression: {error}."
+        ) from error
     if compiled.groups < 1:
         raise ConfigError(
-            f"data.group={pattern!r} has no parentheses around what names the group, as in "
+            f"data.group={pattern!r} needs parentheses around the group's name, as in "
             'data.group="^(.*?)_".'
         )
     matches = [compiled.search(sample.name) for sample in samples]
     without = [sample.name for sample, match in zip(samples, matches, strict=True) if not match]
     if without:
         raise ConfigError(
-            f"data.group={pattern!r} does not fit {len(without)} of {len(samples)} names, such as "
-            f"{listed(without, 3)}."
+            f"data.group={pattern!r} does not match {len(without)} of {len(samples)} names, such "
+            f"as {listed(without, 3)}."
         )
     return [
         replace(sample, group=match[1] or "")
@@ -250,12 +273,10 @@ def _grouped(samples: Sequence[Sample], pattern: str) -> list[Sample]:
 
 
 def check_paired(found: Splits, skip: bool) -> None:
-    """Look at the files that have no partner.
-
-    Masks without an image are warned of; images without a mask too where they are to be skipped.
+    """Warn about masks without an image, and about images without a mask if they are skipped.
 
     Raises:
-        DataError: images have no mask.
+        DataError: images without a mask that aren't skipped.
     """
     if found.unpaired_masks:
         log.warning(

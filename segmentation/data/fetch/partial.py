@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from segmentation.data.fetch.checksums import compare, sha256
+from segmentation.system.files import PARTIAL, write_atomic
 
 
 class PartialFolder:
@@ -27,6 +28,8 @@ class PartialFolder:
         self._root = root
         self.checksums = checksums
         self._needed = list(needed)
+        for leftover in self.folder.rglob(f"*.*{PARTIAL}"):  # of a process that was killed
+            leftover.unlink()
         # What lies there is looked at again: a power cut leaves files that are empty.
         missing, damaged = compare(self.folder, {path: checksums[path] for path in self._needed})
         self.missing = {*missing, *damaged}
@@ -37,9 +40,7 @@ class PartialFolder:
             return False
         file = self.folder / path
         file.parent.mkdir(parents=True, exist_ok=True)
-        fresh = file.with_name(f"{file.name}.part")
-        fresh.write_bytes(data)
-        fresh.replace(file)
+        write_atomic(file, data)
         self.missing.discard(path)
         return True
 
@@ -57,7 +58,6 @@ class PartialFolder:
         """Remove what downloads left there, and nothing else."""
         for path in self.checksums:
             (self.folder / path).unlink(missing_ok=True)
-            (self.folder / f"{path}.part").unlink(missing_ok=True)
         for here, _, _ in os.walk(self.folder, topdown=False):
             if not os.listdir(here):
                 os.rmdir(here)

@@ -189,6 +189,8 @@ def test_another_epoch_or_seed_is_another_sample(splits, alone):
     assert len(names) == 8
     assert all(alone[0, name] != alone[1, name] for name in names)
     assert all(alone[key] != other[key] for key in alone)
+    # Seed and epoch are not added up: seed 1 does not repeat seed 0's epochs.
+    assert all(alone[1, name] != other[0, name] for name in names)
 
 
 def test_a_partner_is_drawn_from_the_split_and_augmented_by_itself(splits):

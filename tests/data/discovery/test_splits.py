@@ -115,7 +115,7 @@ def test_too_few_groups(tmp_path):
 
 @pytest.mark.parametrize(
     ("pattern", "message"),
-    [("(", "no regular expression"), ("a", "no parentheses"), ("^(x)", "does not fit 4 of 4")],
+    [("(", "invalid regular"), ("a", "needs parentheses"), ("^(x)", "does not match 4 of 4")],
 )
 def test_bad_patterns(tmp_path, pattern, message):
     with pytest.raises(ConfigError, match=message):
@@ -159,7 +159,7 @@ def test_a_column_can_name_the_groups(tmp_path):
         ("image,mask\na.png,a.png\na.png,a.png\n", r"line 3: a\.png is listed twice"),
         ("image,mask,split\na.png,a.png,dev\n", "line 2: split 'dev' is not one of"),
         ("image,mask,split\na.png,a.png,train\nb.png,a.png,\n", "some rows name a split and 1"),
-        ('image,mask\n"a.png,a.png\n', "is no CSV"),
+        ('image,mask\n"a.png,a.png\n', "invalid CSV"),
     ],
 )
 def test_bad_tables_of_pairs(tmp_path, text, message):
