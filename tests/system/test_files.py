@@ -1,6 +1,8 @@
 """Files are complete or absent, and invalid ones are refused with a reason."""
 
 import os
+import subprocess
+import sys
 
 import pytest
 
@@ -25,6 +27,34 @@ def test_a_writer_that_fails_leaves_the_old_file_alone(tmp_path):
         partial.write_text("ne") and partial.write_bytes("w")
     assert path.read_text() == "old"
     assert os.listdir(tmp_path) == ["a.txt"]
+
+
+WRITER = """
+import sys
+from pathlib import Path
+from segmentation.system.files import atomic_file
+
+for number in range(10**9):
+    with atomic_file(Path(sys.argv[1])) as partial, partial.open("wb") as file:
+        for _ in range(64):
+            file.write(str(number % 10).encode() * 10_000)
+    print(number, flush=True)
+"""
+
+
+def test_a_reader_never_sees_half_a_file_of_a_writer_that_is_killed(tmp_path):
+    path = tmp_path / "a.bin"
+    with subprocess.Popen(
+        [sys.executable, "-c", WRITER, str(path)], stdout=subprocess.PIPE
+    ) as writer:
+        for _ in range(20):
+            assert writer.stdout.readline()
+            content = path.read_bytes()
+            assert content == content[:1] * 640_000
+        writer.kill()
+    content = path.read_bytes()
+    assert content == content[:1] * 640_000
+    assert set(os.listdir(tmp_path)) <= {"a.bin", f"a.bin.{writer.pid}.partial"}
 
 
 def test_two_processes_write_to_different_partial_files(tmp_path, monkeypatch):

@@ -1,4 +1,4 @@
-"""The files of a ``.tar.gz``, while it arrives: what came before a drop is not lost."""
+"""Unpack a ``.tar.gz`` while it arrives, so that a dropped connection loses no complete file."""
 
 import tarfile
 import zlib
@@ -9,7 +9,7 @@ from segmentation.data.fetch.client import DroppedError
 from segmentation.errors import DataError
 
 LIMIT = 2**30
-"""Bytes, unpacked, after which an archive is cut off: CamVid's is a fifth of it."""
+"""The largest unpacked size of an archive, in bytes, about five times CamVid's."""
 
 
 def members(
@@ -19,12 +19,12 @@ def members(
 
     Args:
         pieces: the archive's bytes as they arrive.
-        largest: files with more bytes are passed over.
-        limit: bytes, unpacked, after which the archive is cut off.
+        largest: larger files are skipped, in bytes.
+        limit: the largest unpacked size, in bytes.
 
     Raises:
-        DroppedError: it is damaged or ends too early.
-        DataError: it does not end at `limit`.
+        DroppedError: the archive is damaged or ends too early.
+        DataError: the archive is larger than `limit`.
     """
     try:
         with tarfile.open(fileobj=cast(IO[bytes], _Unpacked(pieces, limit)), mode="r|") as archive:
@@ -38,7 +38,7 @@ def members(
 
 
 class _Unpacked:
-    """A gzip stream as tarfile reads it: `read` gives some unpacked bytes, none at the end."""
+    """A gzip stream as tarfile reads it: `read` returns unpacked bytes, none at the end."""
 
     def __init__(self, pieces: Iterator[bytes], limit: int) -> None:
         self._pieces = pieces
@@ -51,7 +51,7 @@ class _Unpacked:
             data = self._gzip.decompress(packed, size)
             self._left -= len(data)
             if self._left < 0:
-                raise DataError(f"the archive was cut off: it does not end at {self._limit} bytes.")
+                raise DataError(f"the archive is larger than {self._limit} bytes, unpacked.")
             if data:
                 return data
             if not packed and not self._gzip.eof:

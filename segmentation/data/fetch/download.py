@@ -1,4 +1,4 @@
-"""Fill a partial folder from an archive, then file by file."""
+"""Download missing files, from an archive first and then one by one."""
 
 import threading
 from concurrent.futures import ThreadPoolExecutor, as_completed
@@ -15,19 +15,19 @@ from segmentation.data.fetch.partial import PartialFolder
 from segmentation.errors import DataError
 
 FEW = 50
-"""So many files come one by one; after more than 60 an hour GitHub may answer 429."""
+"""Up to so many files are fetched one by one; after 60 an hour GitHub may answer 429."""
 
 
 @dataclass(frozen=True)
 class RemoteDataset:
-    """Where the files of a data set come from.
+    """The addresses of a data set's files.
 
     Args:
         checksums: the list of all files.
-        files: the address below which each file lies by its path.
-        largest: bytes that no file has.
-        archive: the address of a ``.tar.gz`` that holds them all, if there is one.
-        folder: where they lie below the archive's top folder.
+        files: the address to which each file's path is appended.
+        largest: the largest size of a file, in bytes.
+        archive: the address of a ``.tar.gz`` of all files, if any.
+        folder: their folder below the archive's top folder.
     """
 
     checksums: Path
@@ -40,17 +40,17 @@ class RemoteDataset:
 def fill(
     partial: PartialFolder, source: RemoteDataset, total: int, patience: Patience, console: Console
 ) -> None:
-    """Fetch what the folder misses, with a progress bar.
+    """Fetch the missing files, with a progress bar.
 
-    The archive is one request, which no server minds, but GitHub's cannot be asked to go on from
-    its middle: where it keeps breaking off, what is still missing comes file by file.
+    The archive is a single request, but GitHub's cannot be resumed: if it keeps breaking off, the
+    files still missing are fetched one by one.
 
     Args:
         total: the number of files of the whole data set.
 
     Raises:
-        UnreachableError: there is no way to the server.
-        DataError: the server fails, or sends something else.
+        UnreachableError: the server cannot be reached.
+        DataError: the server fails, or sends other files.
     """
     bar = Progress(
         TextColumn("CamVid"),
@@ -78,7 +78,7 @@ def fill(
                 raise
             except DataError as error:
                 console.print(
-                    f"{error}\nThe {len(partial.missing)} files still missing come one by one.",
+                    f"{error}\nThe {len(partial.missing)} missing files are fetched one by one.",
                     highlight=False, markup=False, soft_wrap=True,
                 )  # fmt: skip
         _one_by_one(client, partial, source)

@@ -1,4 +1,4 @@
-"""A folder that fills, beside the one that it becomes once nothing is missing."""
+"""The folder of an incomplete download, renamed to its final name when complete."""
 
 import os
 from collections.abc import Iterable, Mapping
@@ -9,18 +9,17 @@ from segmentation.system.files import PARTIAL, write_atomic
 
 
 class PartialFolder:
-    """The verified files of a download that is not complete.
+    """The verified files of an incomplete download.
 
     Args:
-        root: the folder that the download is for; the partial one lies beside it, so that moving
-            is renaming.
+        root: the final folder; the partial one is beside it, so that moving is renaming.
         checksums: SHA-256 by path of the whole data set.
-        needed: the paths that `root` does not have.
+        needed: the paths that `root` lacks.
 
     Attributes:
         checksums: as given.
-        folder: where the files are kept meanwhile.
-        missing: the paths that are still to come.
+        folder: the partial folder.
+        missing: the paths not yet downloaded.
     """
 
     def __init__(self, root: Path, checksums: Mapping[str, str], needed: Iterable[str]) -> None:
@@ -30,12 +29,12 @@ class PartialFolder:
         self._needed = list(needed)
         for leftover in self.folder.rglob(f"*.*{PARTIAL}"):  # of a process that was killed
             leftover.unlink()
-        # What lies there is looked at again: a power cut leaves files that are empty.
+        # Files of an earlier start are verified again: a power cut leaves empty files.
         missing, damaged = compare(self.folder, {path: checksums[path] for path in self._needed})
         self.missing = {*missing, *damaged}
 
     def add(self, path: str, data: bytes) -> bool:
-        """Keep a file if it is one that is missing and agrees with its checksum."""
+        """Write a missing file if its checksum is right, and return whether it was written."""
         if path not in self.missing or sha256(data) != self.checksums[path]:
             return False
         file = self.folder / path
@@ -45,7 +44,7 @@ class PartialFolder:
         return True
 
     def move(self) -> None:
-        """Put the files in their place: at once where `root` is not there or empty."""
+        """Move the files to `root`: by one rename if `root` is missing or empty."""
         if not self._root.exists() or not any(self._root.iterdir()):
             self.folder.rename(self._root)
             return
@@ -55,7 +54,7 @@ class PartialFolder:
         self.clear()
 
     def clear(self) -> None:
-        """Remove what downloads left there, and nothing else."""
+        """Remove the downloaded files and empty folders, and nothing else."""
         for path in self.checksums:
             (self.folder / path).unlink(missing_ok=True)
         for here, _, _ in os.walk(self.folder, topdown=False):
@@ -64,5 +63,5 @@ class PartialFolder:
 
 
 def partial_folder(root: Path) -> Path:
-    """Return where the files for `root` are kept until all are there."""
+    """Return the partial folder of `root`."""
     return root.with_name(f"{root.name}.partial")

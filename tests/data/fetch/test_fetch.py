@@ -127,7 +127,7 @@ def test_files_in_place_are_checked_and_not_fetched(root, server, source):
         (root / path).write_bytes(FILES[path])
     (root / "notes.txt").write_text("mine")
     server.faults["train/6.png"] = ["refuse"]
-    with pytest.raises(DataError, match=r"the same command goes on"):
+    with pytest.raises(DataError, match=r"the same command resumes"):
         fetch(root, source, HASTE)
     assert len(below(root)) == 3  # nothing is added until all is there
     fetch(root, source, HASTE)
@@ -177,7 +177,7 @@ def test_a_folder_of_other_things_is_left_alone(root, server, source):
 
 def test_an_endless_answer_is_cut_off(root, server, source):
     server.faults["train/1.png"] = ["endless"]
-    with pytest.raises(DataError, match=r"train/1\.png was cut off after 150000 bytes"):
+    with pytest.raises(DataError, match=r"train/1\.png was stopped after 150000 bytes"):
         fetch(root, source, HASTE)
 
 
@@ -190,7 +190,7 @@ def test_a_server_that_keeps_sending_something_else(root, server, source):
 
 def test_a_server_that_wants_an_hour_of_peace(root, server, source):
     server.faults["train/1.png"] = ["wait long"]
-    with pytest.raises(DataError, match=r"429 Too Many Requests, and wants .* 3600 s"):
+    with pytest.raises(DataError, match=r"429 Too Many Requests, and asks .* 3600 s"):
         fetch(root, source, HASTE)
 
 

@@ -18,8 +18,8 @@ from segmentation.errors import DataError
         (f"{'a' * 64}  /etc/evil.png", "leads out"),
         (f"{'a' * 64}  C:evil.png", "leads out"),
         (f"{'a' * 64}  train\\..\\evil.png", "leads out"),
-        (f"{'a' * 63}  train/1.png", "is no SHA-256"),
-        (f"{'a' * 64}  train/0.png\n{'a' * 64}  ./train/0.png", "second time"),
+        (f"{'a' * 63}  train/1.png", "is not a SHA-256"),
+        (f"{'a' * 64}  train/0.png\n{'a' * 64}  ./train/0.png", "twice"),
     ],
 )
 def test_a_list_that_cannot_be_trusted_is_refused(tmp_path, line, message):

@@ -80,7 +80,7 @@ def test_nothing_there(tmp_path, capsys):
 def test_not_unpacked(tmp_path, capsys):
     (tmp_path / "gtFine_trainvaltest.zip").write_bytes(b"zip")
     assert main(["cityscapes", "--to", str(tmp_path)]) == 1
-    assert "Unpack what lies there: gtFine_trainvaltest.zip." in capsys.readouterr().err
+    assert "Unpack the packages there: gtFine_trainvaltest.zip." in capsys.readouterr().err
 
 
 def test_one_folder_deeper(root, capsys):
