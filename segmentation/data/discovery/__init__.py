@@ -1,4 +1,4 @@
-"""Find the images and masks of a folder, what mask values mean, and the splits.
+"""Find a data set's images and masks, the meaning of mask values, and the splits.
 
 No batches, no random numbers.
 """

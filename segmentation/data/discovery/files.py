@@ -1,4 +1,4 @@
-"""Images, masks and tables, read from their files."""
+"""Read images, masks and text files."""
 
 from pathlib import Path
 
@@ -8,12 +8,12 @@ from PIL import Image, ImageOps
 from segmentation.errors import DataError
 
 MAX_BYTES = 64 << 20
-"""Of a list or a table: one short row for each image."""
+"""The largest list or table: one short row for each image."""
 ORIENTATION = 0x0112  # the EXIF tag
 
 
 def read_image(path: Path) -> np.ndarray:
-    """Read an image as RGB, turned the way its EXIF tag says.
+    """Read an image as RGB, rotated as its EXIF tag says.
 
     Greyscale, palette and CMYK become RGB; 16-bit RGB keeps its upper 8 bits.
 
@@ -28,7 +28,7 @@ def read_image(path: Path) -> np.ndarray:
 
 
 def _upright(path: Path) -> tuple[np.ndarray, bool]:
-    """Return an image as `read_image` does, and whether turning it kept its size."""
+    """Read an image as `read_image` does; also return whether it was rotated and kept its size."""
     try:
         with Image.open(path) as image:
             if image.mode.startswith(("I", "F")):
@@ -48,7 +48,7 @@ def _upright(path: Path) -> tuple[np.ndarray, bool]:
 
 
 def read_mask(path: Path) -> np.ndarray:
-    """Read a mask's values, as they are on disk.
+    """Read a mask's values as stored.
 
     Returns:
         `uint8`: indices (H, W) of a greyscale, palette, 1-bit or 16-bit mask, or RGB colours
@@ -56,7 +56,7 @@ def read_mask(path: Path) -> np.ndarray:
 
     Raises:
         DataError: the file is missing, unreadable or cut off, its indices exceed 255, its
-            compression smears labels (JPEG), or its mode is none of these.
+            compression changes labels (JPEG), or its mode is none of these.
     """
     try:
         with Image.open(path) as file:
@@ -73,10 +73,10 @@ def read_mask(path: Path) -> np.ndarray:
                     return values.astype(np.uint8)
                 raise DataError(
                     f"{path} holds the index {values.max()}: an index mask has 0 to 255. "
-                    "(Files of instance ids are no class masks.)"
+                    "(Instance ids are not class indices.)"
                 )
             raise DataError(
-                f"{path} is no mask (mode {mask.mode}). A mask is a PNG of class indices "
+                f"{path} is not a mask (mode {mask.mode}). A mask is a PNG of class indices "
                 "(greyscale or palette) or of RGB colours."
             )
     except DataError:
@@ -86,11 +86,11 @@ def read_mask(path: Path) -> np.ndarray:
 
 
 def read_pair(image_path: Path, mask_path: Path) -> tuple[np.ndarray, np.ndarray]:
-    """Read an image and its mask, which must have one size: see `read_image` and `read_mask`.
+    """Read an image and its mask of the same size; see `read_image` and `read_mask`.
 
     Raises:
-        DataError: also where their sizes differ, or an EXIF tag turns the image in a way that its
-            mask may or may not have followed.
+        DataError: also if their sizes differ, or if an EXIF tag rotates the image and its mask may
+            or may not be rotated.
     """
     image, unclear = _upright(image_path)
     mask = read_mask(mask_path)
@@ -99,16 +99,16 @@ def read_pair(image_path: Path, mask_path: Path) -> tuple[np.ndarray, np.ndarray
             f"{mask_path} is {mask.shape[1]}x{mask.shape[0]} but its image {image_path.name} is "
             f"{image.shape[1]}x{image.shape[0]}. A mask has the size of its image."
         )
-    if unclear:  # a quarter turn shows in the sizes; the rest fits either way
+    if unclear:  # quarter turns swap the sides; other turns fit either way
         raise DataError(
-            f"{image_path} carries an EXIF rotation, and its size does not tell whether the mask "
-            "follows it. Save the image upright and without the tag."
+            f"{image_path} has an EXIF rotation, and its size does not tell whether the mask is "
+            "rotated too. Save the image upright and without the tag."
         )
     return image, mask
 
 
 def read_text(path: Path) -> str:
-    """Read a list or a table: UTF-8, with a byte order mark or without.
+    """Read a list or a table in UTF-8, with or without a byte order mark.
 
     Raises:
         DataError: the file cannot be read, is larger than `MAX_BYTES`, or is not UTF-8.
@@ -140,5 +140,5 @@ def _opaque(image: Image.Image, path: Path) -> Image.Image:
 
 def _unreadable(path: Path, error: Exception) -> DataError:
     if isinstance(error, FileNotFoundError):
-        return DataError(f"{path} is not there.")
+        return DataError(f"{path} does not exist.")
     return DataError(f"{path} cannot be read: {error}. Replace or remove the file.")

@@ -1,4 +1,4 @@
-"""Dividing samples among splits and folds: the same way every time, and whole groups only."""
+"""Divide samples among splits and folds, deterministically and by whole groups."""
 
 import hashlib
 from collections.abc import Mapping, Sequence
@@ -8,14 +8,14 @@ from segmentation.errors import DataError
 
 
 def divide(samples: Sequence[Sample], shares: Mapping[str, float]) -> dict[str, list[Sample]]:
-    """Divide samples among splits, the same way every time and whole groups only.
+    """Divide samples among splits, deterministically and by whole groups.
 
-    Groups are put in the order of a hash of their names and dealt out until each split has its
-    share of the samples; what is left is train. A sample without a group is one by itself.
+    Groups are sorted by a hash of their names and assigned until each split has its share of the
+    samples; the rest is train. A sample without a group is a group of its own.
 
     Args:
-        samples: of all splits.
-        shares: of the splits other than train, each 0..1. Each gets at least one group.
+        samples: the samples of all splits.
+        shares: the share of each split other than train, 0..1. Each gets at least one group.
 
     Raises:
         DataError: there are fewer groups than splits.
@@ -40,13 +40,13 @@ def divide(samples: Sequence[Sample], shares: Mapping[str, float]) -> dict[str, 
 
 
 def into_folds(samples: Sequence[Sample], folds: int) -> list[list[Sample]]:
-    """Divide samples into parts of about the same size, the same way every time.
+    """Divide samples into parts of similar size, deterministically and by whole groups.
 
-    Whole groups only: the largest first, each to the part that has the fewest samples yet.
+    The largest groups are assigned first, each to the part with the fewest samples so far.
 
     Args:
-        samples: of all parts; a sample without a group is one by itself.
-        folds: how many parts.
+        samples: the samples of all parts; a sample without a group is a group of its own.
+        folds: the number of parts.
 
     Raises:
         DataError: there are fewer groups than parts.
@@ -64,7 +64,7 @@ def into_folds(samples: Sequence[Sample], folds: int) -> list[list[Sample]]:
 
 
 def _groups(samples: Sequence[Sample]) -> dict[str, list[Sample]]:
-    """Return the samples of each group, in the order of a hash of the groups' names."""
+    """Group the samples, sorted by a hash of the groups' names."""
     groups: dict[str, list[Sample]] = {}
     for sample in samples:
         groups.setdefault(sample.group or sample.name, []).append(sample)

@@ -1,4 +1,4 @@
-"""From the values in mask files to labels in memory, by a data set's class table."""
+"""Decode the values of mask files to labels, by a data set's class table."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, replace
@@ -14,7 +14,7 @@ from segmentation.errors import ConfigError, DataError, did_you_mean
 from segmentation.system.files import write_atomic
 
 UNKNOWN = 254
-"""Marks, while a mask is decoded, a value that the table does not have; never a label."""
+"""Marks a value outside the class table while a mask is decoded; never a label."""
 KEYS = ("name", "color", "index", "void", "merge")
 HEADER = """# The class table of this data set: edit the names, then train again.
 # index: the value in index masks; color: RGB in colour masks, and in pictures;
@@ -23,22 +23,21 @@ HEADER = """# The class table of this data set: edit the names, then train again
 
 
 class Labels:
-    """What the values of a data set's masks mean.
+    """Map the values of a data set's masks to labels.
 
     Args:
-        table: one entry for each value or colour that the masks hold.
+        table: one entry for each value or colour in the masks.
         void: ``"ignore"``: entries marked void are neither learnt nor scored, the field's protocol;
-            ``"class"``: they are classes like the rest.
-        unknown: ``"error"``: a value that the table does not have is an error; ``"void"``: it is
-            void.
+            ``"class"``: they are classes like the others.
+        unknown: whether a value outside the table is an ``"error"`` or ``"void"``.
 
     Attributes:
-        classes: the names and colours a model learns: the entries that are neither void nor merged
-            into another, in their order.
-        table: the entries as they are used.
+        classes: the names and colours of the classes: the entries that are neither void nor merged
+            into another, in the table's order.
+        table: the entries, with `void` applied.
 
     Raises:
-        ConfigError: another `void` or `unknown`, or a table that contradicts itself.
+        ConfigError: an invalid `void` or `unknown`, or a contradictory table.
     """
 
     def __init__(
@@ -46,12 +45,11 @@ class Labels:
     ) -> None:
         if void not in ("ignore", "class"):
             raise ConfigError(
-                f"data.void={void!r} is not known: use data.void=ignore or data.void=class."
+                f"invalid data.void={void!r}: use data.void=ignore or data.void=class."
             )
         if unknown not in ("error", "void"):
             raise ConfigError(
-                f"data.unknown={unknown!r} is not known: use data.unknown=error or "
-                "data.unknown=void."
+                f"invalid data.unknown={unknown!r}: use data.unknown=error or data.unknown=void."
             )
         self.table = tuple(replace(entry, void=entry.void and void == "ignore") for entry in table)
         self.unknown = unknown
@@ -62,16 +60,16 @@ class Labels:
         names = [entry.name for entry in self.table]
         if twice := sorted({name for name in names if names.count(name) > 1}):
             raise ConfigError(
-                f"the class table has several entries named {twice[0]!r}. Give each a name of its "
-                "own, and say merge for those that count as one class."
+                f"the class table has several entries named {twice[0]!r}. Rename them, and "
+                "use merge for those that count as one class."
             )
         self._label = {entry.name: VOID for entry in self.table if entry.void}
         self._label |= {entry.name: label for label, entry in enumerate(own)}
         for entry in self.table:
             if entry.merge is not None and entry.merge not in self._label:
                 raise ConfigError(
-                    f"class {entry.name!r} merges into {entry.merge!r}, which the table does not "
-                    f"have (or merges itself).{did_you_mean(entry.merge, self._label)}"
+                    f"class {entry.name!r} merges into {entry.merge!r}, which is not in the "
+                    f"table (or is merged itself).{did_you_mean(entry.merge, self._label)}"
                 )
         self._indices = self._mapping("index")
         self._colors = self._mapping("color")
@@ -85,17 +83,17 @@ class Labels:
                 continue
             if mapping.setdefault(value, label) != label:
                 if key == "index":
-                    raise ConfigError(f"index {value} stands twice in the class table.")
-                mapping[value] = UNKNOWN  # such as Cityscapes' poles: fine as long as none has it
+                    raise ConfigError(f"the class table has index {value} twice.")
+                mapping[value] = UNKNOWN  # as Cityscapes' poles: an error only in masks that use it
         return mapping
 
     @property
     def has_indices(self) -> bool:
-        """Whether index masks can be read; else only colours."""
+        """Whether index masks can be decoded; else only colour masks."""
         return bool(self._indices)
 
     def __getstate__(self) -> dict[str, Any]:
-        # Spawned workers make their own lookups: these are 16 MB.
+        # Spawned workers build their own lookups of 16 MB.
         return {key: value for key, value in self.__dict__.items() if "lookup" not in key}
 
     @cached_property
@@ -107,13 +105,13 @@ class Labels:
 
     @cached_property
     def _color_lookup(self) -> np.ndarray:
-        lookup = np.full(1 << 24, UNKNOWN, dtype=np.uint8)  # 16 MB, a tenth of a search's time
+        lookup = np.full(1 << 24, UNKNOWN, dtype=np.uint8)  # 16 MB, ten times as fast as a search
         for (red, green, blue), label in self._colors.items():
             lookup[red << 16 | green << 8 | blue] = label
         return lookup
 
     def decode(self, values: np.ndarray, where: str | Path) -> np.ndarray:
-        """Return the labels of a mask.
+        """Decode a mask to labels.
 
         Args:
             values: `uint8`, indices (H, W) or RGB colours (H, W, 3), as `read_mask` gives them.
@@ -123,7 +121,7 @@ class Labels:
             `uint8` (H, W), 0..C-1 or `VOID`.
 
         Raises:
-            DataError: values that the table does not have, unless they are to be void.
+            DataError: values outside the table, unless they become void.
         """
         labels = self._find(values, where)
         unknown = labels == UNKNOWN
@@ -134,7 +132,7 @@ class Labels:
         return labels
 
     def count_unknown(self, values: np.ndarray, where: str | Path) -> int:
-        """Return how many pixels of a mask hold a value that the table does not have."""
+        """Count the pixels of a mask whose value is outside the table."""
         return int(np.count_nonzero(self._find(values, where) == UNKNOWN))
 
     def _find(self, values: np.ndarray, where: str | Path) -> np.ndarray:
@@ -142,8 +140,8 @@ class Labels:
             return self._color_lookup[pack(values)]
         if not self.has_indices:
             raise DataError(
-                f"{where} holds indices, but the class table has colours only. Give its entries "
-                "an index."
+                f"{where} holds indices, but the class table has only colours. Add an index to its "
+                "entries."
             )
         return self._index_lookup[values]
 
@@ -154,7 +152,7 @@ class Labels:
         return (
             f"{where} holds {what} outside the class table: {str(found[:5])[1:-1]}{more} "
             f"({unknown.mean():.1%} of its pixels). Add them to the table (data.classes=<file>), "
-            "or type data.unknown=void."
+            "or pass data.unknown=void."
         )
 
 
@@ -168,19 +166,19 @@ def read_table(path: Path) -> tuple[Entry, ...]:
     """Read a class table from YAML: a list of entries with the fields of `Entry`.
 
     Raises:
-        ConfigError: the file cannot be read or is no class table; the message names the entry.
+        ConfigError: an unreadable or invalid class table; the message names the entry.
     """
     try:
         rows = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise ConfigError(f"the class table {path} cannot be read: {error}") from error
     if not isinstance(rows, list) or not rows or len(rows) > 4 * MAX_CLASSES:
-        raise ConfigError(f"{path} is no class table: expected a list of '- name: ...' entries.")
+        raise ConfigError(f"{path} is not a class table: expected a list of '- name: ...' entries.")
     return tuple(_entry(row, f"{path}, entry {number}") for number, row in enumerate(rows, 1))
 
 
 def write_table(path: Path, table: Iterable[Entry]) -> None:
-    """Write a class table that `read_table` reads and people edit, one entry a line.
+    """Write a class table for `read_table` and for editing by hand, one entry a line.
 
     Raises:
         OSError: the file cannot be written.
@@ -193,7 +191,7 @@ def write_table(path: Path, table: Iterable[Entry]) -> None:
 
 
 def to_list(table: Iterable[Entry]) -> list[dict]:
-    """Return a table as plain values, without the fields that have their default."""
+    """Return a table as plain values, without fields at their defaults."""
     return [
         {
             key: value
@@ -213,11 +211,11 @@ def _entry(row: Any, where: str) -> Entry:
             raise ConfigError(f"{where} has no field {key!r}.{did_you_mean(str(key), KEYS)}")
     index, void, merge = row.get("index"), row.get("void", False), row.get("merge")
     if index is not None and (type(index) is not int or not 0 <= index <= 255):
-        raise ConfigError(f"{where}: index {index!r} is not a whole number of 0 to 255.")
+        raise ConfigError(f"{where}: index {index!r} is not an integer from 0 to 255.")
     if not isinstance(void, bool):
-        raise ConfigError(f"{where}: void is {void!r}; it is true or false.")
+        raise ConfigError(f"{where}: void is {void!r}; expected true or false.")
     if void and merge is not None:
-        raise ConfigError(f"{where} is void and merged into {merge!r}: it can be one of them.")
+        raise ConfigError(f"{where} is void and merged into {merge!r}: remove one of the two.")
     return Entry(
         str(row["name"]), _color(row.get("color"), where), index, void,
         None if merge is None else str(merge),
@@ -227,6 +225,6 @@ def _entry(row: Any, where: str) -> Entry:
 def _color(value: Any, where: str) -> Color:
     good = isinstance(value, Sequence) and not isinstance(value, str) and len(value) == 3
     if not good or not all(type(part) is int and 0 <= part <= 255 for part in value):
-        raise ConfigError(f"{where}: color is {value!r}; it is [red, green, blue], each 0 to 255.")
+        raise ConfigError(f"{where}: color is {value!r}; expected [red, green, blue], 0 to 255.")
     red, green, blue = value
     return red, green, blue

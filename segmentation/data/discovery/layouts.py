@@ -1,4 +1,4 @@
-"""Which folders hold images and which hold masks: found by looking, one row of a table each."""
+"""Find the folders of images and masks by a table of known layouts."""
 
 import logging
 import os
@@ -25,7 +25,7 @@ WORDS: dict[str, tuple[str, ...]] = {
         "SegmentationClass",
     ),
 }  # fmt: skip
-"""What people call a split's folder, the folder of images, and that of masks; case is ignored."""
+"""Usual names of the folders of splits, images and masks; case is ignored."""
 
 IMAGE_ENDINGS = ("", "_leftImg8bit", "_image", "_img")
 MASK_ENDINGS = (
@@ -39,10 +39,10 @@ class Sample:
     """An image and its mask.
 
     Args:
-        name: unique within a split; names the image in results.
-        image, mask: the files; no mask where only image-level targets are learnt.
-        group: samples of one group (a video's frames) never lie in two splits that we make; empty
-            where no group is known.
+        name: unique within a split; identifies the image in results.
+        image, mask: the files; no mask if only image-level targets are learnt.
+        group: samples of a group (a video's frames) are never divided among generated splits; empty
+            if unknown.
     """
 
     name: str
@@ -57,7 +57,7 @@ class Layout:
 
     Args:
         images, masks: folders; ``{split}``, ``{images}`` and ``{masks}`` stand for any of `WORDS`.
-        endings: the endings of mask names that tell; any of `MASK_ENDINGS` by default.
+        endings: the endings of mask names; any of `MASK_ENDINGS` by default.
     """
 
     images: str
@@ -66,7 +66,7 @@ class Layout:
 
     @property
     def has_splits(self) -> bool:
-        """Whether the folders say which split a file belongs to."""
+        """Whether each split has its own folders."""
         return "{split}" in self.images
 
 
@@ -84,7 +84,7 @@ LAYOUTS = (
     Layout("{split}", "{split}", NAMED),
     Layout("", "", NAMED),
 )
-"""The layouts that are known, the more telling ones first."""
+"""The known layouts, the more specific ones first."""
 
 
 @dataclass(frozen=True)
@@ -92,10 +92,10 @@ class SplitFiles:
     """One split's files in one layout.
 
     Attributes:
-        where: the folders in words, for people.
-        ending: what the names of the masks end in.
+        where: the folders, for messages.
+        ending: the ending of the masks' names.
         samples: the pairs.
-        images, masks: files of either kind without a partner; of masks those of that ending.
+        images, masks: files without a partner; only masks with that ending.
     """
 
     where: str
@@ -108,14 +108,14 @@ class SplitFiles:
 def find_layout(
     root: Path, ending: str | None = None
 ) -> tuple[Layout, dict[str, SplitFiles]] | None:
-    """Return the first layout that pairs images with masks below `root`, and what it finds.
+    """Find the first layout that pairs images with masks below `root`.
 
     Args:
         root: a data set's folder.
-        ending: the one ending of mask names that is looked for; None: any.
+        ending: the ending of mask names; None: any.
 
     Returns:
-        The layout and its files by split (``""`` where it has none), or None.
+        The layout and its files by split (``""`` if it has no splits), or None.
     """
     for layout in LAYOUTS:
         found, without = {}, []
@@ -134,10 +134,10 @@ def find_layout(
 
 
 def find_images(root: Path) -> dict[str, SplitFiles] | None:
-    """Return the images of the first layout that has any, without looking for masks.
+    """Find the images of the first layout that has any, without masks.
 
     Returns:
-        The files by split (``""`` where the layout has none), or None.
+        The files by split (``""`` if the layout has no splits), or None.
     """
     for layout in LAYOUTS:
         found = {}
@@ -153,7 +153,7 @@ def find_images(root: Path) -> dict[str, SplitFiles] | None:
 
 
 def _resolve(root: Path, pattern: str, split: str) -> Path | None:
-    """Return the folder that a pattern stands for, None where there is none."""
+    """Return the first folder that matches a pattern, or None."""
     folder = root
     for part in filter(None, pattern.split("/")):
         keys = [split if key == "split" else key for key in re.findall(r"{(\w+)}", part)]
@@ -170,7 +170,7 @@ def _resolve(root: Path, pattern: str, split: str) -> Path | None:
 
 
 def _pair(root: Path, images: Path, masks: Path, endings: Sequence[str]) -> SplitFiles:
-    """Pair the files of two folders by name, with the endings that pair the most."""
+    """Pair the files of two folders by name, with the endings that give the most pairs."""
     image_files = _by_name(images)
     # JPEGs beside masks are previews: compression changes labels.
     mask_files = image_files if images == masks else _by_name(masks, leave_out=(".jpg", ".jpeg"))
@@ -209,7 +209,7 @@ def _pair(root: Path, images: Path, masks: Path, endings: Sequence[str]) -> Spli
 
 
 def _by_name(folder: Path, leave_out: Sequence[str] = ()) -> dict[str, Path]:
-    """Return the image files below a folder by their path in it, without suffix."""
+    """Return the image files below a folder by relative path without suffix."""
     files: dict[str, Path] = {}
     for path in image_files_below(folder):
         if path.suffix.lower() in leave_out:
@@ -217,15 +217,15 @@ def _by_name(folder: Path, leave_out: Sequence[str] = ()) -> dict[str, Path]:
         key = path.relative_to(folder).with_suffix("").as_posix()
         if key in files:
             raise DataError(
-                f"{folder} has two files of one name, {files[key].name} and {path.name}: which of "
-                "them counts is unclear. Rename or remove one."
+                f"{folder} has two files of the same name, {files[key].name} and {path.name}. "
+                "Rename or remove one."
             )
         files[key] = path
     return files
 
 
 def image_files_below(folder: Path) -> Iterator[Path]:
-    """Yield the image files in a folder and its folders, by name; links that loop end there."""
+    """Yield the image files below a folder, sorted; links that form loops are not followed."""
     seen = set()
     for here, folders, files in os.walk(folder, followlinks=True):
         real = os.path.realpath(here)
@@ -237,6 +237,8 @@ def image_files_below(folder: Path) -> Iterator[Path]:
         for name in sorted(files):
             if name.startswith(".") or os.path.splitext(name)[1].lower() not in IMAGE_SUFFIXES:
                 continue
-            if not name.isprintable():  # what is no UTF-8 arrives as lone surrogates
-                raise DataError(f"{folder} has a file whose name is no text: {name!a}. Rename it.")
+            if not name.isprintable():  # names not in UTF-8 arrive as lone surrogates
+                raise DataError(
+                    f"{folder} has a file whose name is not printable text: {name!a}. Rename it."
+                )
             yield Path(here, name)

@@ -13,17 +13,17 @@ Pair = tuple[np.ndarray, np.ndarray]
 
 
 class Pairs(Sequence[Pair]):
-    """Images and labels of a split, decoded from their files whenever they are asked for.
+    """Images and labels of a split, decoded from their files at every access.
 
     An item is (image, labels): `uint8` (H, W, 3), RGB, and `uint8` (H, W), void is `VOID`; without
-    a mask all of it is void.
+    a mask all labels are void.
 
     Args:
         samples: the files of the split.
-        labels: what the masks' values mean.
+        labels: decodes the masks.
 
     Raises:
-        DataError: when an item is asked for whose files cannot be used.
+        DataError: at access, if an item's files cannot be used.
     """
 
     def __init__(self, samples: Sequence[Sample], labels: Labels) -> None:

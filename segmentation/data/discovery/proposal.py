@@ -1,4 +1,4 @@
-"""A class table for masks that came without one, proposed from what they hold."""
+"""Propose a class table from the values of masks."""
 
 import colorsys
 import logging
@@ -18,22 +18,21 @@ from segmentation.system.hardware import available_cores
 log = logging.getLogger(__name__)
 
 MOST = 64
-"""Masks with more values than this are pictures, or masks that were resized with blending."""
+"""Masks with more values are photos, or masks resized with interpolation."""
 GOLDEN = 0.618034  # steps of the golden ratio spread hues evenly, however many there are
 
 
 def propose_table(masks: Sequence[Path]) -> tuple[Table, str]:
-    """Look at masks and return a class table for them, and how it was come by.
+    """Propose a class table for masks, and describe how it was derived.
 
-    Colour masks whose colours are all those of a table this project knows get that table. Else
-    each value or colour becomes a class of its own, named after it; 0 and 255 alone are background
-    and foreground; 255 beside other indices is void, as in Pascal VOC and Cityscapes.
+    Colour masks that use only colours of a known table get that table. Else each value or colour
+    becomes a class named after it; 0 and 255 alone are background and foreground; 255 beside other
+    indices is void, as in Pascal VOC and Cityscapes.
 
-    Masks that cannot be read are passed over: the look at every pair names them.
+    Unreadable masks are skipped here: the scan of all pairs reports them.
 
     Raises:
-        DataError: no mask can be read, masks of both kinds, or values that no one would
-            draw by hand: more than `MOST`.
+        DataError: no readable mask, masks of both kinds, or more than `MOST` values.
     """
     indices, colors = np.zeros(256, dtype=bool), set[int]()
     broken, first = None, masks[0]
@@ -49,13 +48,13 @@ def propose_table(masks: Sequence[Path]) -> tuple[Table, str]:
             if indices.any() and colors:
                 raise DataError(
                     f"some masks hold indices and others colours ({path} is the first of the other "
-                    "kind). Save all in one way."
+                    "kind). Save all of them as one kind."
                 )
             if max(int(indices.sum()), len(colors)) > MOST:
                 raise DataError(
-                    f"the masks hold more than {MOST} values ({path} brought the last of them): "
-                    "these are pictures, or masks that were resized with blending or saved as "
-                    "JPEG. Give masks of plain indices or colours, or a table: "
+                    f"the masks hold more than {MOST} values ({path} has the last of them): "
+                    "they are photos, or masks resized with interpolation or saved as JPEG. Use "
+                    "masks of plain indices or colours, or pass a table: "
                     "data.classes=<file.yaml>."
                 )
     if broken and not colors and not indices.any():
@@ -66,7 +65,7 @@ def propose_table(masks: Sequence[Path]) -> tuple[Table, str]:
 
 
 def _values(path: Path) -> np.ndarray | DataError:
-    """Return what a mask holds, once each: indices (n,) or colours (n, 3); or what is wrong."""
+    """Return a mask's distinct indices (n,) or colours (n, 3), or the error of reading it."""
     try:
         values = read_mask(path)
     except DataError as error:
@@ -106,7 +105,7 @@ def _binary() -> Table:
 
 
 def _palette(mask: Path) -> list[Color]:
-    """Return a colour for each index: the palette that the mask carries, else hues of our own."""
+    """Return a colour for each index: the mask's own palette, else generated hues."""
     with Image.open(mask) as image:
         flat = image.getpalette("RGB") if image.mode == "P" else None
     own = [colorsys.hsv_to_rgb(k * GOLDEN % 1, 0.65, 0.55 + 0.4 * (k % 2)) for k in range(256)]

@@ -1,7 +1,7 @@
-"""One look at every file of a split before training: that it can be used, and what it holds.
+"""Scan every file of a split before training: validity, and statistics of images and masks.
 
-The result is kept in the user's cache directory under the files' fingerprint, so that the look is
-taken once for each state of the data.
+The result is kept in the user's cache directory under the files' fingerprint, so that unchanged
+data are scanned only once.
 """
 
 import contextlib
@@ -26,22 +26,22 @@ from segmentation.system.files import atomic_file
 from segmentation.system.hardware import available_cores
 
 VERSION = 1
-"""Raised whenever files would be decoded, counted or hashed otherwise than before."""
+"""To be raised whenever decoding, counting or hashing changes."""
 
 
 @dataclass(frozen=True)
 class Scan:
-    """What a split holds, in the order of its samples.
+    """Statistics of a split, in the order of its samples.
 
     Attributes:
         pixels: `int64` (n, C): labelled pixels of each class in each image.
         void: `int64` (n,): pixels of each image that are void.
-        unknown: `int64` (n,): those of them that hold a value outside the class table.
+        unknown: `int64` (n,): void pixels with a value outside the class table.
         sizes: `int64` (n, 2): height and width.
         brightness: `float32` (n, 2): mean and standard deviation of the luma, 0..255.
-        appearance: `uint64` (n,): perceptual hash; images that look alike differ in few bits.
+        appearance: `uint64` (n,): perceptual hash; similar images differ in few bits.
         image_hash, mask_hash: text (n,): SHA-256 of the files, empty without a mask.
-        problem: text (n,): why a pair cannot be used; empty where it can.
+        problem: text (n,): why a pair cannot be used; else empty.
     """
 
     pixels: np.ndarray
@@ -58,7 +58,7 @@ class Scan:
         return len(self.problem)
 
     def select(self, chosen: np.ndarray) -> "Scan":
-        """Return the scan of some of the samples: `chosen` is a boolean (n,)."""
+        """Return the scan of a part of the samples: `chosen` is a boolean (n,)."""
         return Scan(*(getattr(self, field.name)[chosen] for field in fields(self)))
 
     def fingerprint(self, samples: Sequence[Sample]) -> str:
@@ -70,25 +70,25 @@ class Scan:
 
 
 def scan_samples(samples: Sequence[Sample], labels: Labels) -> Scan:
-    """Decode every image and mask once; what is wrong with a pair is in `Scan.problem`."""
+    """Decode every image and mask once; `Scan.problem` tells what is wrong with a pair."""
     cached = user_cache_path("cityseg") / "scans" / f"{cache_key(samples, labels)}.npz"
-    kept = _load(cached, len(samples), len(labels.classes))
-    # What was wrong with a pair may have been the disk or a permission: it is looked at again.
+    kept = _read(cached, len(samples), len(labels.classes))
+    # A problem may have been the disk or a permission: such pairs are scanned again.
     todo = np.arange(len(samples)) if kept is None else np.flatnonzero(kept.problem != "")
     if kept is not None and not len(todo):
         return kept
     pairs = Pairs(samples, labels)
     with ThreadPoolExecutor(available_cores()) as pool:
-        rows = list(pool.map(lambda index: _look(pairs, index), todo.tolist()))
+        rows = list(pool.map(lambda index: _scan_pair(pairs, index), todo.tolist()))
     found = Scan(*map(np.array, zip(*rows, strict=True)))
     if kept is not None:
-        found = _joined(kept, found, todo)
-    _keep(cached, found)
+        found = _replace_rows(kept, found, todo)
+    _write(cached, found)
     return found
 
 
-def _joined(kept: Scan, found: Scan, rows: np.ndarray) -> Scan:
-    """Return a scan with some of its rows looked at anew."""
+def _replace_rows(kept: Scan, found: Scan, rows: np.ndarray) -> Scan:
+    """Replace some rows of a scan."""
     rest = np.setdiff1d(np.arange(len(kept)), rows)
     order = np.argsort(np.concatenate([rest, rows]))
     columns = [(getattr(kept, one.name)[rest], getattr(found, one.name)) for one in fields(Scan)]
@@ -96,10 +96,10 @@ def _joined(kept: Scan, found: Scan, rows: np.ndarray) -> Scan:
 
 
 def cache_key(samples: Sequence[Sample], labels: Labels) -> str:
-    """Return a hash that changes whenever a file of the split, or the class table, does.
+    """Hash the files of a split and the class table; any change gives another key.
 
-    It is made from the files' places, sizes and times, without reading them. The time of the last
-    change of a file's entry is among them, which no copying tool sets back.
+    Computed from the files' paths, sizes and times, without reading them. Among the times is that
+    of the last change of the inode, which no copying tool sets back.
     """
     table = [VERSION, to_list(labels.table), labels.unknown]
     digest = hashlib.sha256(json.dumps(table).encode())
@@ -114,7 +114,7 @@ def cache_key(samples: Sequence[Sample], labels: Labels) -> str:
     return digest.hexdigest()[:32]
 
 
-def _look(pairs: Pairs, index: int) -> tuple:
+def _scan_pair(pairs: Pairs, index: int) -> tuple:
     """Return one row of a `Scan`."""
     classes, sample = len(pairs.labels.classes), pairs.samples[index]
     try:
@@ -145,16 +145,16 @@ def _unknown(labels: Labels, mask: Path | None) -> int:
     return labels.count_unknown(read_mask(mask), mask)
 
 
-def _load(path: Path, images: int, classes: int) -> Scan | None:
+def _read(path: Path, images: int, classes: int) -> Scan | None:
     try:
         with np.load(path, allow_pickle=False) as kept:
             found = Scan(*(kept[field.name] for field in fields(Scan)))
     except (OSError, ValueError, KeyError):
-        return None  # not there yet, or damaged: look again
+        return None  # missing or damaged
     return found if found.pixels.shape == (images, classes) else None
 
 
-def _keep(path: Path, found: Scan) -> None:
+def _write(path: Path, found: Scan) -> None:
     """Write the scan to the cache; where that is read-only the next start scans again."""
     arrays = {field.name: getattr(found, field.name) for field in fields(Scan)}
     with contextlib.suppress(OSError):

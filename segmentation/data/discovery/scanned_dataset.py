@@ -1,4 +1,4 @@
-"""A data set as it was found: its class table, its splits, and a look at every file."""
+"""A data set on disk: its class table, its splits, and a scan of every file."""
 
 import logging
 from collections.abc import Mapping
@@ -25,13 +25,13 @@ ON_ERROR = ("stop", "skip")
 
 @dataclass(frozen=True)
 class ScannedDataset:
-    """A data set as it was found.
+    """A data set on disk, with every file scanned.
 
     Attributes:
-        labels: what its masks mean.
+        labels: decodes the masks.
         splits: the samples, and how they were found.
-        scans: what each split holds, in the order of its samples.
-        table: in words, where the class table comes from.
+        scans: the statistics of each split, in the order of its samples.
+        table: the origin of the class table, for messages.
     """
 
     labels: Labels
@@ -45,7 +45,7 @@ class ScannedDataset:
         return self.splits.samples
 
     def select(self, chosen: Mapping[str, np.ndarray]) -> "ScannedDataset":
-        """Return a part of the data set: a boolean (n,) for each split that is to stay."""
+        """Return a part of the data set: a boolean (n,) for each split to keep."""
         samples = {
             split: list(compress(self.samples[split], rows)) for split, rows in chosen.items()
         }
@@ -53,7 +53,7 @@ class ScannedDataset:
         return replace(self, splits=replace(self.splits, samples=samples), scans=scans)
 
     def typical_size(self) -> tuple[int, int]:
-        """Return the median height and width of the training images, as they are on disk."""
+        """Return the median height and width of the training images on disk."""
         height, width = np.median(self.scans["train"].sizes, axis=0)
         return int(height), int(width)
 
@@ -72,7 +72,7 @@ def scan_dataset(
     unknown: str = "error",
     fallback: Path | None = None,
 ) -> ScannedDataset:
-    """Find the class table and look at every file once; bad files are noted and not raised.
+    """Find the class table and scan every file; bad files are recorded, not raised.
 
     Args:
         root: the data set's folder.
@@ -80,10 +80,10 @@ def scan_dataset(
         classes: a key of `TABLES`, a YAML file, or None: the data set's own ``classes.yaml``,
             which is proposed from the masks and written where there is none.
         void, unknown: see `Labels`.
-        fallback: where a proposed table is written if the data's folder is read-only.
+        fallback: the folder for a proposed table if the data's folder is read-only.
 
     Raises:
-        ConfigError, DataError: the class table cannot be read, or cannot be proposed.
+        ConfigError, DataError: an unreadable class table, or masks that allow no proposal.
     """
     table, origin = _table(root, splits, classes, fallback)
     labels = Labels(table, void, unknown)
@@ -94,23 +94,21 @@ def scan_dataset(
 def select_usable(
     source: ScannedDataset, on_error: str, segmentation: bool = True
 ) -> ScannedDataset:
-    """Return what can be used of a data set: all of it, or all but the bad files.
+    """Select the usable part of a data set: all of it, or all but the bad files.
 
-    A val or test split in which every pixel is void (Cityscapes' public test) is left out.
+    A val or test split whose pixels are all void (Cityscapes' public test) is left out.
 
     Args:
         source: the data set.
-        on_error: ``"stop"``: a bad file is an error; ``"skip"``: it is left out, and warned of.
-        segmentation: masks are learnt or scored; else a split may be all void.
+        on_error: ``"stop"``: a bad file is an error; ``"skip"``: it is left out with a warning.
+        segmentation: whether masks are learnt or scored; else a split may be all void.
 
     Raises:
-        DataError: files that cannot be used, and were not to be skipped, or nothing else is left.
-        ConfigError: another `on_error`.
+        DataError: bad files that are not skipped, or a split without any usable pair.
+        ConfigError: an invalid `on_error`.
     """
     if on_error not in ON_ERROR:
-        raise ConfigError(
-            f"data.on_error={on_error!r} is not known: use data.on_error=stop or skip."
-        )
+        raise ConfigError(f"invalid data.on_error={on_error!r}: use data.on_error=stop or skip.")
     check_paired(source.splits, skip=on_error == "skip")
     _check_problems(source, skip=on_error == "skip")
     _warn_of_unknown(source)
@@ -146,7 +144,7 @@ def _check_problems(source: ScannedDataset, skip: bool) -> None:
 
 
 def _warn_of_unknown(source: ScannedDataset) -> None:
-    """Say how much of the masks data.unknown=void has made void."""
+    """Warn about pixels that data.unknown=void has made void."""
     for split, found in source.scans.items():
         pixels = found.sizes.prod(axis=1).sum()
         if images := np.count_nonzero(found.unknown):
@@ -160,7 +158,7 @@ def _warn_of_unknown(source: ScannedDataset) -> None:
 def _table(
     root: Path, splits: Splits, classes: str | None, fallback: Path | None
 ) -> tuple[Table, str]:
-    """Return the class table and where it comes from."""
+    """Return the class table and its origin."""
     if classes in TABLES:
         table = TABLES[classes]
         if splits.mask_ending.endswith("labelTrainIds"):
@@ -191,4 +189,4 @@ def _written(table: Table, own: Path, fallback: Path | None) -> str:
             return f"written to {path}: edit the names there"
         except OSError:
             continue
-    return "written nowhere, as no folder can be written to"
+    return "not written, as no folder is writable"

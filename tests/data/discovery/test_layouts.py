@@ -90,7 +90,7 @@ def test_a_split_without_masks_is_left_out_and_said(tmp_path, caplog):
 
 def test_two_files_of_one_name_are_refused(tmp_path):
     touch(tmp_path, "images/a.png", "images/a.jpg", "masks/a.png")
-    with pytest.raises(DataError, match=r"two files of one name, a\.jpg and a\.png"):
+    with pytest.raises(DataError, match=r"two files of the same name, a\.jpg and a\.png"):
         find_layout(tmp_path)
 
 
@@ -108,7 +108,7 @@ def test_a_name_that_is_no_text_is_refused(tmp_path):
     with open(os.fsencode(tmp_path / "images") + b"/a\xff.png", "wb"):
         pass
     touch(tmp_path, "masks/a.png")
-    with pytest.raises(DataError, match=r"name is no text: 'a\\udcff\.png'"):
+    with pytest.raises(DataError, match=r"name is not printable text: 'a\\udcff\.png'"):
         find_layout(tmp_path)
 
 

@@ -42,7 +42,7 @@ def test_images_that_look_alike_differ_in_few_bits(tmp_path, camvid_root):
 def test_the_second_look_reads_no_file(tmp_path, monkeypatch):
     samples = samples_of(fake_camvid(tmp_path))
     first = scan_samples(samples, LABELS)
-    monkeypatch.setattr(module, "_look", lambda *_: pytest.fail("looked again"))
+    monkeypatch.setattr(module, "_scan_pair", lambda *_: pytest.fail("looked again"))
     again = scan_samples(samples, LABELS)
     np.testing.assert_array_equal(again.pixels, first.pixels)
     assert again.fingerprint(samples) == first.fingerprint(samples)
@@ -51,17 +51,17 @@ def test_the_second_look_reads_no_file(tmp_path, monkeypatch):
 def test_what_was_wrong_is_looked_at_again(tmp_path, monkeypatch):
     samples = samples_of(fake_camvid(tmp_path))
     right = scan_samples(samples, LABELS)
-    real = module._look
+    real = module._scan_pair
 
     def fails_once(pairs, index):
         row = real(pairs, index)
         return (*row[:-1], "too many open files") if index == 2 else row
 
     changed = Labels(CAMVID, unknown="void")  # another key
-    monkeypatch.setattr(module, "_look", fails_once)
+    monkeypatch.setattr(module, "_scan_pair", fails_once)
     assert scan_samples(samples, changed).problem[2] == "too many open files"
     looked = []
-    monkeypatch.setattr(module, "_look", lambda pairs, i: looked.append(i) or real(pairs, i))
+    monkeypatch.setattr(module, "_scan_pair", lambda pairs, i: looked.append(i) or real(pairs, i))
     again = scan_samples(samples, changed)
     assert looked == [2]
     np.testing.assert_array_equal(again.pixels, right.pixels)
