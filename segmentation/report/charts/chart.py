@@ -1,7 +1,7 @@
-"""A plot of a page: figures by Plotly, what they say in words, and their numbers as a table.
+"""A plot of a page: figures by Plotly, a summary in words, and the numbers as a table.
 
-Figures are drawn with the colours of `COLORS`. The page's script puts the page's own colours in
-their place, so that plots follow light, dark and paper.
+Figures use the colours of `COLORS`. The page's script replaces them by the page's own colours, so
+that plots follow light mode, dark mode and paper.
 """
 
 import html
@@ -27,7 +27,7 @@ SERIES = (
     "#5b5bd6",
     "#8a5a44",
 )
-"""Of Okabe and Ito's palette, as dark as white paper needs; each series has a mark besides."""
+"""After Okabe and Ito's palette, dark enough for white paper; each series also has its own mark."""
 MARKS = (
     "circle",
     "square",
@@ -47,9 +47,10 @@ COLORS = {
     LINE: "--line",
     PAPER: "--paper",
 }
-"""By the colour that a figure has, the page's own."""
+"""Colour in a figure -> the CSS variable of the page that replaces it."""
 LONGEST = 18
-"""Characters of a name at an axis; the table beside the plot has all."""
+"""Characters of a name on an axis; the table below the plot has the whole name."""
+DOT = {"size": 11, "color": SERIES[0], "line": {"color": INK, "width": 1}}
 
 _AXIS = {
     "gridcolor": LINE,
@@ -76,19 +77,19 @@ _TEMPLATE = go.layout.Template(
 
 @dataclass(frozen=True)
 class Chart:
-    """A plot and all that stands for it where it cannot be seen.
+    """A plot, with a summary and tables for those who can't see it.
 
     Attributes:
-        key: its name in the page, of letters and hyphens.
-        said: what it shows, in words.
-        figures: by what a reader chooses; a single one needs no choice.
+        key: its id in the page, of letters and hyphens.
+        summary: of the plot, in words.
+        figures: by the name that a reader chooses; a single one needs no choice.
         grid: its numbers.
-        choice: what is chosen.
-        more: further tables of its numbers, by what they are called.
+        choice: label of the choice between figures.
+        more: further tables of its numbers, by title.
     """
 
     key: str
-    said: str
+    summary: str
     figures: Mapping[str, go.Figure]
     grid: Grid
     choice: str = "Show"
@@ -96,23 +97,24 @@ class Chart:
 
     @property
     def json(self) -> Markup:
-        """The figures in order, as JSON that may stand in a page."""
+        """The figures in order, as JSON that is safe inside a page."""
         parts = (
-            plotly.io.to_json(one, validate=False, engine="json") for one in self.figures.values()
+            plotly.io.to_json(drawn, validate=False, engine="json")
+            for drawn in self.figures.values()
         )
         return harmless(f"[{','.join(parts)}]")
 
     @property
     def height(self) -> int:
-        """The room it needs, in pixels, so that nothing moves once it is drawn."""
-        return max(int(one.layout.height) for one in self.figures.values())
+        """Its height in pixels, reserved so that nothing moves once it is drawn."""
+        return max(int(drawn.layout.height) for drawn in self.figures.values())
 
 
 def harmless(text: str) -> Markup:
-    """Return JSON in which nothing can end the script element that holds it."""
+    """Escape JSON so that nothing in it can end the script element around it."""
     for character in "<>&":
         text = text.replace(character, f"\\u{ord(character):04x}")
-    return Markup(text)  # nothing is left that HTML reads
+    return Markup(text)  # no character of HTML is left
 
 
 def colors_json() -> Markup:
@@ -121,52 +123,53 @@ def colors_json() -> Markup:
 
 
 def label(name: str) -> str:
-    """Return a name as Plotly shows it, which reads some HTML; shortened for an axis."""
+    """Shorten a name for an axis, and escape it: Plotly reads a subset of HTML."""
     short = name if len(name) <= LONGEST else f"{name[: LONGEST - 1]}…"
     return plain(short)
 
 
 def labels(names: Sequence[str]) -> list[str]:
-    """Return names as an axis shows them: no two look alike, unless the names are alike.
+    """Shorten names for an axis, so that different names stay different.
 
-    Names that differ only behind the cut keep their ends; where that is not enough, a number.
+    Names that would be cut to the same text keep their ends; where that is not enough they are
+    numbered.
     """
-    shown = [label(name) for name in names]
-    taken = Counter(shown)
-    ends = [
-        plain(f"{name[: LONGEST // 2 - 1]}…{name[-LONGEST // 2 :]}") if taken[one] > 1 else one
-        for name, one in zip(names, shown, strict=True)
+    shortened = [label(name) for name in names]
+    count = Counter(shortened)
+    with_ends = [
+        plain(f"{name[: LONGEST // 2 - 1]}…{name[-LONGEST // 2 :]}") if count[short] > 1 else short
+        for name, short in zip(names, shortened, strict=True)
     ]
-    taken = Counter(ends)
+    count = Counter(with_ends)
     return [
-        f"{number}. {shown[number - 1]}" if taken[one] > 1 else one
-        for number, one in enumerate(ends, 1)
+        f"{number}. {shortened[number - 1]}" if count[text] > 1 else text
+        for number, text in enumerate(with_ends, 1)
     ]
 
 
 def style(number: int) -> tuple[str, str]:
-    """Return the colour and the mark of one of several series: 64 of them look different."""
+    """Return the colour and the mark of the n-th series; the first 64 all look different."""
     round_ = number // len(SERIES)
     return SERIES[number % len(SERIES)], MARKS[(number + round_) % len(MARKS)]
 
 
 def plain(text: str) -> str:
-    """Return text of which Plotly reads nothing as HTML."""
+    """Escape text, because Plotly reads a subset of HTML."""
     return html.escape(text, quote=False)
 
 
 def figure(height: int, **layout: object) -> go.Figure:
-    """Return an empty figure in the page's style.
+    """Make an empty figure in the page's style.
 
     Args:
         height: in pixels; its width is that of the page.
-        layout: what else its layout has.
+        layout: further properties of Plotly's layout.
     """
     return go.Figure(layout={"template": _TEMPLATE, "height": height, **layout})
 
 
 def name_axis(names: Sequence[str]) -> dict[str, Any]:
-    """Return a vertical axis with a name at each of 0, 1, 2 ..., the first at the top."""
+    """Make a vertical axis with names at 0, 1, 2 ..., the first at the top."""
     return {
         "tickvals": list(range(len(names))),
         "ticktext": labels(names),
@@ -177,16 +180,16 @@ def name_axis(names: Sequence[str]) -> dict[str, Any]:
 
 
 def percent_axis(title: str, **more: object) -> dict[str, object]:
-    """Return an axis of fractions, shown in per cent."""
+    """Make an axis of fractions, labelled in per cent."""
     return {"title": {"text": title}, "tickformat": ".0%", **more}
 
 
 def whiskers(values: Sequence[float], ends: Sequence[Sequence[float] | None]) -> dict[str, object]:
-    """Return the error bars of intervals; nothing is drawn where there is none.
+    """Make error bars of intervals.
 
     Args:
         values: the scores.
-        ends: (low, high) of each, or None.
+        ends: (low, high) of each; None draws nothing.
     """
     pairs = [
         (None, None) if end is None else (max(0.0, end[1] - value), max(0.0, value - end[0]))
@@ -201,3 +204,33 @@ def whiskers(values: Sequence[float], ends: Sequence[Sequence[float] | None]) ->
         "thickness": 1.5,
         "width": 4,
     }
+
+
+def add_dots(
+    drawn: go.Figure,
+    names: Sequence[str],
+    values: Sequence[float],
+    intervals: Sequence[Sequence[float] | None] | None,
+    places: Sequence[float],
+    **options: object,
+) -> None:
+    """Draw scores as dots with their intervals beside the names of `name_axis`.
+
+    Args:
+        drawn: the figure.
+        names: shown when pointed at.
+        values: the scores.
+        intervals: (low, high) of each, or None; None if there are none at all.
+        places: of the dots along the axis of names.
+        options: further properties of Plotly's scatter trace, or other ones.
+    """
+    dots = {
+        "x": list(values),
+        "y": list(places),
+        "mode": "markers",
+        "marker": DOT,
+        "error_x": None if intervals is None else whiskers(values, intervals),
+        "customdata": [plain(name) for name in names],
+        "hovertemplate": "%{customdata}: %{x:.1%}<extra></extra>",
+    }
+    drawn.add_scatter(**(dots | options))

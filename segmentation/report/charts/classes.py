@@ -1,15 +1,6 @@
-"""The IoU of each class of an evaluation, and all else that is known of the classes."""
+"""The IoU of each class of an evaluation, and a table of all that is known of the classes."""
 
-from segmentation.report.charts.chart import (
-    INK,
-    SERIES,
-    Chart,
-    figure,
-    name_axis,
-    percent_axis,
-    plain,
-    whiskers,
-)
+from segmentation.report.charts.chart import Chart, add_dots, figure, name_axis, percent_axis
 from segmentation.report.evaluation import Evaluation, class_colors
 from segmentation.report.table import Cell, Grid, interval, number, points
 from segmentation.runs.scored_images import ScoredImages
@@ -20,35 +11,26 @@ def class_scores(evaluation: Evaluation, scored: ScoredImages) -> Chart:
     iou = evaluation.metrics["iou"]
     names = [name for name in scored.classes if iou.get(name) is not None]
     values = [iou[name] for name in names]
-    ends = [evaluation.class_ends(name) for name in names]
     drawn = figure(
         60 + 30 * max(len(names), 1),
         yaxis=name_axis(names),
         xaxis=percent_axis("IoU", range=[-0.02, 1.02], dtick=0.25),
         showlegend=False,
     )
-    # Dots, since the whiskers of a bar would need a colour that can be seen on it and beside it.
-    drawn.add_scatter(
-        x=values,
-        y=list(range(len(names))),
-        mode="markers",
-        marker={"size": 11, "color": SERIES[0], "line": {"color": INK, "width": 1}},
-        error_x=whiskers(values, ends),
-        customdata=[plain(name) for name in names],
-        hovertemplate="%{customdata}: %{x:.1%}<extra></extra>",
-    )
-    order = sorted(zip(values, names, strict=True))
-    said = "No class occurs."
-    if order:
-        said = (
-            f"IoU of {len(names)} classes: highest {order[-1][1]} ({order[-1][0]:.1%}), lowest "
-            f"{order[0][1]} ({order[0][0]:.1%})."
+    # Dots, since the whiskers of a bar would need a colour that is visible on it and beside it
+    add_dots(drawn, names, values, list(map(evaluation.class_ends, names)), range(len(names)))
+    summary = "No class occurs."
+    if names:
+        order = sorted(zip(values, names, strict=True))
+        (low, worst), (high, best) = order[0], order[-1]
+        summary = (
+            f"IoU of {len(names)} classes: highest {best} ({high:.1%}), lowest {worst} ({low:.1%})."
         )
-    return Chart("classes", said, {"IoU": drawn}, class_grid(evaluation, scored))
+    return Chart("classes", summary, {"IoU": drawn}, class_grid(evaluation, scored))
 
 
 def class_grid(evaluation: Evaluation, scored: ScoredImages) -> Grid:
-    """Return the table of all that is known of each class."""
+    """Make the table of all scores by class."""
     metrics, colors = evaluation.metrics, class_colors(scored)
     total = scored.confusion.sum(axis=0)
     share = total.sum(axis=1) / max(total.sum(), 1)

@@ -1,15 +1,17 @@
-"""The plots of a comparison: mIoU, differences, classes, quality against cost."""
+"""The plots of a comparison: mIoU, differences to the best, IoU by class."""
 
 import math
 from collections.abc import Sequence
 
 from segmentation.evaluation.comparison.result import Comparison, Contender
 from segmentation.report.charts.chart import (
+    DOT,
     INK,
     LINE,
     PAPER,
     SERIES,
     Chart,
+    add_dots,
     figure,
     name_axis,
     percent_axis,
@@ -19,44 +21,47 @@ from segmentation.report.charts.chart import (
 )
 from segmentation.report.table import Grid, Row, interval, number, points
 
+SEED = {"size": 8, "symbol": "diamond-open", "color": SERIES[1], "line": {"width": 2}}
+SEED_OFFSET = 0.25
+CLASS_SHARE = 0.76
+"""Part of the room of a class that the dots of all contenders take."""
+
 
 def miou_chart(comparison: Comparison, contenders: Sequence[Contender]) -> Chart:
-    """Draw the mIoU of each contender with its interval, and of each of its seeds."""
-    names = [entry.name for entry in comparison.entries]
-    seeds = {one.name: [run.metrics["miou"] for run in one.evaluations] for one in contenders}
-    values = [entry.miou.value for entry in comparison.entries]
-    intervals = [entry.miou.interval.plain() for entry in comparison.entries]
+    """Draw the mIoU of each contender with its interval, and the mIoU of each of its seeds."""
+    entries, best = comparison.entries, comparison.entries[0]
+    names = [entry.name for entry in entries]
+    seeds = {
+        contender.name: [scored.metrics["miou"] for scored in contender.evaluations]
+        for contender in contenders
+    }
+
+    # Dots for the means, diamonds for the seeds of contenders that have several
     drawn = figure(
         110 + 44 * len(names), yaxis=name_axis(names), xaxis=percent_axis("mIoU"), showlegend=True
     )
-    places = list(range(len(names)))
-    drawn.add_scatter(
-        x=values,
-        y=places,
-        mode="markers",
-        name="mIoU, 95% interval",
-        error_x=whiskers(values, intervals),
-        marker={"size": 11, "color": SERIES[0], "line": {"color": INK, "width": 1}},
-        customdata=[plain(name) for name in names],
-        hovertemplate="%{customdata}: %{x:.1%}<extra></extra>",
-    )
+    values = [entry.miou.value for entry in entries]
+    ends = [entry.miou.interval.plain() for entry in entries]
+    add_dots(drawn, names, values, ends, range(len(names)), name="mIoU, 95% interval")
     several = [
-        (place, name, one)
+        (name, miou, place + SEED_OFFSET)
         for place, name in enumerate(names)
+        for miou in seeds[name]
         if len(seeds[name]) > 1
-        for one in seeds[name]
     ]
-    drawn.add_scatter(
-        x=[one for _, _, one in several],
-        y=[place + 0.25 for place, _, _ in several],
-        mode="markers",
+    add_dots(
+        drawn,
+        [name for name, _, _ in several],
+        [miou for _, miou, _ in several],
+        None,
+        [place for _, _, place in several],
         name="one seed",
-        customdata=[plain(name) for _, name, _ in several],
-        marker={"size": 8, "symbol": "diamond-open", "color": SERIES[1], "line": {"width": 2}},
+        marker=SEED,
         hovertemplate="%{customdata}, one seed: %{x:.1%}<extra></extra>",
     )
-    best = comparison.entries[0]
-    said = (
+
+    # The same in numbers
+    summary = (
         f"mIoU of {len(names)} contenders with 95% intervals; highest {best.name} "
         f"({best.miou.value:.1%})."
     )
@@ -65,75 +70,75 @@ def miou_chart(comparison: Comparison, contenders: Sequence[Contender]) -> Chart
             entry.name,
             points(entry.miou.value),
             interval(entry.miou.interval.plain()),
-            ", ".join(f"{100 * one:.1f}" for one in seeds[entry.name]),
+            ", ".join(f"{100 * miou:.1f}" for miou in seeds[entry.name]),
             points(entry.deviation),
         ]
-        for entry in comparison.entries
+        for entry in entries
     ]
     heads = ["contender", "mIoU %", "95% interval", "seeds", "standard deviation"]
-    return Chart("miou", said, {"mIoU": drawn}, Grid("mIoU with intervals", heads, rows))
+    return Chart("miou", summary, {"mIoU": drawn}, Grid("mIoU with intervals", heads, rows))
 
 
 def difference_chart(comparison: Comparison) -> Chart | None:
-    """Draw how far each contender lies from the best; None of a single one."""
-    found = list(comparison.to_best.values())
-    if not found:
+    """Draw how far each contender is from the best; None for a single contender."""
+    differences = list(comparison.to_best.values())
+    if not differences:
         return None
     drawn = figure(
-        110 + 40 * len(found),
-        yaxis=name_axis([one.first for one in found]),
+        110 + 40 * len(differences),
+        yaxis=name_axis([difference.first for difference in differences]),
         xaxis=percent_axis(
             "difference of mIoU to the best", zeroline=True, zerolinecolor=INK, zerolinewidth=2
         ),
         showlegend=True,
     )
+
+    # Verdicts differ in colour and in mark
     kinds = (
         ("worse", True, SERIES[1], "square"),
         ("not distinguishable", False, SERIES[0], "circle-open"),
     )
-    for name, told, color, mark in kinds:
-        some = [(place, one) for place, one in enumerate(found) if one.distinguishable == told]
-        if not some:
-            continue
-        values = [one.miou.value for _, one in some]
-        drawn.add_scatter(
-            x=values,
-            y=[place for place, _ in some],
-            mode="markers",
-            name=name,
-            error_x=whiskers(values, [one.miou.interval.plain() for _, one in some]),
-            marker={
-                "size": 11,
-                "color": color,
-                "symbol": mark,
-                "line": {"width": 2, "color": color},
-            },
-            customdata=[plain(one.first) for _, one in some],
-            hovertemplate="%{customdata}: %{x:.1%}<extra></extra>",
-        )
+    for name, distinguishable, color, mark in kinds:
+        places = [
+            place
+            for place, difference in enumerate(differences)
+            if difference.distinguishable == distinguishable
+        ]
+        if places:
+            add_dots(
+                drawn,
+                [differences[place].first for place in places],
+                [differences[place].miou.value for place in places],
+                [differences[place].miou.interval.plain() for place in places],
+                places,
+                name=name,
+                marker=DOT | {"color": color, "symbol": mark, "line": {"width": 2, "color": color}},
+            )
+
+    # The same in numbers
     best = comparison.entries[0].name
-    known = sum(one.distinguishable for one in found)
-    said = (
-        f"Differences to {best} with paired 95% intervals; {known} of {len(found)} can be told "
-        "from it."
+    worse = sum(difference.distinguishable for difference in differences)
+    summary = (
+        f"Differences to {best} with paired 95% intervals; {worse} of {len(differences)} can be "
+        "told from it."
     )
     rows: list[Row] = [
         [
-            one.first,
-            points(one.miou.value),
-            interval(one.miou.interval.plain()),
-            number(one.p, ".2g"),
-            number(one.p_holm, ".2g"),
-            one.verdict,
+            difference.first,
+            points(difference.miou.value),
+            interval(difference.miou.interval.plain()),
+            number(difference.p, ".2g"),
+            number(difference.p_holm, ".2g"),
+            difference.verdict,
         ]
-        for one in found
+        for difference in differences
     ]
     heads = ["contender", "difference", "95% interval", "p", "p corrected", "in words"]
-    return Chart("differences", said, {"": drawn}, Grid(f"differences to {best}", heads, rows))
+    return Chart("differences", summary, {"": drawn}, Grid(f"differences to {best}", heads, rows))
 
 
 def class_chart(comparison: Comparison, grid: Grid) -> Chart:
-    """Draw the IoU of each class and contender; who is best, or cannot be told from it, is filled.
+    """Draw the IoU of each class and contender; the best, and those not told from it, are filled.
 
     Args:
         comparison: the comparison.
@@ -141,52 +146,53 @@ def class_chart(comparison: Comparison, grid: Grid) -> Chart:
     """
     classes = [name for name, winner in comparison.winners.items() if winner.best is not None]
     count = len(comparison.entries)
-    step = 0.76 / max(count, 1)
+    step = CLASS_SHARE / max(count, 1)
     drawn = figure(
         130 + max(26, 11 * count) * len(classes),
         yaxis=name_axis(classes),
         xaxis=percent_axis("IoU"),
         showlegend=True,
     )
+
+    # The dots of a class lie below each other, in the order of the contenders
     for index, entry in enumerate(comparison.entries):
-        held = [
-            (place, name)
-            for place, name in enumerate(classes)
-            if not math.isnan(entry.classes[name].value)
-        ]
-        values = [entry.classes[name].value for _, name in held]
-        marks = [_mark(comparison, entry.name, name) for _, name in held]
+        scored = [name for name in classes if not math.isnan(entry.classes[name].value)]
+        values = [entry.classes[name].value for name in scored]
+        ends = [entry.classes[name].interval.plain() for name in scored]
+        ranks = [_rank(comparison, entry.name, name) for name in scored]
         color, shape = style(index)
-        drawn.add_scatter(
-            x=values,
-            y=[place + step * (index - (count - 1) / 2) for place, _ in held],
-            mode="markers",
+        offset = step * (index - (count - 1) / 2)
+        add_dots(
+            drawn,
+            scored,
+            values,
+            ends,
+            [classes.index(name) + offset for name in scored],
             name=plain(entry.name),
-            error_x=whiskers(values, [entry.classes[name].interval.plain() for _, name in held])
-            | {"color": color, "width": 2},
+            error_x=whiskers(values, ends) | {"color": color, "width": 2},
             marker={
                 "size": 8,
                 "symbol": shape,
                 "line": {"color": color, "width": 2},
-                "color": [color if mark else PAPER for mark in marks],
+                "color": [color if rank else PAPER for rank in ranks],
             },
             customdata=[
-                [plain(name), mark or "below the best"]
-                for (_, name), mark in zip(held, marks, strict=True)
+                [plain(name), rank or "below the best"]
+                for name, rank in zip(scored, ranks, strict=True)
             ],
             hovertemplate="%{customdata[0]}: %{x:.1%}, %{customdata[1]}",
         )
     for edge in range(1, len(classes)):
         drawn.add_hline(y=edge - 0.5, line={"color": LINE, "width": 1})
-    said = (
+    summary = (
         f"IoU of {len(classes)} classes for {count} contenders with 95% intervals. Filled marks "
         "are the best of their class, and those that cannot be told from it."
     )
-    return Chart("classes", said, {"IoU": drawn}, grid)
+    return Chart("classes", summary, {"IoU": drawn}, grid)
 
 
-def _mark(comparison: Comparison, entry: str, name: str) -> str:
-    """Return what an entry is in a class: the best, like it, or nothing of that."""
+def _rank(comparison: Comparison, entry: str, name: str) -> str:
+    """Describe whether an entry is the best in a class or can't be told from it; else ""."""
     winner = comparison.winners[name]
     if winner.best == entry:
         return "the best"

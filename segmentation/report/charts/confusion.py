@@ -1,6 +1,7 @@
-"""The confusion matrix of an evaluation."""
+"""The confusion matrix of an evaluation as a heatmap, and its most frequent confusions."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
@@ -11,27 +12,28 @@ from segmentation.report.table import Grid, number, points
 from segmentation.runs.scored_images import ScoredImages
 
 SHOWN_CELLS = 14
-"""Up to so many classes, the heatmap's cells hold their numbers."""
-TALLEST = 1100
+"""Up to this many classes, the cells of the heatmap show their numbers."""
+TALLEST = 1100  # pixels
 TICKS = 30
-"""Of more classes not each has its name at the axis."""
+"""The most names on an axis, if there are more classes than `SHOWN_CELLS`."""
 CONFUSIONS = 12
-"""So many of the most frequent confusions are listed."""
+"""The number of most frequent confusions that are listed."""
 BAR = {
     "orientation": "h", "thickness": 12, "outlinewidth": 0, "len": 0.9, "x": 0, "xanchor": "left",
     "y": 1.01, "yanchor": "bottom",
 }  # fmt: skip
-"""The bar of the colours; above, because beside it a phone would have no room."""
+"""The colour bar; above the plot, because a phone has no room beside it."""
 
 
 def confusion_chart(scored: ScoredImages) -> Chart:
-    """Draw the confusion matrix: by truth, by prediction, and as counts."""
+    """Draw the confusion matrix as shares of the truth, of the prediction, and in pixels."""
+    # Shares by row and by column; pixels on a logarithmic scale
     total = scored.confusion.sum(axis=0)
     by_truth = ratio(total, total.sum(axis=1, keepdims=True))
     by_prediction = ratio(total, total.sum(axis=0, keepdims=True))
     counts = np.log10(np.where(total > 0, total, np.nan))
     top = max(1, int(np.ceil(np.nanmax(counts)))) if (total > 0).any() else 1
-    shares = {"zmin": 0, "zmax": 1, "colorbar": {"tickformat": ".0%"}}
+    shares: dict[str, Any] = {"zmin": 0, "zmax": 1, "colorbar": {"tickformat": ".0%"}}
     powers = {
         "zmin": 0,
         "zmax": top,
@@ -40,22 +42,23 @@ def confusion_chart(scored: ScoredImages) -> Chart:
             "ticktext": [_short(10**power) for power in range(top + 1)],
         },
     }
-    few = len(scored.classes) <= SHOWN_CELLS
-    percents = {"texttemplate": "%{text}"} if few else {}
+    if len(scored.classes) <= SHOWN_CELLS:
+        shares["texttemplate"] = "%{text}"
+
     figures = {
-        "by row (share of the truth)": _heatmap(
-            scored, by_truth, total, by_truth, shares | percents
-        ),
+        "by row (share of the truth)": _heatmap(scored, by_truth, total, by_truth, shares),
         "by column (share of the prediction)": _heatmap(
-            scored, by_prediction, total, by_prediction, shares | percents
+            scored, by_prediction, total, by_prediction, shares
         ),
         "pixels": _heatmap(scored, counts, total, by_truth, powers),
     }
+
+    # In words and in numbers
     pairs = _confusions(scored.classes, total, by_truth, by_prediction)
-    said = "Confusion matrix, rows are the truth and columns the prediction."
+    summary = "Confusion matrix, rows are the truth and columns the prediction."
     if pairs.rows:
         first = pairs.cells[0]
-        said += (
+        summary += (
             f" Most pixels lost: {first[0].text} taken for {first[1].text} "
             f"({first[2].text}% of the truth)."
         )
@@ -67,11 +70,11 @@ def confusion_chart(scored: ScoredImages) -> Chart:
             for name, row in zip(scored.classes, total.tolist(), strict=True)
         ],
     )
-    return Chart("confusion", said, figures, pairs, more={"The whole matrix, in pixels": matrix})
+    return Chart("confusion", summary, figures, pairs, more={"The whole matrix, in pixels": matrix})
 
 
 def _short(count: int) -> str:
-    """Return a power of ten as people write it at an axis: 100, 10k, 1M."""
+    """Format a power of ten for an axis: 100, 10k, 1M."""
     for unit, letter in ((10**9, "G"), (10**6, "M"), (10**3, "k")):
         if count >= unit:
             return f"{count // unit}{letter}"
@@ -81,6 +84,15 @@ def _short(count: int) -> str:
 def _heatmap(
     scored: ScoredImages, z: np.ndarray, total: np.ndarray, share: np.ndarray, options: dict
 ) -> go.Figure:
+    """Draw one value for each pair of classes.
+
+    Args:
+        scored: names the C classes.
+        z: (C, C) values that the colours show; NaN is empty.
+        total, share: (C, C) pixels and fractions, shown when pointed at.
+        options: of the trace: range, colour bar, text.
+    """
+    # The text of each cell when pointed at: truth, prediction, pixels, per cent
     names = [plain(name) for name in scored.classes]
     cells = np.dstack(
         np.broadcast_arrays(
@@ -90,6 +102,8 @@ def _heatmap(
             np.char.mod("%.1f", 100 * np.nan_to_num(share)),
         )
     )
+
+    # Of many classes not each has its name on the axes
     axis = name_axis(scored.classes)
     few = len(names) <= SHOWN_CELLS
     if not few:
@@ -107,10 +121,10 @@ def _heatmap(
         },
     )
     drawn.add_heatmap(
-        z=_plain_numbers(z),
+        z=z.tolist(),
         colorscale="Cividis",
         customdata=cells.tolist(),
-        text=[[f"{100 * one:.0f}" if np.isfinite(one) else "" for one in row] for row in share],
+        text=np.where(np.isfinite(share), np.char.mod("%.0f", 100 * share), "").tolist(),
         hovertemplate="%{customdata[0]} taken for %{customdata[1]}: %{customdata[2]} pixels, "
         "%{customdata[3]}%<extra></extra>",
         xgap=int(few),
@@ -122,14 +136,10 @@ def _heatmap(
     return drawn
 
 
-def _plain_numbers(z: np.ndarray) -> list[list[float | None]]:
-    return [[float(one) if np.isfinite(one) else None for one in row] for row in z]
-
-
 def _confusions(
     names: Sequence[str], total: np.ndarray, by_truth: np.ndarray, by_prediction: np.ndarray
 ) -> Grid:
-    """Return the confusions by the pixels that they cost."""
+    """List the pairs of classes with the most wrong pixels."""
     wrong = total - np.diag(np.diagonal(total))
     order = np.argsort(wrong, axis=None, kind="stable")[::-1][:CONFUSIONS]
     rows = [

@@ -1,4 +1,4 @@
-"""Quality against cost, and who is on the Pareto front."""
+"""Quality against cost, with the Pareto front."""
 
 from collections.abc import Mapping, Sequence
 
@@ -23,47 +23,48 @@ COSTS = (
     ("latency_ms", "latency", "latency in ms"),
     ("training_seconds", "training time", "training time in seconds"),
 )
-"""What quality is set against, less is better: fields of `Cost`, and what they are called."""
+"""Field of `Cost`, where less is better -> its name, and the title of its axis."""
 
 
 def front(costs: Sequence[float], scores: Sequence[float]) -> list[int]:
-    """Return the positions on the Pareto front by rising cost.
-
-    Nobody else is as good for less, or better at the same cost.
+    """Find the Pareto front: no other has the same score for less, or a better one at this cost.
 
     Args:
         costs: less is better.
         scores: more is better.
+
+    Returns:
+        Positions by rising cost.
     """
     order = sorted(range(len(costs)), key=lambda index: (costs[index], -scores[index]))
-    found: list[int] = []
+    on_front: list[int] = []
     for index in order:
-        if not found or scores[index] > scores[found[-1]]:
-            found.append(index)
-    return found
+        if not on_front or scores[index] > scores[on_front[-1]]:
+            on_front.append(index)
+    return on_front
 
 
 def cost_chart(comparison: Comparison, contenders: Sequence[Contender]) -> Chart | None:
-    """Draw mIoU over each cost that is known of two contenders or more; None without one."""
-    costs = {one.name: one.cost for one in contenders}
+    """Draw mIoU over each cost that is known for at least two contenders; None if there is none."""
+    # One figure for each cost
+    costs = {contender.name: contender.cost for contender in contenders}
     styles = {entry.name: style(index) for index, entry in enumerate(comparison.entries)}
     figures = {}
     fronts: dict[str, list[str]] = {}
     for field, title, axis in COSTS:
-        held = [
-            (entry, float(cost))
-            for entry in comparison.entries
-            if (cost := getattr(costs[entry.name], field)) is not None
-        ]
-        if len(held) < 2:
+        known = [(entry, getattr(costs[entry.name], field)) for entry in comparison.entries]
+        known = [(entry, float(cost)) for entry, cost in known if cost is not None]
+        if len(known) < 2:
             continue
-        on = front([cost for _, cost in held], [entry.miou.value for entry, _ in held])
-        fronts[title] = [held[index][0].name for index in on]
-        figures[title] = _pareto(held, on, axis, styles)
+        on_front = front([cost for _, cost in known], [entry.miou.value for entry, _ in known])
+        fronts[title] = [known[index][0].name for index in on_front]
+        figures[title] = _pareto(known, on_front, axis, styles)
     if not figures:
         return None
+
+    # In words and in numbers
     title, names = next(iter(fronts.items()))
-    said = f"mIoU over cost. On the Pareto front for {title}: {', '.join(names)}."
+    summary = f"mIoU over cost. On the Pareto front for {title}: {', '.join(names)}."
     rows: list[Row] = []
     for entry in comparison.entries:
         cost = costs[entry.name]
@@ -89,15 +90,23 @@ def cost_chart(comparison: Comparison, contenders: Sequence[Contender]) -> Chart
         "training time",
         "on the front for",
     ]
-    return Chart("cost", said, figures, Grid("quality and cost", heads, rows), "Cost")
+    return Chart("cost", summary, figures, Grid("quality and cost", heads, rows), "Cost")
 
 
 def _pareto(
-    held: Sequence[tuple[Entry, float]],
-    on: Sequence[int],
+    known: Sequence[tuple[Entry, float]],
+    on_front: Sequence[int],
     title: str,
     styles: Mapping[str, tuple[str, str]],
 ) -> go.Figure:
+    """Draw mIoU over one cost; marks on the front are filled.
+
+    Args:
+        known: entries with their cost.
+        on_front: positions in `known` by rising cost.
+        title: of the axis.
+        styles: colour and mark by entry.
+    """
     drawn = figure(
         420,
         xaxis={"title": {"text": title}, "rangemode": "tozero"},
@@ -105,15 +114,15 @@ def _pareto(
         showlegend=True,
     )
     drawn.add_scatter(
-        x=[held[index][1] for index in on],
-        y=[held[index][0].miou.value for index in on],
+        x=[known[index][1] for index in on_front],
+        y=[known[index][0].miou.value for index in on_front],
         mode="lines",
         name="Pareto front",
         hoverinfo="skip",
         line={"color": INK, "width": 2, "dash": "dash", "shape": "hv"},
     )
-    for index, (entry, cost) in enumerate(held):
-        best = index in on
+    for index, (entry, cost) in enumerate(known):
+        best = index in on_front
         color, mark = styles[entry.name]
         drawn.add_scatter(
             x=[cost],

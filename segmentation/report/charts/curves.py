@@ -1,4 +1,4 @@
-"""Learning curves, of one run or of several, from their `metrics.csv`."""
+"""Learning curves of one run or of several, read from `metrics.csv`."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -13,14 +13,14 @@ from segmentation.report.table import Cell, Grid, number
 from segmentation.runs.curves import read_rows
 
 Points = tuple[list[float], list[float]]
-"""Places on the x axis, and values."""
+"""Positions on the x axis, and values."""
 HEIGHT = 340
 MOST_MARKS = 30
-"""So many points of a long curve have a mark."""
+"""The most points of a curve that have a mark."""
 
 
 class Line(NamedTuple):
-    """A curve: its points, the numbers of its style and its dash, and its name in the legend."""
+    """A curve: its points, the index of its style and of its dash, and its name in the legend."""
 
     points: Points
     style: int
@@ -30,7 +30,7 @@ class Line(NamedTuple):
 
 @dataclass(frozen=True)
 class Curves:
-    """What a run has logged, by name."""
+    """The curves that a run has logged, by name."""
 
     losses: dict[str, Points]
     scores: dict[str, Points]
@@ -38,20 +38,24 @@ class Curves:
 
 
 def read_curves(run: Path) -> Curves | None:
-    """Read the curves of a run directory; None where it has none."""
+    """Read the curves of a run directory; None if it has none."""
+    # Losses and scores by epoch
     rows = read_rows(run / "metrics.csv")
     names = sorted({key for row in rows for key in row})
     by_epoch = {
         name: _points(rows, name, "epoch") for name in names if name.startswith(("train/", "val/"))
     }
     by_epoch = {name: points for name, points in by_epoch.items() if points[0]}
+
+    # Learning rates by step; parameter groups that share a schedule become one curve
     rates: dict[str, Points] = {}
     for name in (name for name in names if name.startswith("lr-")):
         points = _points(rows, name, "step")
-        if points[0] and points not in rates.values():  # groups mostly share one
+        if points[0] and points not in rates.values():
             rates[name.split("/")[-1] if "/" in name else name.removeprefix("lr-")] = points
     if len(rates) == 1:
         rates = {"learning rate": next(iter(rates.values()))}
+
     losses = {
         name.removesuffix("_epoch"): points
         for name, points in by_epoch.items()
@@ -65,15 +69,15 @@ def read_curves(run: Path) -> Curves | None:
     return Curves(losses, scores, rates) if losses or scores or rates else None
 
 
-def _points(rows: Sequence[Mapping[str, str]], name: str, place: str) -> Points:
-    found = [(float(row[place]), float(row[name])) for row in rows if name in row and place in row]
-    found = [(x, y) for x, y in found if math.isfinite(y)]
-    offset = 1 if place == "epoch" else 0  # people count epochs from 1
-    return [x + offset for x, _ in found], [y for _, y in found]
+def _points(rows: Sequence[Mapping[str, str]], name: str, axis: str) -> Points:
+    points = [(float(row[axis]), float(row[name])) for row in rows if name in row and axis in row]
+    points = [(x, y) for x, y in points if math.isfinite(y)]
+    offset = 1 if axis == "epoch" else 0  # people count epochs from 1
+    return [x + offset for x, _ in points], [y for _, y in points]
 
 
 def learning_curves(curves: Curves) -> Chart:
-    """Draw the curves of one run: losses, scores on val, learning rate."""
+    """Draw the losses, the scores on val and the learning rate of one run."""
     parts = {
         "loss": (curves.losses, "epoch", "loss"),
         "scores on val": (curves.scores, "epoch", "score"),
@@ -81,31 +85,32 @@ def learning_curves(curves: Curves) -> Chart:
     }
     figures = {
         name: _drawn(
-            {key: Line(points, index, 0, key) for index, (key, points) in enumerate(some.items())},
+            {key: Line(line, index, 0, key) for index, (key, line) in enumerate(lines.items())},
             x,
             y,
         )
-        for name, (some, x, y) in parts.items()
-        if some
+        for name, (lines, x, y) in parts.items()
+        if lines
     }
+
+    # The best epoch; of equal ones the first, whose checkpoint is kept
     best = ""
     if miou := curves.scores.get("val/miou"):
-        # Of equal epochs the first, whose checkpoint is kept.
         epoch, top = max(zip(*miou, strict=True), key=lambda point: point[1])
         best = f" mIoU on val was best in epoch {epoch:.0f}: {top:.1%}."
-    said = f"Learning curves: {', '.join(figures)}.{best}"
+    summary = f"Learning curves: {', '.join(figures)}.{best}"
     grid = _grid("learning curves by epoch", "epoch", {**curves.losses, **curves.scores})
     rates = _grid("learning rate by step", "step", curves.rates)
     more = {"The learning rate, in numbers": rates} if curves.rates else {}
-    return Chart("curves", said, figures, grid, more=more)
+    return Chart("curves", summary, figures, grid, more=more)
 
 
 def overlaid_curves(runs: Mapping[str, Sequence[Curves]]) -> Chart | None:
-    """Draw the curves of several runs over each other; None where none has any.
+    """Draw the curves of several contenders over each other; None if none has any.
 
     Args:
-        runs: by name, the curves of each seed; where there are none the place is kept, so that a
-            name looks as it does in other plots.
+        runs: by contender, the curves of each seed. One without curves still takes its style, so
+            that the others look as they do in other plots.
     """
     chosen = {
         "mIoU on val": ("scores", "val/miou"),
@@ -118,22 +123,23 @@ def overlaid_curves(runs: Mapping[str, Sequence[Curves]]) -> Chart | None:
         series = {}
         for place, (name, seeds) in enumerate(runs.items()):
             for dash, curves in enumerate(seeds):
-                if key in (held := getattr(curves, part)):
-                    known = name if len(seeds) == 1 else f"{name}, seed {dash + 1}"
+                logged = getattr(curves, part)
+                if key in logged:
+                    full_name = name if len(seeds) == 1 else f"{name}, seed {dash + 1}"
                     group = name if len(seeds) == 1 else f"{name} ({len(seeds)} seeds)"
-                    series[known] = Line(held[key], place, dash, group)
+                    series[full_name] = Line(logged[key], place, dash, group)
         if series:
             figures[title] = _drawn(series, "epoch", title)
             columns |= {f"{name}: {title}": line.points for name, line in series.items()}
     if not figures:
         return None
     drawn = [name for name, seeds in runs.items() if seeds]
-    said = f"Learning curves of {', '.join(drawn)} over each other: {', '.join(figures)}."
-    return Chart("curves", said, figures, _grid("learning curves by epoch", "epoch", columns))
+    summary = f"Learning curves of {', '.join(drawn)} over each other: {', '.join(figures)}."
+    return Chart("curves", summary, figures, _grid("learning curves by epoch", "epoch", columns))
 
 
 def _drawn(series: Mapping[str, Line], x: str, y: str) -> go.Figure:
-    """Draw lines by their names; those of one group share a line of the legend."""
+    """Draw lines by name; those of one group share an entry of the legend."""
     groups: set[str] = set()
     drawn = figure(HEIGHT, xaxis={"title": {"text": x}}, yaxis={"title": {"text": y}})
     for name, (points, place, dash, group) in series.items():
@@ -155,11 +161,11 @@ def _drawn(series: Mapping[str, Line], x: str, y: str) -> go.Figure:
     return drawn
 
 
-def _grid(name: str, place: str, series: Mapping[str, Points]) -> Grid:
+def _grid(name: str, axis: str, series: Mapping[str, Points]) -> Grid:
     by_name = {name: dict(zip(*points, strict=True)) for name, points in series.items()}
-    places = sorted({one for points in by_name.values() for one in points})
+    positions = sorted({x for points in by_name.values() for x in points})
     rows = [
-        [Cell(f"{one:.0f}", one), *(number(points.get(one)) for points in by_name.values())]
-        for one in places
+        [Cell(f"{x:.0f}", x), *(number(points.get(x)) for points in by_name.values())]
+        for x in positions
     ]
-    return Grid(name, [place, *by_name], rows)
+    return Grid(name, [axis, *by_name], rows)

@@ -12,7 +12,7 @@ from segmentation.runs.scored_images import ScoredImages
 
 
 def reliability_chart(evaluation: Evaluation, scored: ScoredImages) -> Chart | None:
-    """Draw accuracy over confidence, of all pixels or by predicted class; None without counts."""
+    """Draw accuracy over confidence, of all pixels and by predicted class; None without counts."""
     if scored.calibration is None:
         return None
     counts = scored.calibration.sum(axis=0)
@@ -22,8 +22,8 @@ def reliability_chart(evaluation: Evaluation, scored: ScoredImages) -> Chart | N
         if own.any()
     }
     ece = (evaluation.metrics.get("calibration") or {}).get("ece")
-    said = "Reliability: the share of right pixels over the model's confidence in them"
-    said += "." if ece is None else f"; expected calibration error {100 * ece:.1f}%."
+    summary = "Reliability: the share of right pixels over the model's confidence in them"
+    summary += "." if ece is None else f"; expected calibration error {100 * ece:.1f}%."
     heads = ["mean confidence %", "right %", "pixels"]
     by_class: list[Row] = [
         [name, *row]
@@ -31,29 +31,33 @@ def reliability_chart(evaluation: Evaluation, scored: ScoredImages) -> Chart | N
         for row in _rows(own[None])
     ]
     grid = Grid("reliability of all classes", heads, _rows(counts))
-    more = Grid("reliability by predicted class", ["predicted as", *heads], by_class)
-    return Chart(
-        "reliability", said, {name: _reliability(own) for name, own in parts.items()}, grid,
-        "Pixels", {"The numbers of each class": more},
-    )  # fmt: skip
+    by_class_grid = Grid("reliability by predicted class", ["predicted as", *heads], by_class)
+    figures = {name: _reliability(own) for name, own in parts.items()}
+    more = {"The numbers of each class": by_class_grid}
+    return Chart("reliability", summary, figures, grid, "Pixels", more)
 
 
 def _rows(counts: np.ndarray) -> list[list[Cell]]:
-    """Return the bins that hold pixels, from the counts (C, BINS, 3) of some classes."""
-    found, pixels = calibration(counts), counts[..., 0].sum(axis=0)
+    """List the bins that hold pixels.
+
+    Args:
+        counts: (C, BINS, 3) of one or more classes.
+    """
+    binned, pixels = calibration(counts), counts[..., 0].sum(axis=0)
     return [
         [
-            points(found.confidence[bin_]),
-            points(found.accuracy[bin_]),
-            number(int(pixels[bin_]), ",d"),
+            points(binned.confidence[index]),
+            points(binned.accuracy[index]),
+            number(int(pixels[index]), ",d"),
         ]
-        for bin_ in np.flatnonzero(pixels)
+        for index in np.flatnonzero(pixels)
     ]
 
 
 def _reliability(counts: np.ndarray) -> go.Figure:
-    found = calibration(counts)
-    held = np.flatnonzero(counts[..., 0].sum(axis=0))
+    """Draw one diagram: accuracy over confidence above, the share of pixels below."""
+    binned = calibration(counts)
+    held = np.flatnonzero(counts[..., 0].sum(axis=0))  # bins without pixels have no accuracy
     drawn = make_subplots(
         rows=2, cols=1, shared_xaxes=True, row_heights=[0.72, 0.28], vertical_spacing=0.05
     )
@@ -67,8 +71,8 @@ def _reliability(counts: np.ndarray) -> go.Figure:
         line={"color": FAINT, "dash": "dash", "width": 1.5},
     )
     drawn.add_scatter(
-        x=found.confidence[held].tolist(),
-        y=found.accuracy[held].tolist(),
+        x=binned.confidence[held].tolist(),
+        y=binned.accuracy[held].tolist(),
         mode="lines+markers",
         name="model",
         line={"color": SERIES[0], "width": 2},
@@ -77,7 +81,7 @@ def _reliability(counts: np.ndarray) -> go.Figure:
     )
     drawn.add_bar(
         x=((held + 0.5) / BINS).tolist(),
-        y=found.share[held].tolist(),
+        y=binned.share[held].tolist(),
         width=0.96 / BINS,
         marker={"color": SERIES[1]},
         name="share of the pixels",

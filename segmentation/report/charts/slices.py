@@ -1,4 +1,4 @@
-"""The scores of slices: images that have something in common."""
+"""The scores of slices, which are images that have something in common."""
 
 import csv
 import math
@@ -10,27 +10,28 @@ import plotly.graph_objects as go
 from segmentation.errors import DataError
 from segmentation.evaluation.slices.scores import COLUMNS, SLICES_FILE
 from segmentation.report.charts.chart import (
-    INK,
-    SERIES,
+    DOT,
     Chart,
+    add_dots,
     figure,
     label,
     name_axis,
     percent_axis,
-    plain,
-    whiskers,
 )
 from segmentation.report.table import Grid, Row, interval, number, points
 
 NUMBERS = COLUMNS[2:]
 CLASS_ALONE = "size"
-"""The slices that score a single class, whose name begins their value."""
+"""The kind of slices that score a single class; their values begin with its name."""
 
 Slices = Sequence[Mapping[str, str]]
 
 
 def read_slices(evaluation: Path) -> Slices:
-    """Return the rows of `slices.csv`; none where there is no such file.
+    """Read the rows of `slices.csv`; none if there is no such file.
+
+    Args:
+        evaluation: the directory.
 
     Raises:
         DataError: the file is damaged.
@@ -45,7 +46,7 @@ def read_slices(evaluation: Path) -> Slices:
             missing = set(COLUMNS) - {*(table.fieldnames or [])}
         for row in rows:
             if None in row or None in row.values():
-                raise ValueError("a row is longer or shorter than its head")
+                raise ValueError("a row is longer or shorter than the header")
             for key in NUMBERS:
                 _float(row.get(key, ""))
     except (OSError, ValueError, csv.Error) as error:
@@ -56,26 +57,27 @@ def read_slices(evaluation: Path) -> Slices:
 
 
 def slices_chart(rows: Slices) -> Chart:
-    """Draw the scores of the slices of each kind, and their differences, with intervals."""
+    """Draw scores and differences of each kind of slices, with intervals."""
     figures = {}
     for kind in dict.fromkeys(row["slice"] for row in rows):
-        some = [row for row in rows if row["slice"] == kind]
+        own = [row for row in rows if row["slice"] == kind]
         score = "IoU of the class" if kind == CLASS_ALONE else "mIoU"
-        figures[kind] = _dots(some, ("miou", "low", "high"), score)
+        figures[kind] = _dots(own, ("miou", "low", "high"), score)
         figures[f"{kind}: difference"] = _dots(
-            some, ("difference", "difference_low", "difference_high"), f"difference of {score}"
+            own, ("difference", "difference_low", "difference_high"), f"difference of {score}"
         )
-    known = [
-        (found, f"{row['slice']}: {row['value']}")
-        for row in rows
-        if (found := _float(row["difference"])) is not None
-    ]
+
+    # In words: what the scores are, and the largest loss
     alone = any(row["slice"] == CLASS_ALONE for row in rows)
     score = "mIoU, for size the IoU of a class" if alone else "mIoU"
-    said = f"Scores of {len(rows)} slices with 95% intervals: {score}."
-    if known and min(known)[0] < 0:
-        loss, name = min(known)
-        said += f" Largest loss: {name} ({100 * loss:+.1f} points)."
+    summary = f"Scores of {len(rows)} slices with 95% intervals: {score}."
+    differences = [(_float(row["difference"]), f"{row['slice']}: {row['value']}") for row in rows]
+    losses = [(value, name) for value, name in differences if value is not None and value < 0]
+    if losses:
+        loss, name = min(losses)
+        summary += f" Largest loss: {name} ({100 * loss:+.1f} points)."
+
+    # In numbers
     table: list[Row] = [
         [
             row["slice"],
@@ -93,40 +95,34 @@ def slices_chart(rows: Slices) -> Chart:
         "slice", "value", "images", "mIoU or IoU %" if alone else "mIoU %", "95% interval",
         "difference", "its interval", "p corrected",
     ]  # fmt: skip
-    return Chart("slices", said, figures, Grid("scores by slice", heads, table), "Slices by")
+    return Chart("slices", summary, figures, Grid("scores by slice", heads, table), "Slices by")
 
 
 def slice_axis(values: Sequence[str]) -> dict[str, object]:
-    """Return the axis of some slices; what follows the first comma has a line of its own."""
+    """Make the axis of slices; the part after the first comma has a line of its own."""
     axis = name_axis(values)
     lines = ["<br>".join(map(label, value.split(", ", 1))) for value in values]
-    # Where the cut makes two lines alike, the axis of names knows how to tell them apart.
+    # Where the cut makes two lines alike, the labels of `name_axis` tell them apart
     return axis | {"ticktext": lines} if len(set(lines)) == len(lines) else axis
 
 
 def _dots(rows: Slices, keys: tuple[str, str, str], title: str) -> go.Figure:
-    held = [
-        (index, value)
-        for index, row in enumerate(rows)
-        if (value := _float(row[keys[0]])) is not None
-    ]
-    values = [value for _, value in held]
-    ends = [_ends(rows[index], *keys[1:]) for index, _ in held]
     names = [row["value"] for row in rows]
+    scores = [_float(row[keys[0]]) for row in rows]
+    places = [place for place, score in enumerate(scores) if score is not None]
     drawn = figure(
         90 + 36 * len(names),
         yaxis=slice_axis(names),
         xaxis=percent_axis(title, zeroline=True),
         showlegend=False,
     )
-    drawn.add_scatter(
-        x=values,
-        y=[index for index, _ in held],
-        mode="markers",
-        error_x=whiskers(values, ends),
-        marker={"size": 9, "color": SERIES[0], "line": {"color": INK, "width": 1}},
-        customdata=[plain(names[index]) for index, _ in held],
-        hovertemplate="%{customdata}: %{x:.1%}<extra></extra>",
+    add_dots(
+        drawn,
+        [names[place] for place in places],
+        [score for score in scores if score is not None],
+        [_ends(rows[place], *keys[1:]) for place in places],
+        places,
+        marker=DOT | {"size": 9},
     )
     return drawn
 

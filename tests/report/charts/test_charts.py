@@ -123,12 +123,12 @@ def test_curves_are_read_by_epoch_from_1_and_equal_rates_are_one(tmp_path):
     assert overlaid_curves({"a": []}) is None
     without = overlaid_curves({"a": [], "b": [curves]})  # looks as it does beside a
     assert without.figures["mIoU on val"].data[0].line.color == lines[2].line.color
-    assert "of b over" in without.said
+    assert "of b over" in without.summary
 
 
 def test_of_equal_epochs_the_first_is_the_best_whose_checkpoint_is_kept():
     curves = Curves({}, {"val/miou": ([1, 2, 3, 4], [0.1, 0.5, 0.5, 0.4])}, {})
-    assert "best in epoch 2: 50.0%" in learning_curves(curves).said
+    assert "best in epoch 2: 50.0%" in learning_curves(curves).summary
 
 
 @given(
@@ -221,8 +221,8 @@ def test_each_slice_has_its_own_label_and_says_what_its_score_is():
     assert chart.figures["size"].layout.yaxis.ticktext[0] == "Pedestrian: small<br>0.1-0.2%"
     assert chart.figures["size"].layout.xaxis.title.text == "IoU of the class"
     assert chart.figures["corruptions"].layout.xaxis.title.text == "mIoU"
-    assert "for size the IoU of a class" in chart.said
-    assert "for size" not in slices_chart(rows[:6]).said
+    assert "for size the IoU of a class" in chart.summary
+    assert "for size" not in slices_chart(rows[:6]).summary
 
 
 @given(st.text())
