@@ -130,7 +130,7 @@ def test_predict_writes_what_was_scored_with_the_same_options(trained, data, tmp
 def test_what_cannot_be_is_refused_before_a_model_is_looked_for(command):
     result = run(*command)
     assert result.returncode == 1
-    assert "window is [0, 512]: expected [height, width] in pixels" in result.stderr
+    assert "window[0]=0: must be greater than or equal to 1" in result.stderr
     assert "Traceback" not in result.stderr
 
 

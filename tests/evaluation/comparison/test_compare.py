@@ -115,13 +115,58 @@ def test_seeds_are_one_entry():
 
 
 def test_frames_of_given_sequences_are_drawn_in_blocks():
-    runs = models(a=0.0, b=0.2)
+    scenes = Scenes(np.random.default_rng(0), 60, likeness=0.9)
+    runs = {name: [scored(scenes.predict(by))] for name, by in {"a": 0.0, "b": 0.2}.items()}
     names = runs["a"][0].names
     groups = {name: "early" if index < 30 else "late" for index, name in enumerate(names)}
     found = compare(runs, by="block", groups=groups, resamples=RESAMPLES)
-    assert "moving blocks" in found.resampling or "do not resemble" in found.notes[0]
+    assert "moving blocks" in found.resampling
+    assert found.resampling.endswith("from 2 sequences")
     with pytest.raises(DataError, match=r"1 of 60 images have no sequence, such as"):
         compare(runs, groups=dict.fromkeys(names[1:], "x"))
+
+
+def test_the_seed_reaches_the_draw_of_blocks():
+    scenes = Scenes(np.random.default_rng(0), 60, likeness=0.9)
+    runs = {name: [scored(scenes.predict(by))] for name, by in {"a": 0.0, "b": 0.2}.items()}
+    groups = dict.fromkeys(runs["a"][0].names, "video")
+    one, other = (
+        compare(runs, by="block", groups=groups, resamples=RESAMPLES, seed=seed) for seed in (1, 2)
+    )
+    assert "moving blocks" in one.resampling
+    assert one.pairs != other.pairs
+
+
+def test_classes_are_corrected_for_all_pairs_and_classes():
+    found = compare(models(bad=-4.0, best=4.0), resamples=RESAMPLES)
+    (difference,) = found.to_best.values()
+    # All five differences exclude zero with the smallest p there is, 2 / (B + 1); one pair.
+    smallest = 2 / (10_000 + 1) if "10,000" in found.resampling else 2 / (RESAMPLES + 1)
+    assert difference.classes_p_holm == pytest.approx(
+        dict.fromkeys(difference.classes, 5 * smallest)
+    )
+
+
+def test_each_class_has_its_own_winner():
+    scenes = Scenes(np.random.default_rng(0), 60)
+    one, other = scenes.predict(own=0.1), scenes.predict(own=0.1)
+    worse = other[:, 1:, 1:].diagonal(axis1=1, axis2=2) // 2
+    for index in range(1, 5):  # the other is worse in every class but the first
+        other[:, index, index] -= worse[:, index - 1]
+        other[:, index, (index + 1) % 5] += worse[:, index - 1]
+    lost = one[:, 0, 0] // 2
+    one[:, 0, 0] -= lost
+    one[:, 0, 1] += lost
+    found = compare({"one": [scored(one)], "other": [scored(other)]}, resamples=RESAMPLES)
+    assert found.entries[0].name == "one"
+    assert (found.winners["class 0"].best, found.winners["class 3"].best) == ("other", "one")
+
+
+def test_few_seeds_are_noted():
+    scenes = Scenes(np.random.default_rng(0), 40)
+    seeds = [scored(scenes.predict()) for _ in range(5)]
+    found = compare({"two": seeds[:2], "three": seeds[2:]}, resamples=RESAMPLES)
+    assert any(note.startswith("Few seeds of two:") for note in found.notes)
 
 
 def test_many_pairs_and_classes_get_the_resamples_that_they_need():

@@ -135,3 +135,12 @@ def test_ten_thousand_resamples_of_233_images_take_less_than_two_seconds():
     started = time.process_time()
     run_estimates(run, by_image(233))
     assert time.process_time() - started < 2
+
+
+def test_no_interval_of_an_iou_leaves_the_possible_range():
+    share = np.array([1.0, 1.0, 1.0, 1.0, 0.93, 0.99])
+    run = scored(one_class(share))
+    (sampled,) = sample([run], by_image(6, 2000))
+    unbounded = estimates(sampled, by_image(6, 2000), (-np.inf, np.inf))
+    assert unbounded[0].interval.high > 1
+    assert run_estimates(run, by_image(6, 2000)).classes["class 0"].interval.high == 1

@@ -37,6 +37,11 @@ def test_blocks_count_and_not_the_images_in_them():
     np.testing.assert_allclose(found.widening, np.sqrt(5 / 4))
 
 
+def test_a_class_has_the_degrees_of_the_blocks_that_hold_it():
+    blocks = by_block([np.arange(40)], 4)
+    assert spread(UNIFORM, np.array([12]), blocks).freedom == [12 / 4 - 1]
+
+
 def test_seeds_add_their_variance_with_its_own_freedom():
     images = 40
     of_images = UNIFORM.var() / (images - 1)  # the variance of the mean
