@@ -1,4 +1,4 @@
-"""The files of a comparison: each table is one call on one data frame."""
+"""The files of a comparison: tables as CSV, Markdown and LaTeX, and all of it as JSON."""
 
 from dataclasses import asdict
 from pathlib import Path
@@ -22,11 +22,11 @@ def write_tables(directory: Path, compared: Compared) -> dict[str, Any]:
     """Write comparison.csv, classes.csv, comparison.md, comparison.tex and comparison.json.
 
     Args:
-        directory: it is there; files of an earlier comparison are replaced.
-        compared: what is written.
+        directory: exists; files of an earlier comparison are replaced.
+        compared: the comparison.
 
     Returns:
-        What comparison.json holds.
+        The content of comparison.json.
     """
     write_atomic(directory / "comparison.csv", compared.table.to_csv(index=False))
     write_atomic(directory / "classes.csv", in_words(compared.classes).to_csv(index=False))
@@ -43,24 +43,24 @@ def _markdown(compared: Compared) -> str:
         f"- **{name}**: {words}"
         for name, words in zip(table["name"], table["verdict"], strict=True)
     ]
-    measured = {one.cost.device for one in compared.contenders if one.cost.device}
-    return "\n\n".join(
-        [
-            f"# Comparison on {compared.split}",
-            "mIoU and differences in points (hundredths); SD: over seeds; p: Holm's, for all pairs."
-            f" {compared.comparison.resampling}.",
-            to_markdown(texts[list(QUALITY)]),
-            "\n".join(verdicts),
-            "## Cost",
-            to_markdown(texts[list(COST)]),
-            *(f"Speed measured in alternation on {one}." for one in sorted(measured)),
-            "## IoU of each class",
-            "In points. \\* highest, = not distinguishable from the highest on these images.",
-            to_markdown(shown_classes(compared.classes)),
-            "## Notes",
-            "\n".join(f"- {note}" for note in _said(compared)) or "None.",
-        ]
-    ) + "\n"  # fmt: skip
+    costs = [contender.cost for contender in compared.contenders]
+    devices = sorted({cost.device for cost in costs if cost.device})
+    parts = [
+        f"# Comparison on {compared.split}",
+        "mIoU and differences in points (hundredths); SD: over seeds; p: Holm's, for all pairs."
+        f" {compared.comparison.resampling}.",
+        to_markdown(texts[list(QUALITY)]),
+        "\n".join(verdicts),
+        "## Cost",
+        to_markdown(texts[list(COST)]),
+        *(f"Speed measured in alternation on {device}." for device in devices),
+        "## IoU of each class",
+        "In points. \\* highest, = not distinguishable from the highest on these images.",
+        to_markdown(shown_classes(compared.classes)),
+        "## Notes",
+        "\n".join(f"- {note}" for note in _notes(compared)) or "None.",
+    ]
+    return "\n\n".join(parts) + "\n"
 
 
 def _latex(compared: Compared) -> str:
@@ -81,20 +81,15 @@ def _latex(compared: Compared) -> str:
 
 def _values(compared: Compared) -> dict[str, Any]:
     comparison = compared.comparison
-    lines = []
-    for row, entry, one in zip(
-        records(compared.table), comparison.entries, compared.contenders, strict=True
-    ):
-        lines.append(
-            row
-            | {
-                "runs": [str(scored.source) for scored in one.evaluations],
-                "miou_of_runs": [scored.metrics["miou"] for scored in one.evaluations],
-                "size": one.cost.size,
-                "device": one.cost.device,
-                "classes": {name: asdict(value) for name, value in entry.classes.items()},
-            }
-        )
+    rows = records(compared.table)
+    for row, entry, contender in zip(rows, comparison.entries, compared.contenders, strict=True):
+        row |= {
+            "runs": [str(scored.source) for scored in contender.evaluations],
+            "miou_of_runs": [scored.metrics["miou"] for scored in contender.evaluations],
+            "size": contender.cost.size,
+            "device": contender.cost.device,
+            "classes": {name: asdict(iou) for name, iou in entry.classes.items()},
+        }
     rivals = [name for name, to in comparison.to_best.items() if not to.distinguishable]
     return jsonable(
         {
@@ -102,14 +97,14 @@ def _values(compared: Compared) -> dict[str, Any]:
             "images": len(compared.contenders[0].evaluations[0]),
             "best": comparison.entries[0].name,
             "not_distinguishable_from_best": rivals,
-            "contenders": lines,
+            "contenders": rows,
             "pairs": [asdict(pair) for pair in comparison.pairs.values()],
             "classes": records(compared.classes),
             "resampling": comparison.resampling,
-            "notes": _said(compared),
+            "notes": _notes(compared),
         }
     )
 
 
-def _said(compared: Compared) -> list[str]:
+def _notes(compared: Compared) -> list[str]:
     return [*compared.notes, *compared.warning_lines]

@@ -1,4 +1,4 @@
-"""What an evaluation's files say, as the pages need it; what is not there is None."""
+"""The files of an evaluation, read for the pages; missing parts are None."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,11 +14,11 @@ from segmentation.runs.scored_images import ScoredImages
 
 @dataclass(frozen=True, eq=False)
 class Evaluation:
-    """An evaluation, read.
+    """The content of an evaluation directory.
 
     Attributes:
-        metrics: what metrics.json says.
-        scored: the matrices; None of a model that does not segment.
+        metrics: the content of metrics.json.
+        scored: the confusion matrices; None if the model does not segment.
     """
 
     metrics: dict[str, Any]
@@ -34,7 +34,7 @@ class Evaluation:
         return ((self.metrics.get("intervals") or {}).get("iou") or {}).get(name)
 
     def of_class(self, part: str, name: str) -> float | None:
-        """Return what one of the scores that know classes and a mean says of a class."""
+        """Return a class's value of a score that metrics.json splits into classes and mean."""
         return ((self.metrics.get(part) or {}).get("classes") or {}).get(name)
 
 
@@ -44,21 +44,20 @@ def read_evaluation(directory: Path) -> Evaluation:
     Raises:
         DataError: its files are damaged or do not belong together.
     """
-    there = (directory / MATRICES).is_file()
-    scored = read_scored(directory) if there else None
+    scored = read_scored(directory) if (directory / MATRICES).is_file() else None
     metrics = (read_metrics(directory) or {}) if scored is None else scored.metrics
     return Evaluation(metrics, scored)
 
 
 def image_scores(scored: ScoredImages) -> tuple[np.ndarray, np.ndarray]:
-    """Return mIoU and pixel accuracy of each image, (n,) each; NaN without a labelled pixel."""
+    """Compute mIoU and pixel accuracy of each image, (n,) each; NaN without a labelled pixel."""
     correct, union = pixel_counts(scored.confusion)
     labelled = scored.confusion.sum(axis=(1, 2))
     return ious(correct, union)[:, -1], ratio(correct.sum(axis=1), labelled)
 
 
 def class_colors(scored: ScoredImages) -> dict[str, str]:
-    """Return the colours of the classes as CSS has them; none of an older evaluation."""
+    """Return the CSS colours of the classes; none for an evaluation of an older version."""
     if scored.colors is None:
         return {}
     return {

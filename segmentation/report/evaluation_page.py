@@ -1,4 +1,4 @@
-"""`report.html` of an evaluation: at the end of a training, and of `evaluate.py`."""
+"""The page of an evaluation, `report.html`: written by a training and by `evaluate.py`."""
 
 from collections.abc import Mapping
 from math import isnan
@@ -17,12 +17,10 @@ from segmentation.report.charts.slices import Slices, read_slices, slices_chart
 from segmentation.report.evaluation import class_colors, image_scores, read_evaluation
 from segmentation.report.pages.plots_page import write_plots_page
 from segmentation.report.pictures import (
-    MOST_THUMBNAILS,
-    Shown,
     extremes,
+    gallery,
     keyed,
-    thumbnails,
-    whole,
+    layered,
     worst_first,
 )
 from segmentation.report.settings import kept_facts, kept_settings, settings_grid, texts
@@ -33,7 +31,7 @@ from segmentation.runs.views import FILE as VIEWS
 from segmentation.runs.views import read_views
 
 WHOLE = 12
-"""So many of the worst and of the best images are shown whole."""
+"""The number of the worst and of the best images that are shown at full size."""
 TILES = (
     ("pixel_accuracy", "pixel accuracy"),
     ("mean_accuracy", "mean accuracy"),
@@ -61,65 +59,67 @@ FACTS = (
     "data_fingerprint",
 )
 FINGERPRINT = 12
-"""So many characters of a hash tell models apart."""
+"""Characters of a hash that are shown: enough to tell models apart."""
 
 
 def write_evaluation_page(directory: Path, run: Path | None) -> Path:
-    """Write `report.html` into an evaluation, and return its path.
+    """Write `report.html` into an evaluation directory, and return its path.
 
-    What the directory does not hold is left out of the page, which says so. So are slices that
-    cannot be read.
+    The page says so where the directory lacks a part, or where its slices cannot be read.
 
     Args:
-        directory: it holds `metrics.json` and what else was scored.
-        run: the run directory of the model, which may be the same; None where there is none.
+        directory: contains `metrics.json` and the other files of an evaluation.
+        run: the run directory of the model, which may be the same; None if there is none.
 
     Raises:
-        DataError: its files are damaged or do not belong together.
+        DataError: files are damaged or do not belong together.
     """
-    found = read_evaluation(directory)
-    scored = found.scored
+    # The evaluation, and the run that it belongs to
+    evaluation = read_evaluation(directory)
+    metrics, scored = evaluation.metrics, evaluation.scored
     curves = None if run is None else read_curves(run)
     slices, problem = _slices(directory)
+    own, environment = kept_settings(run), kept_facts(run)
+
+    # Its plots
     charts: list[Chart | None] = [None if curves is None else learning_curves(curves)]
     if scored is not None:
         charts += [
-            class_scores(found, scored),
+            class_scores(evaluation, scored),
             confusion_chart(scored),
-            reliability_chart(found, scored),
+            reliability_chart(evaluation, scored),
         ]
     if slices:
         charts.append(slices_chart(slices))
-    own = kept_settings(run)
-    facts = kept_facts(run)
+
+    # The page
     write_plots_page(
         directory / REPORT,
         "run.html",
         charts,
         name=(run or directory).absolute().name,
-        metrics=found.metrics,
-        miou=found.metrics.get("miou"),
-        miou_ends=None if found.miou_ends is None else interval(found.miou_ends).text,
-        tiles=_tiles(found.metrics),
+        metrics=metrics,
+        miou=metrics.get("miou"),
+        miou_ends=None if evaluation.miou_ends is None else interval(evaluation.miou_ends).text,
+        tiles=_tiles(metrics),
         slice_problem=problem,
-        slice_notes=value_at(found.metrics, "slices.notes") or [],
-        facts=_facts(found.metrics),
-        intervals=found.metrics.get("intervals") or {},
-        warnings=[(text, "") for text in found.metrics.get("warnings") or []],
-        legend=class_colors(scored) if scored is not None else {},
-        targets=_targets(found.metrics.get("targets") or {}),
+        slice_notes=value_at(metrics, "slices.notes") or [],
+        facts=[(key.replace("_", " "), _fact(key, metrics[key]))
+               for key in FACTS if metrics.get(key) is not None],
+        intervals=metrics.get("intervals") or {},
+        warnings=[(text, "") for text in metrics.get("warnings") or []],
+        legend={} if scored is None else class_colors(scored),
+        targets=_targets(metrics.get("targets") or {}),
         settings=None if own is None else settings_grid(own),
-        environment=None
-        if facts is None
-        else Grid("environment", ["what", "value"], [list(row) for row in texts(facts).items()]),
-        commands=_commands(found.metrics, run),
+        environment=None if environment is None else _environment(environment),
+        commands=_commands(metrics, run),
         **_pictures(directory, scored),
-    )
+    )  # fmt: skip
     return directory / REPORT
 
 
 def _slices(directory: Path) -> tuple[Slices, str]:
-    """Return the rows of `slices.csv`, or why they cannot be read."""
+    """Read `slices.csv`; also return the reason if it cannot be read."""
     try:
         return read_slices(directory), ""
     except DataError as error:
@@ -127,36 +127,32 @@ def _slices(directory: Path) -> tuple[Slices, str]:
 
 
 def _tiles(metrics: Mapping[str, Any]) -> list[tuple[str, str, str]]:
-    """Return the scores besides mIoU: name, value and how it was found."""
-    found = []
+    """Return name, value and method of each score besides mIoU."""
+    tiles = []
     for path, name in TILES:
         value = value_at(metrics, path)
         if isinstance(value, int | float):
             distance = value_at(metrics, f"{path.partition('.')[0]}.distance")
-            found.append((name, f"{value:.1%}", str(distance or "")))
-    return found
-
-
-def _facts(metrics: Mapping[str, Any]) -> list[tuple[str, str]]:
-    found = []
-    for key in FACTS:
-        value = metrics.get(key)
-        if value is None:
-            continue
-        found.append((key.replace("_", " "), _fact(key, value)))
-    return found
+            tiles.append((name, f"{value:.1%}", str(distance or "")))
+    return tiles
 
 
 def _fact(key: str, value: Any) -> str:
     if key == "class_map":
-        return ", ".join(f"{one} → {value[one] or 'never predicted'}" for one in value)
+        return ", ".join(
+            f"{learnt} → {scored or 'never predicted'}" for learnt, scored in value.items()
+        )
     if key == "weights":
         return str(value)[:FINGERPRINT]
     if key == "size":
         return f"{' x '.join(map(str, value))} pixels (height x width)"
     if isinstance(value, Mapping):
-        return ", ".join(f"{name}: {one}" for name, one in texts(value).items())
+        return ", ".join(f"{name}: {text}" for name, text in texts(value).items())
     return f"{value:,}" if isinstance(value, int | float) else str(value)
+
+
+def _environment(facts: Mapping[str, Any]) -> Grid:
+    return Grid("environment", ["what", "value"], [list(row) for row in texts(facts).items()])
 
 
 def _targets(targets: Mapping[str, Any]) -> list[Grid]:
@@ -169,14 +165,17 @@ def _targets(targets: Mapping[str, Any]) -> list[Grid]:
         rows += [["mean", points(category.get("macro_f1"))]]
         grids.append(Grid("scores by category", ["category", "F1 %"], rows))
     if values := targets.get("values"):
-        keys = list(dict.fromkeys(key for one in values.values() for key in one))
-        rows = [[column, *(number(one.get(key)) for key in keys)] for column, one in values.items()]
+        keys = list(dict.fromkeys(key for scores in values.values() for key in scores))
+        rows = [
+            [column, *(number(scores.get(key)) for key in keys)]
+            for column, scores in values.items()
+        ]
         grids.append(Grid("scores of values", ["column", *keys], rows))
     return grids
 
 
 def _commands(metrics: Mapping[str, Any], run: Path | None) -> list[str]:
-    """Return what may be typed next, as a shell reads it."""
+    """Return commands to type next, quoted for a shell."""
     model = str(metrics.get("model") or run or "<run>")
     overlay = " overlay=true" if "miou" in metrics else ""
     commands = [
@@ -192,42 +191,39 @@ def _commands(metrics: Mapping[str, Any], run: Path | None) -> list[str]:
 
 
 def _other_splits(metrics: Mapping[str, Any], run: Path | None) -> list[str]:
-    """Return what else there is to score: a training scores test where there is one."""
+    """Return the splits left to score; a training scores test if there is one."""
     trained = (run and read_metrics(run)) or {}
-    there = ["val"] if run is not None else []
+    splits = ["val"] if run is not None else []
     if trained.get("split") == "test":
-        there.append("test")
-    return [split for split in there if split != metrics.get("split")]
+        splits.append("test")
+    return [split for split in splits if split != metrics.get("split")]
 
 
 def _pictures(directory: Path, scored: ScoredImages | None) -> dict[str, Any]:
     """Return the worst and the best images, and the gallery of all."""
-    nothing: dict[str, Any] = {"worst": [], "best": [], "gallery": [], "images": 0}
     if scored is None or not (directory / VIEWS).is_file():
-        return nothing
+        return {"worst": [], "best": [], "gallery": [], "images": 0}
+
+    # The extremes of the images that have a score and a view
     miou, accuracy = image_scores(scored)
     views = read_views(directory, scored.names)
-    place = {name: index for index, name in enumerate(scored.names)}
-    order = [scored.names[index] for index in worst_first(miou) if not isnan(miou[index])]
-    ends = extremes([name for name in order if name in views], WHOLE)
-    keys: dict[str, str] = {}
-    parts: list[list[Shown]] = []
-    for prefix, some in zip(("worst", "best"), ends, strict=True):
-        mine = keyed(prefix, some)
-        keys |= mine
-        parts.append(
-            [
-                whole(
-                    key, name, f"mIoU {percent(miou[place[name]])}", views[name], {"": views[name]}
-                )
-                for name, key in mine.items()
-            ]
-        )
-    gallery = thumbnails(views, scored.names, miou, accuracy, keys)
+    order = [index for index in worst_first(miou) if not isnan(miou[index])]
+    ranked = [scored.names[index] for index in order if scored.names[index] in views]
+    worst, best = extremes(ranked, WHOLE)
+
+    # Shown at full size, which the gallery opens
+    score = dict(zip(scored.names, miou, strict=True))
+    keys = {"worst": keyed("worst", worst), "best": keyed("best", best)}
+    pictures: dict[str, Any] = {
+        part: [
+            layered(key, name, f"mIoU {percent(score[name])}", views[name], {"": views[name]})
+            for name, key in names.items()
+        ]
+        for part, names in keys.items()
+    }
+    every_key = keys["worst"] | keys["best"]
     return {
-        "worst": parts[0],
-        "best": parts[1],
-        "gallery": gallery,
+        **pictures,
+        "gallery": gallery(views, scored.names, miou, accuracy, every_key),
         "images": len(scored),
-        "most": MOST_THUMBNAILS,
     }

@@ -1,4 +1,4 @@
-"""The pictures of a page: thumbnails of all images, and whole views of some."""
+"""The pictures of a page: a gallery of thumbnails, and images with layers to lay over them."""
 
 import io
 from collections.abc import Iterable, Mapping, Sequence
@@ -10,12 +10,12 @@ from PIL import Image
 from segmentation.classes import VOID
 from segmentation.console import percent
 from segmentation.pictures import UNKNOWN, WRONG
-from segmentation.report.pages import labels_uri, packed_uri, photo_uri
+from segmentation.report.data_uri import file_uri, labels_uri, photo_uri
 from segmentation.runs.views import View, labels_of
 
 LONGEST_THUMBNAIL = 160
 MOST_THUMBNAILS = 300
-"""Of more images the worst are shown; `per_image.csv` has all."""
+"""Of more images the worst are shown; `per_image.csv` lists all."""
 RIGHT = (28, 28, 28)
 ERRORS = bytes([*RIGHT, *WRONG, *UNKNOWN])
 """The palette of error maps: right, wrong, void."""
@@ -23,23 +23,23 @@ ERRORS = bytes([*RIGHT, *WRONG, *UNKNOWN])
 
 @dataclass(frozen=True)
 class Layer:
-    """One picture of a view: its name, what it shows in words, and its `src`."""
+    """One picture of an image: its name, its text for screen readers, and its `src`."""
 
     name: str
-    said: str
+    text: str
     source: str
 
 
 @dataclass(frozen=True)
-class Shown:
-    """An image with all that a page shows of it.
+class LayeredImage:
+    """An image with everything that a page shows of it.
 
     Attributes:
-        key: its name in the page, of letters, digits and hyphens.
+        key: its id in the page, of letters, digits and hyphens.
         name: of the image.
         score: in words.
-        layers: the photo, then what can be laid over it.
-        size: (width, height) of all of them, so that nothing moves when they load.
+        layers: the photo, then the pictures that can be laid over it.
+        size: (width, height) of each, so that nothing moves when they load.
     """
 
     key: str
@@ -50,94 +50,96 @@ class Shown:
 
 
 @dataclass(frozen=True)
-class Thumbnail:
-    """An image of the gallery: `key` is that of its whole view, None where there is none."""
+class GalleryImage:
+    """An image of the gallery; `key` is that of its `LayeredImage`, None if it has none."""
 
     name: str
     miou: float
     accuracy: float
-    said: str
+    text: str
     sources: Mapping[str, str]
     size: tuple[int, int]
     key: str | None
 
 
-def whole(key: str, name: str, score: str, truth: View, others: Mapping[str, View]) -> Shown:
-    """Return an image with its truth, and with prediction and error of one or more models.
+def layered(
+    key: str, name: str, score: str, truth: View, predictions: Mapping[str, View]
+) -> LayeredImage:
+    """Return an image with its truth, and with prediction and errors of one or more models.
 
     Args:
-        key, name, score: see `Shown`.
-        truth: where photo and truth are taken from.
-        others: the views that predictions are taken from, by what the prediction is called; the
-            only one needs no name.
+        key, name, score: see `LayeredImage`.
+        truth: the view with the photo and the truth.
+        predictions: the views with the predictions, by the name of the model; a single one may be
+            called "".
     """
     layers = [
-        Layer("Image", f"{name}: image", packed_uri(truth.image, "jpeg")),
-        Layer("Truth", f"{name}: truth", packed_uri(truth.truth, "png")),
+        Layer("Image", f"{name}: image", file_uri(truth.image, "jpeg")),
+        Layer("Truth", f"{name}: truth", file_uri(truth.truth, "png")),
     ]
-    for who, view in others.items():
-        of = f" of {who}" if who else ""
+    for model, view in predictions.items():
+        of = f" of {model}" if model else ""
         layers += [
-            Layer(f"Prediction{of}", f"{name}: prediction{of}", packed_uri(view.prediction, "png")),
+            Layer(f"Prediction{of}", f"{name}: prediction{of}", file_uri(view.prediction, "png")),
             Layer(f"Errors{of}", f"{name}: errors{of}", labels_uri(errors(view), ERRORS)),
         ]
-    return Shown(key, name, score, layers, _size(truth.image))
+    return LayeredImage(key, name, score, layers, _size(truth.image))
 
 
 def errors(view: View) -> np.ndarray:
-    """Return where a prediction is right (0), wrong (1) and void (2), `uint8` (h, w)."""
+    """Mark where a prediction is right (0), wrong (1) and void (2), `uint8` (h, w)."""
     truth, prediction = labels_of(view.truth), labels_of(view.prediction)
     return np.where(truth == VOID, 2, truth != prediction).astype(np.uint8)
 
 
-def thumbnails(
+def gallery(
     views: Mapping[str, View],
     names: Sequence[str],
     miou: np.ndarray,
     accuracy: np.ndarray,
     keys: Mapping[str, str],
-) -> list[Thumbnail]:
-    """Return the gallery: the images by rising mIoU, at most `MOST_THUMBNAILS`.
+) -> list[GalleryImage]:
+    """Return the images by rising mIoU, at most `MOST_THUMBNAILS`.
 
     Args:
-        views: by the name of the image; images without one are left out.
+        views: by the name of the image; images without a view are left out.
         names: of the n images.
-        miou, accuracy: of each, (n,).
-        keys: of the images that are shown whole, by name.
+        miou, accuracy: of each image, (n,).
+        keys: of the layered images, by name.
     """
-    found = []
-    held = [index for index in worst_first(miou) if names[index] in views]
-    for index in held[:MOST_THUMBNAILS]:
+    images = []
+    order = [index for index in worst_first(miou) if names[index] in views]
+    for index in order[:MOST_THUMBNAILS]:
         name, view = names[index], views[names[index]]
-        said = f"{name}: mIoU {percent(miou[index])}, pixel accuracy {percent(accuracy[index])}"
+        text = f"{name}: mIoU {percent(miou[index])}, pixel accuracy {percent(accuracy[index])}"
         sources = {
-            "image": photo_uri(_opened(view.image), LONGEST_THUMBNAIL),
+            "image": photo_uri(_small_photo(view.image), LONGEST_THUMBNAIL),
             "prediction": _small_labels(view.prediction),
             "errors": labels_uri(errors(view), ERRORS, LONGEST_THUMBNAIL),
         }
         scores = float(miou[index]), float(accuracy[index])
-        found.append(Thumbnail(name, *scores, said, sources, _size(view.image), keys.get(name)))
-    return found
+        images.append(GalleryImage(name, *scores, text, sources, _size(view.image), keys.get(name)))
+    return images
 
 
 def worst_first(miou: np.ndarray) -> list[int]:
-    """Return the positions of images by rising mIoU; those without a score come last."""
+    """Sort the positions of images by rising mIoU; those without a score come last."""
     return np.argsort(miou, kind="stable").tolist()
 
 
 def extremes(order: Sequence[str], most: int) -> tuple[list[str], list[str]]:
-    """Return the worst and the best images, at most so many of each, and none in both.
+    """Return the worst and the best images, none of them in both lists.
 
     Args:
         order: the images that have a score and a view, the worst first.
-        most: of each.
+        most: the length of each list at most.
     """
     count = min(most, -(-len(order) // 2))
     return list(order[:count]), list(order[count:][::-1][:most])
 
 
 def keyed(prefix: str, names: Iterable[str]) -> dict[str, str]:
-    """Return a key for each name."""
+    """Number names to keys: ``<prefix>-1``, ``<prefix>-2`` ..."""
     return {name: f"{prefix}-{number}" for number, name in enumerate(names, 1)}
 
 
@@ -146,9 +148,11 @@ def _size(file: bytes) -> tuple[int, int]:
         return image.size
 
 
-def _opened(file: bytes) -> np.ndarray:
+def _small_photo(file: bytes) -> np.ndarray:
     with Image.open(io.BytesIO(file)) as image:
-        image.draft("RGB", (LONGEST_THUMBNAIL, LONGEST_THUMBNAIL))  # a JPEG decodes faster smaller
+        image.draft(
+            "RGB", (LONGEST_THUMBNAIL, LONGEST_THUMBNAIL)
+        )  # a JPEG decodes faster at a smaller size
         return np.asarray(image.convert("RGB"))
 
 

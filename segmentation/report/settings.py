@@ -1,4 +1,4 @@
-"""Configurations and environments as rows of keys and values, and what differs in them."""
+"""Tables of configurations and environments, and of the differences between them."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,63 +11,58 @@ from hydra.types import RunMode
 
 from segmentation.config import CONF, flat, settings
 from segmentation.report.table import DASH, Cell, Grid
-from segmentation.runs.directory import CONFIG
-from segmentation.system.files import read_json
+from segmentation.runs.directory import begun, read_environment, read_settings
 from segmentation.system.redaction import redact
 
 NOT_SHOWN = ("command", "overrides")
-"""Of an environment: how a run was started says its configuration better."""
-
-NOTHING = ("null", "{}")
-
-Flat = dict[str, str]
+"""Keys of an environment that the configuration tells better."""
+EMPTY = ("null", "{}")
+"""A missing value is null, and so is a group without entries."""
 
 
-def texts(values: Mapping[str, Any]) -> Flat:
-    """Return nested values by dotted keys, as text; an empty mapping is ``{}``."""
-    return {key: said(value) for key, value in flat(values).items()}
+def texts(values: Mapping[str, Any]) -> dict[str, str]:
+    """Flatten nested values to YAML by dotted key; an empty mapping is ``{}``."""
+    return {key: yaml_text(value) for key, value in flat(values).items()}
 
 
-def said(value: Any) -> str:
-    """Return a value as YAML has it, on one line, without passwords."""
+def yaml_text(value: Any) -> str:
+    """Format a value as YAML on one line, without passwords."""
     text = yaml.safe_dump(value, default_flow_style=True, width=10**6, allow_unicode=True)
     return redact(text.removesuffix("...\n").strip())
 
 
 def default_settings() -> dict[str, Any]:
-    """Return what `python train.py` without any override trains with.
+    """Return the configuration of a training without any override.
 
-    Hydra's own `compose` works on the one global Hydra of a process, which belongs to the command
-    that is running: `ConfigLoaderImpl` is what it calls, and leaves that alone.
+    Hydra's own `compose` uses the global Hydra of the process, which belongs to the running
+    command. `ConfigLoaderImpl`, which `compose` calls, leaves that alone.
     """
     loader = ConfigLoaderImpl(create_config_search_path(str(CONF)))
     return settings(loader.load_configuration("train", [], RunMode.RUN))
 
 
 def kept_settings(run: Path | None) -> dict[str, Any] | None:
-    """Return the configuration of a run, None where there is none."""
-    path = None if run is None else run / CONFIG
-    if path is None or not path.is_file():
-        return None
-    values = yaml.safe_load(path.read_text(encoding="utf-8"))
-    return values if isinstance(values, dict) else None
+    """Return the configuration of a run, None if there is none."""
+    return read_settings(run) if run is not None and begun(run) else None
 
 
 def kept_facts(run: Path | None) -> dict[str, Any] | None:
-    """Return the environment of a run, None where none was kept."""
-    found = None if run is None else read_json(run / "environment.json")
-    return None if found is None else {key: found[key] for key in found if key not in NOT_SHOWN}
+    """Return the environment of a run, None if none was kept."""
+    facts = None if run is None else read_environment(run)
+    return facts and {key: value for key, value in facts.items() if key not in NOT_SHOWN}
 
 
 def settings_grid(own: Mapping[str, Any]) -> tuple[Grid, Grid]:
-    """Return what of a configuration differs from the default, and all of it.
+    """Return the tables of what differs from the default, and of the whole configuration.
 
-    A key that only one of the two has differs too, unless its value is nothing.
+    A key that only one of them has differs too, unless its value is empty.
     """
     mine, default = texts(own), texts(default_settings())
-    # What is not there is null, and so is a group without entries.
-    keys = [*mine, *(key for key in default if key not in mine and default[key] not in NOTHING)]
-    keys = [key for key in keys if key in default or mine[key] not in NOTHING]
+    keys = [
+        key
+        for key in mine | default
+        if key in mine.keys() & default.keys() or (mine | default)[key] not in EMPTY
+    ]
     rows = [[key, mine.get(key, DASH), default.get(key, DASH)] for key in keys]
     heads = ["key", "this run", "default"]
     changed = [row for row in rows if row[1] != row[2]]
@@ -78,18 +73,20 @@ def settings_grid(own: Mapping[str, Any]) -> tuple[Grid, Grid]:
     )
 
 
-def differing(known: Mapping[str, Mapping[str, Any] | None], name: str) -> Grid:
-    """Return the rows in which configurations or environments are not all alike.
+def differing(known: Mapping[str, Mapping[str, Any] | None], name: str) -> Grid | None:
+    """Return the table of keys whose values differ; None if fewer than two contenders are known.
 
     Args:
-        known: by who has them; None of one that has none.
+        known: configurations or environments by contender; None if not known.
         name: of the table.
     """
-    rows = {who: texts(values) for who, values in known.items() if values is not None}
-    keys = dict.fromkeys(key for one in rows.values() for key in one)
-    lines: list[list[Cell | str]] = [
-        [key, *(one.get(key, DASH) for one in rows.values())]
+    columns = {who: texts(values) for who, values in known.items() if values is not None}
+    if len(columns) < 2:
+        return None
+    keys = dict.fromkeys(key for column in columns.values() for key in column)
+    rows: list[list[Cell | str]] = [
+        [key, *(column.get(key, DASH) for column in columns.values())]
         for key in keys
-        if len({one.get(key) for one in rows.values()}) > 1
+        if len({column.get(key) for column in columns.values()}) > 1
     ]
-    return Grid(name, ["key", *rows], lines)
+    return Grid(name, ["key", *columns], rows)

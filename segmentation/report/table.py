@@ -1,4 +1,4 @@
-"""A table of a page: cells with the text to show and the number to sort by."""
+"""The tables of a page: cells with a text to show and a number to sort by."""
 
 import math
 from collections.abc import Sequence
@@ -11,11 +11,11 @@ DASH = "–"
 
 @dataclass(frozen=True)
 class Cell:
-    """One cell.
+    """A cell.
 
     Attributes:
-        text: what is shown.
-        value: what it is sorted by; None: by its text. Columns that have one are set as numbers.
+        text: shown in the page.
+        value: to sort by; None sorts by the text. A column with values is set as numbers.
         color: CSS colour of a swatch in front of the text.
     """
 
@@ -32,9 +32,9 @@ class Grid:
     """A table.
 
     Attributes:
-        name: what it shows, for screen readers.
+        name: for screen readers.
         heads: of the columns.
-        rows: of cells; the first is the head of its row. Plain text stands for a cell of it.
+        rows: of cells, or of text for cells without a value; the first is the head of its row.
     """
 
     name: str
@@ -43,44 +43,46 @@ class Grid:
 
     @property
     def cells(self) -> list[list[Cell]]:
-        """The rows, all of them cells."""
-        return [[one if isinstance(one, Cell) else Cell(one) for one in row] for row in self.rows]
+        """The rows, with a `Cell` for each text."""
+        return [
+            [cell if isinstance(cell, Cell) else Cell(cell) for cell in row] for row in self.rows
+        ]
 
     @property
     def numeric(self) -> list[bool]:
-        """Which columns hold numbers."""
+        """For each column, whether it holds numbers."""
         columns = zip(*self.cells, strict=True) if self.rows else ([] for _ in self.heads)
         return [any(cell.value is not None for cell in column) for column in columns]
 
 
 def points(value: float | None) -> Cell:
-    """Return a fraction as a cell in per cent with one digit."""
+    """Make a cell of a fraction, in per cent with one decimal."""
     return number(None if value is None else 100 * value, ".1f")
 
 
 def number(value: float | None, form: str = ",.4g") -> Cell:
-    """Return a number as a cell; a dash for one that is not known."""
+    """Make a cell of a number; a dash if it is not known."""
     if value is None or not math.isfinite(value):
         return Cell(DASH)
     return Cell(format(value, form), float(value))
 
 
 def interval(ends: Sequence[float] | None) -> Cell:
-    """Return the ends of an interval of fractions as a cell in per cent."""
+    """Make a cell of an interval of fractions, in per cent."""
     if ends is None or not all(map(math.isfinite, ends)):
         return Cell(DASH)
     return Cell(f"{100 * ends[0]:.1f} to {100 * ends[1]:.1f}", ends[0])
 
 
 def time_taken(seconds: float | None) -> Cell:
-    """Return seconds as a cell, as every command says them."""
+    """Make a cell of a duration in seconds."""
     if seconds is None or not math.isfinite(seconds):
         return Cell(DASH)
     return Cell(duration(seconds), seconds)
 
 
 def number_cells(texts: Sequence[str], values: Sequence[float | None]) -> list[Cell]:
-    """Return cells of texts that are sorted by values."""
+    """Make cells of texts that are sorted by values."""
     return [
         Cell(text, None if value is None or math.isnan(value) else float(value))
         for text, value in zip(texts, values, strict=True)

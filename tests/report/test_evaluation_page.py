@@ -25,7 +25,7 @@ from segmentation.report import evaluation_page, pictures
 from segmentation.report.comparison_page import write_comparison_page
 from segmentation.report.evaluation import image_scores
 from segmentation.report.evaluation_page import write_evaluation_page
-from segmentation.report.settings import default_settings, said, settings_grid
+from segmentation.report.settings import default_settings, settings_grid, yaml_text
 from segmentation.runs.per_image_file import read_scored
 from segmentation.runs.results import write_results
 from segmentation.runs.views import read_views, write_views
@@ -290,11 +290,11 @@ def test_what_differs_from_the_default_is_marked():
 
 @pytest.mark.parametrize("value", [None, True, 1.5, "a: b", [1, "x"], "", "null", {}])
 def test_values_are_said_as_yaml_reads_them(value):
-    assert yaml.safe_load(said(value)) == value
+    assert yaml.safe_load(yaml_text(value)) == value
 
 
 def test_passwords_are_not_said():
-    assert said("postgresql://me:secret@host/db") == "postgresql://***@host/db"
+    assert yaml_text("postgresql://me:secret@host/db") == "postgresql://***@host/db"
 
 
 @pytest.fixture(scope="module")

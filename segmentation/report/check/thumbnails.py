@@ -1,4 +1,4 @@
-"""Small pictures of what a finding is about: the image, and its mask in the classes' colours."""
+"""Thumbnails for findings: the image, and its mask in the colours of the classes."""
 
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
@@ -12,17 +12,17 @@ from segmentation.data.check.finding import Item
 from segmentation.data.discovery.files import read_image, read_mask
 from segmentation.data.discovery.labels import Labels, pack
 from segmentation.errors import DataError
-from segmentation.report.pages import drawing_uri, photo_uri
+from segmentation.report.data_uri import drawing_uri, photo_uri
 from segmentation.system.hardware import available_cores
 
 LONGEST = 320  # pixels: a row of two fills a phone, and 12 of them weigh under a megabyte
 UNKNOWN: Color = (255, 0, 255)
-"""What a mask shows where it holds a value that the class table does not have."""
+"""The colour of values that the class table does not have."""
 
 
 @dataclass(frozen=True)
 class Thumbnail:
-    """The pictures of a pair as `src` of an image; a text says why one is not there."""
+    """Image and mask of a pair as `src` of an image; the text says why one is missing."""
 
     image: str | None
     mask: str | None
@@ -31,33 +31,33 @@ class Thumbnail:
 
 
 def thumbnails(items: Iterable[Item], labels: Labels) -> dict[Item, Thumbnail]:
-    """Return the pictures of some pairs, each decoded once."""
-    chosen = list(dict.fromkeys(items))
+    """Return the thumbnails of pairs; each pair is decoded once."""
+    unique = list(dict.fromkeys(items))
     with ThreadPoolExecutor(available_cores()) as pool:
-        made = pool.map(lambda one: _thumbnail(one, labels), chosen)
-        return dict(zip(chosen, made, strict=True))
+        made = pool.map(lambda item: _thumbnail(item, labels), unique)
+        return dict(zip(unique, made, strict=True))
 
 
-def _thumbnail(one: Item, labels: Labels) -> Thumbnail:
+def _thumbnail(item: Item, labels: Labels) -> Thumbnail:
     image = mask = None
     image_text, mask_text = "no image", "no mask"
-    if one.image is not None:
+    if item.image is not None:
         try:
-            image = photo_uri(read_image(one.image), LONGEST)
-            image_text = f"image {one.image.name}"
+            image = photo_uri(read_image(item.image), LONGEST)
+            image_text = f"image {item.image.name}"
         except DataError:
-            image_text = f"{one.image.name} cannot be read"
-    if one.mask is not None:
+            image_text = f"{item.image.name} cannot be read"
+    if item.mask is not None:
         try:
-            mask = drawing_uri(colored(one.mask, labels), LONGEST)
-            mask_text = f"mask {one.mask.name}"
+            mask = drawing_uri(colored(item.mask, labels), LONGEST)
+            mask_text = f"mask {item.mask.name}"
         except DataError:
-            mask_text = f"{one.mask.name} cannot be read"
+            mask_text = f"{item.mask.name} cannot be read"
     return Thumbnail(image, mask, image_text, mask_text)
 
 
 def colored(path: Path, labels: Labels) -> np.ndarray:
-    """Return a mask in the colours of its classes: `uint8` RGB (H, W, 3); void is black.
+    """Read a mask in the colours of its classes, `uint8` RGB (H, W, 3); void is black.
 
     Raises:
         DataError: it cannot be read.

@@ -30,7 +30,7 @@ from segmentation.report.charts.curves import Curves, learning_curves, overlaid_
 from segmentation.report.charts.reliability import reliability_chart
 from segmentation.report.charts.slices import slices_chart
 from segmentation.report.evaluation import read_evaluation
-from segmentation.report.pages import script
+from segmentation.report.pages.plots_page import script
 from segmentation.report.table import Cell, Grid, interval, number, points, time_taken
 
 
