@@ -173,7 +173,7 @@ def test_callbacks(option, tmp_path):
 def test_loggers(option, tmp_path):
     cfg = compose(f"logger={option}")
     loggers = build_loggers(cfg.logger, tmp_path)
-    assert type(loggers[0]).__name__ == "Curves"
+    assert type(loggers[0]).__name__ == "ResumableCSVLogger"
     assert len(loggers) == 1 + {"none": 0, "[wandb,tensorboard]": 2}.get(option, 1)
 
 
