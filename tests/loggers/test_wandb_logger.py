@@ -100,7 +100,7 @@ def test_a_key_and_a_refusal_make_an_offline_run(
     logger, seconds = open_timed(tmp_path)
     assert not logger.online
     assert seconds < 10
-    assert "W&B is offline: " in caplog.text  # CommError; on a busy machine, that nobody answers
+    assert "W&B is offline: CommError" in caplog.text
 
 
 def test_a_key_that_is_none_makes_an_offline_run(
