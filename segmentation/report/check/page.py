@@ -123,14 +123,14 @@ def _histograms(values: dict[str, np.ndarray], low: float, high: float) -> list[
     drawn = []
     for split, found in values.items():
         counts, _ = np.histogram(found, bins=BINS, range=(low, high))
-        said = "no image"
+        summary = "no image"
         if len(found):
             least, middle, most = np.percentile(found, [0, 50, 100])
-            said = f"{least:.0f} to {most:.0f}, median {middle:.0f}"
+            summary = f"{least:.0f} to {most:.0f}, median {middle:.0f}"
         drawn.append(
             {
                 "name": split,
-                "said": said,
+                "summary": summary,
                 "heights": (counts / max(counts.max(), 1)).tolist(),
                 "ticks": [f"{tick:.0f}" for tick in np.linspace(low, high, 5)],
             }

@@ -1,5 +1,5 @@
-/* What a report does when it is looked at: tabs, plots, tables, pictures. Without it every section
-   is shown below the other, with the numbers of the plots in tables. */
+/* The behaviour of a report: tabs, plots, tables, pictures. Without scripts the sections are shown
+   one below the other, with the numbers of the plots in tables. */
 "use strict";
 (() => {
   const root = document.documentElement;
@@ -7,7 +7,7 @@
   const one = (selector, within = document) => within.querySelector(selector);
   root.classList.add("scripted");
 
-  // Plots. Figures hold the colours of light paper; the page's own are put in their place.
+  // Plots. Figures have the colours of white paper; the page's own colours replace them.
   const COLORS = JSON.parse(one("#colors").textContent);
   const CONFIG = { displayModeBar: false, doubleClick: "reset" };
   const TEXTS = new Set(["customdata", "legendgroup", "name", "text", "ticktext"]); // no colours
@@ -48,8 +48,8 @@
     Plotly.react(canvas, data, layout, CONFIG);
   }
 
-  // A plot is drawn once it comes near, and again when it has another width. In a section that is
-  // hidden it has none: what changes meanwhile is drawn once it is shown.
+  // A plot is drawn when it comes near, and again when its width changes. In a hidden section it
+  // has no width: it is drawn when the section is shown.
   let printing = false;
   function fit(canvas) {
     const { near, width } = charts.get(canvas);
@@ -139,14 +139,14 @@
     let name = location.hash.slice(1);
     try {
       name = decodeURIComponent(name);
-    } catch {} // a lone per cent sign: no section is called that
+    } catch {} // a lone per cent sign: no section has that name
     const target = document.getElementById(name);
     select(target?.closest(".panel") ?? panels[0]);
   }
   addEventListener("hashchange", follow);
   follow();
 
-  // Tables that sort by a click on a head; what has no value comes last.
+  // Tables are sorted by a click on a head; cells without a value come last.
   for (const table of all("table[data-sortable]")) {
     const heads = all("thead th", table);
     for (const [column, head] of heads.entries()) {
@@ -161,7 +161,7 @@
   function sort(table, heads, column) {
     const number = heads[column].classList.contains("number");
     const now = heads[column].getAttribute("aria-sort");
-    const falling = now ? now === "ascending" : number; // of numbers the largest first
+    const falling = now ? now === "ascending" : number; // numbers: largest first
     for (const head of heads) head.removeAttribute("aria-sort");
     heads[column].setAttribute("aria-sort", falling ? "descending" : "ascending");
     const body = table.tBodies[0];
@@ -202,7 +202,7 @@
     update();
   }
 
-  // The viewer: one image, and what can be laid over it.
+  // The viewer: an image with an overlay.
   const viewer = one("#viewer");
   if (viewer) {
     const views = all(".view");
@@ -212,7 +212,7 @@
     let shown = views[0];
     let wanted = "";
 
-    // Not every image has the layer that is wanted: one that does will show it again.
+    // Not every image has the wanted layer; the next one that does shows it again.
     const laid = () => {
       const images = all("img", shown);
       return images.find((image) => image.dataset.layer === wanted) ?? images[1];

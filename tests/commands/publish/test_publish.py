@@ -100,7 +100,7 @@ def test_the_card_says_scores_training_limits_and_licence(trained, published):
     for name, iou in metrics["iou"].items():
         assert f"| {name} | {'–' if iou is None else f'{100 * iou:.1f}'} |" in card
     assert f"| mean | {100 * metrics['miou']:.1f} |" in card
-    assert f"epoch {metrics['epoch']} was the best on val" in card
+    assert f"best epoch on val: {metrics['epoch']}" in card
     assert "- Cameras on cars\n" in card
     assert card.rstrip().endswith("Research use only")
     assert "encoder.name=test_resnet" in card
@@ -127,7 +127,7 @@ def test_what_the_card_says_to_type_can_be_typed(trained, tmp_path):
     _, _, given, *_ = shlex.split(typed)
     overrides = OverridesParser.create().parse_overrides([given])
     assert overrides[0].value() == f"path/to/{name}"
-    (code,) = [line for line in card.splitlines() if line.startswith("found = ")]
+    (code,) = [line for line in card.splitlines() if line.startswith("prediction = ")]
     (literal,) = [
         node.value for node in ast.walk(ast.parse(code)) if isinstance(node, ast.Constant)
     ]
@@ -157,7 +157,7 @@ def test_a_run_of_an_older_version_has_a_card_too(trained, tmp_path):
     succeed("publish.py", f"run={older}", f"output={tmp_path}/out")
     card = (tmp_path / "out" / "README.md").read_text()
     assert "seed" not in card
-    assert "was the best" not in card
+    assert "best epoch" not in card
 
 
 def test_what_is_no_finished_run_is_refused(trained, published, tmp_path):

@@ -43,7 +43,9 @@ def test_history_shows_the_best_so_far_and_lists_the_pruned():
         ["0", "complete", "0.5000"], ["1", "pruned", "0.9000"],
         ["2", "complete", "0.4000"], ["3", "complete", "0.6000"],
     ]  # fmt: skip
-    assert chart.summary.startswith("Score of 3 finished trials; the best has 0.6000. 1 pruned trial")
+    assert chart.summary.startswith(
+        "Score of 3 finished trials; the best has 0.6000. 1 pruned trial"
+    )
     assert charts.study_charts(settled(in_memory(0.9, states=[pruned]), "score")) == []
 
 
