@@ -4,7 +4,10 @@ Heavy imports wait until the configuration is complete.
 """
 
 import sys
+from contextlib import nullcontext
+from pathlib import Path
 
+from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
 from segmentation import __version__
@@ -15,19 +18,23 @@ from segmentation.errors import did_you_mean
 @command("train")
 def train(cfg: DictConfig) -> object:
     """Train a model and score it."""
-    from hydra.core.hydra_config import HydraConfig
+    from segmentation.build.training import read_training
+    from segmentation.commands.train.command import train
+    from segmentation.runs.directory import at_work, recorded
+    from segmentation.system.logs import collected_warnings, quiet_libraries
+    from segmentation.system.ranks import rank
 
-    from segmentation.commands.train.train import train
-    from segmentation.runs.directory import recorded
-
-    train(cfg)
-    return recorded(HydraConfig.get().runtime.output_dir)
+    quiet_libraries()
+    directory = Path(HydraConfig.get().runtime.output_dir)
+    with collected_warnings() as warnings, at_work(directory) if rank() == 0 else nullcontext():
+        train(read_training(cfg, directory), warnings)
+    return recorded(directory)
 
 
 @command("evaluate")
 def evaluate(cfg: DictConfig) -> object:
     """Score a trained model on a split."""
-    from segmentation.commands.evaluate.evaluate import evaluate
+    from segmentation.commands.evaluate.command import evaluate
 
     return evaluate(cfg)
 
@@ -43,7 +50,7 @@ def predict(cfg: DictConfig) -> object:
 @command("compare")
 def compare(cfg: DictConfig) -> object:
     """Compare runs, image by image."""
-    from segmentation.commands.compare.compare import compare_runs
+    from segmentation.commands.compare.command import compare_runs
 
     return compare_runs(cfg)
 
@@ -51,7 +58,7 @@ def compare(cfg: DictConfig) -> object:
 @command("publish")
 def publish(cfg: DictConfig) -> object:
     """Write a model directory with its card, to give away."""
-    from segmentation.commands.publish.publish import publish
+    from segmentation.commands.publish.command import publish
 
     return publish(cfg)
 

@@ -78,6 +78,19 @@ def build_optimizer(cfg: DictConfig) -> partial[Optimizer]:
     return partial(optimizer, lr=factor * lr)
 
 
+def describe_optimizer(cfg: DictConfig) -> str:
+    """Return the optimizer and its learning rate in words, and how that follows from the batch."""
+    options, batch = cfg.optimizer, global_batch(cfg)
+    factor = lr_factor(options._target_, options.get("lr_for_batch"), batch)
+    name, lr = options._target_.rpartition(".")[2], factor * options.lr
+    if factor == 1:
+        return f"{name}, learning rate {lr:.3g}"
+    rule = (
+        f"{options.lr:g} is for a batch of {options.lr_for_batch}; for {batch}, {factor:.3g} times"
+    )
+    return f"{name}, learning rate {lr:.3g} ({rule})"
+
+
 def global_batch(cfg: DictConfig) -> int:
     """Return how many images one optimizer step sees, on all ranks together."""
     batch = AUTO_BATCH_SIZE if cfg.data.batch_size == "auto" else cfg.data.batch_size

@@ -4,8 +4,7 @@ import hydra
 import pytest
 import torch
 
-from segmentation.build.module import build_optimizer
-from segmentation.commands.train.summary import _optimizer
+from segmentation.build.module import build_optimizer, describe_optimizer
 from segmentation.config import CONF
 from segmentation.errors import ConfigError
 from segmentation.training.optimizer import lr_factor
@@ -76,4 +75,4 @@ def test_a_learning_rate_that_is_none_is_refused():
     ],
 )
 def test_the_summary_says_it(options, shown):
-    assert _optimizer(compose("data.batch_size=16", *options)) == shown
+    assert describe_optimizer(compose("data.batch_size=16", *options)) == shown

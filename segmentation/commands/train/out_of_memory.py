@@ -1,11 +1,10 @@
-"""In how many parts a batch goes through the model, where the device has no memory for a whole."""
+"""Split a batch into parts where the device has no memory for a whole one."""
 
 import gc
 import logging
 from pathlib import Path
 
 import torch
-from omegaconf import DictConfig
 
 from segmentation.console import argument, typed
 from segmentation.data.datamodule import AUTO_BATCH_SIZE
@@ -16,32 +15,36 @@ log = logging.getLogger(__name__)
 
 
 def known_parts(directory: Path) -> int:
-    """Return in how many parts an earlier start of this run found that a batch has to go."""
+    """Return the number of parts that an earlier start of this run split its batches into."""
     return (read_environment(directory) or {}).get("parts", 1)
 
 
-def more_parts(cfg: DictConfig, directory: Path, parts: int) -> int:
-    """Return twice as many parts, after the GPU had no memory for a batch in so many.
+def more_parts(may_split: bool, directory: Path, parts: int) -> int:
+    """Double the parts of a batch, after the GPU was out of memory.
+
+    Args:
+        may_split: `data.batch_size=auto`.
+        directory: of the run.
+        parts: that did not fit.
 
     Raises:
-        TrainingError: that cannot be, or was not asked for.
+        TrainingError: a batch can't be split, or not further.
     """
-    if cfg.data.batch_size != "auto":
+    if not may_split:
         raise TrainingError(
             "the device is out of memory. Type data.batch_size=auto (a batch goes through the "
-            "model in as many parts as it takes), or lower data.batch_size, data.size or data.crop."
+            "model in as many parts as needed), or lower data.batch_size, data.size or data.crop."
         )
     if torch.distributed.is_initialized():
         raise TrainingError(
-            "the device is out of memory, and data.batch_size=auto works in one process only: the "
-            "others cannot start again with it. Set data.batch_size to a number, and "
-            "trainer.accumulate_grad_batches above 1."
+            "the device is out of memory, and data.batch_size=auto works in one process only. Set "
+            "data.batch_size to a number, and trainer.accumulate_grad_batches above 1."
         )
     if any((directory / "checkpoints").glob("*.ckpt")):
         raise TrainingError(
             "the device ran out of memory in the middle of training, where its batches had fitted "
-            f"before: something else may use it. {directory / 'checkpoints'} has the state: go on "
-            f"with `{typed('train')} {argument('resume', directory)}`."
+            f"before: another program may use it. Resume from {directory / 'checkpoints'}: "
+            f"`{typed('train')} {argument('resume', directory)}`."
         )
     parts *= 2
     if parts > AUTO_BATCH_SIZE:
@@ -50,11 +53,13 @@ def more_parts(cfg: DictConfig, directory: Path, parts: int) -> int:
             "or choose a smaller encoder."
         )
     log.warning(
-        "the device is out of memory: training starts again with each batch of %d in %d parts of "
-        "%d images. Batch norm sees the parts; all else stays.",
-        AUTO_BATCH_SIZE, parts, AUTO_BATCH_SIZE // parts,
-    )  # fmt: skip
-    gc.collect()  # what has failed holds the old model, in circles
+        "the device is out of memory: training restarts with each batch of %d in %d parts of %d "
+        "images. Batch norm sees the parts; everything else stays the same.",
+        AUTO_BATCH_SIZE,
+        parts,
+        AUTO_BATCH_SIZE // parts,
+    )
+    gc.collect()  # the failed attempt holds its model in reference cycles
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
     return parts

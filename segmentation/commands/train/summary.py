@@ -1,80 +1,85 @@
-"""What is said before training starts."""
+"""The start-up summary of a training."""
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytorch_lightning as pl
-from omegaconf import DictConfig
+from torch import nn
 
-from segmentation.build.module import global_batch
+from segmentation.build.training import TrainingData, TrainingPlan
 from segmentation.data.cache.cache import describe_cache
 from segmentation.data.datamodule import SegmentationData
-from segmentation.data.discovery.scanned_dataset import ScannedDataset
 from segmentation.models import Model, UNet
+from segmentation.models.cost import count_parameters
 from segmentation.system.hardware import device_name
 from segmentation.targets import TargetColumns
-from segmentation.training.optimizer import lr_factor
 
 
 def summary(
-    cfg: DictConfig,
-    data: SegmentationData,
-    source: ScannedDataset,
+    plan: TrainingPlan,
+    data: TrainingData,
     model: Model,
     trainer: pl.Trainer,
-    directory: Path,
     checkpoint: Path | None = None,
 ) -> dict[str, str]:
-    """Return the lines of the start-up summary by their names.
+    """Return the start-up summary as names and values.
 
     Args:
-        checkpoint: what training goes on from; None where it begins.
+        plan, data, model, trainer: of the run.
+        checkpoint: that a resumed run continues from; None for a new one.
     """
-    counts = " + ".join(f"{len(found)} {split}" for split, found in source.scans.items())
-    size = _sizes(np.array([data.size]) if data.size else source.scans["train"].sizes)
-    crops = f", crops {data.crop[0]}x{data.crop[1]}" if data.crop else ""
-    parameters = {
-        part: sum(p.numel() for p in module.parameters()) / 1e6
-        for part, module in (("all", model), ("encoder", model.encoder))
-    }
+    options, source = plan.settings, data.source
     names = source.labels.classes.names
+    classes = "none: nothing is segmented (task.segmentation=false)"
+    if isinstance(model, UNet):
+        classes = f"{len(names)} ({', '.join(names)}); {source.table}"
+    lines = {
+        "data": _data(plan.settings["data"], data),
+        "found": source.splits.description,
+        "cache": describe_cache([dataset.pairs for dataset in data.loaders.datasets.values()]),
+        "classes": classes,
+    }
+    if model.target_head:
+        lines["targets"] = _targets(model.target_head.columns)
+    lines |= {
+        "encoder": f"{options['encoder']['name']} · {model.encoder.source}",
+        "parameters": f"{_millions(model)} (encoder {_millions(model.encoder)})",
+        "optimizer": plan.describe_optimizer(),
+        "device": _device(trainer),
+        "training": f"{_epochs(options['trainer'], data.loaders, trainer)} · seed {plan.seed}",
+        "writes to": str(plan.directory),
+    }
+    return lines | ({"goes on from": checkpoint.name} if checkpoint else {})
+
+
+def _data(options: Mapping[str, Any], data: TrainingData) -> str:
+    """Return the name, place, number and size of the images."""
+    scans, size, crop = data.source.scans, data.loaders.size, data.loaders.crop
+    counts = " + ".join(f"{len(scan)} {split}" for split, scan in scans.items())
+    sizes = _sizes(np.array([size]) if size else scans["train"].sizes)
+    crops = f", crops {crop[0]}x{crop[1]}" if crop else ""
+    return f"{options['name']} in {options['root']}: {counts} images, {sizes}{crops}"
+
+
+def _device(trainer: pl.Trainer) -> str:
     kind = trainer.strategy.root_device.type
     processes = f", {trainer.world_size} processes" if trainer.world_size > 1 else ""
-    overfit = cfg.trainer.get("overfit_batches")
-    batches = overfit or max(len(data.train_set) // data.batch_size, 1)
-    limit = f", at most {cfg.trainer.max_time}" if cfg.trainer.max_time else ""
-    return {
-        "data": f"{cfg.data.name} in {cfg.data.root}: {counts} images, {size}{crops}",
-        "found": source.splits.description,
-        "cache": describe_cache([dataset.pairs for dataset in data.datasets.values()]),
-        "classes": f"{len(names)} ({', '.join(names)}); {source.table}"
-        if isinstance(model, UNet)
-        else "none: nothing is segmented (task.segmentation=false)",
-        **({"targets": _targets(model.target_head.columns)} if model.target_head else {}),
-        "encoder": f"{cfg.encoder.name} · {model.encoder.source}",
-        "parameters": f"{parameters['all']:.1f} M (encoder {parameters['encoder']:.1f} M)",
-        "optimizer": _optimizer(cfg),
-        "device": f"{device_name(kind)}{processes} · precision {trainer.precision}",
-        "training": (
-            f"{trainer.max_epochs} epochs of {batches} batches of {data.batch_size}{limit}"
-            f"{' (overfitted; val is cut to as many)' if overfit else ''} · "
-            f"seed {cfg.seed}"
-        ),
-        "writes to": str(directory),
-        **({"goes on from": checkpoint.name} if checkpoint else {}),
-    }
+    return f"{device_name(kind)}{processes} · precision {trainer.precision}"
 
 
-def _optimizer(cfg: DictConfig) -> str:
-    """Return the optimizer and its learning rate, and how that follows from the batch."""
-    chosen, batch = cfg.optimizer, global_batch(cfg)
-    factor = lr_factor(chosen._target_, chosen.get("lr_for_batch"), batch)
-    rule = (
-        f" ({chosen.lr:g} is for a batch of {chosen.lr_for_batch}; for {batch}, {factor:.3g} times)"
-        if factor != 1
-        else ""
-    )
-    return f"{chosen._target_.rpartition('.')[2]}, learning rate {factor * chosen.lr:.3g}{rule}"
+def _epochs(options: Mapping[str, Any], loaders: SegmentationData, trainer: pl.Trainer) -> str:
+    """Return the number of epochs and batches, and what limits them."""
+    overfit = options.get("overfit_batches")
+    batches = overfit or max(len(loaders.train_set) // loaders.batch_size, 1)
+    limit = f", at most {options['max_time']}" if options["max_time"] else ""
+    note = " (overfitted; val is cut to as many)" if overfit else ""
+    return f"{trainer.max_epochs} epochs of {batches} batches of {loaders.batch_size}{limit}{note}"
+
+
+def _millions(model: nn.Module) -> str:
+    return f"{count_parameters(model) / 1e6:.1f} M"
 
 
 def _targets(columns: TargetColumns) -> str:

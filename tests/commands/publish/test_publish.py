@@ -17,7 +17,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import OmegaConf
 from PIL import Image
 
-from segmentation.commands.publish.publish import model_card
+from segmentation.commands.publish.command import model_card
 from segmentation.errors import ModelError
 from segmentation.models import Encoder, load_model, save_model, shipped
 from segmentation.models.shipped import locate, shipped_name

@@ -1,0 +1,85 @@
+"""The configuration of a run that is resumed or repeated."""
+
+import logging
+from pathlib import Path
+from typing import Any, cast
+
+from hydra.core.hydra_config import HydraConfig
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from omegaconf import DictConfig, OmegaConf
+
+from segmentation.config import NOT_KEPT, settings, value_at
+from segmentation.console import argument
+from segmentation.errors import ConfigError, listed
+from segmentation.runs.directory import begun, read_settings
+
+log = logging.getLogger(__name__)
+
+MAY_CHANGE = (
+    "trainer", "logger", "signals", "checkpoint_minutes",
+    "data.root", "data.workers", "data.cache",
+)  # fmt: skip
+"""Options that a resumed or repeated run may change: how it is carried out, not what it is."""
+
+
+def resolve_resume(cfg: DictConfig, directory: Path, first: bool = True) -> DictConfig:
+    """Return the configuration to train: as typed, or that of the run to resume or repeat.
+
+    Args:
+        cfg: the composed configuration.
+        directory: the run directory that Hydra has made.
+        first: this is rank zero, which writes the run's files; other ranks find them there.
+
+    Raises:
+        ConfigError: the directory holds a run and `resume` is not set, or an option that
+            determines the run was typed with another value.
+    """
+    if cfg.resume and cfg.rerun:
+        raise ConfigError("resume= continues a run and rerun= repeats one: type one of them.")
+    named = None if cfg.resume in (None, "auto") else Path(cfg.resume).expanduser()
+    if named is not None and named.resolve() != directory.resolve():
+        raise ConfigError("resume= names the run directory already: drop hydra.run.dir=.")
+    if not cfg.resume and first and begun(directory):
+        raise ConfigError(
+            f"{directory} already holds a run. Resume it with {argument('resume', directory)}, "
+            "choose another hydra.run.dir, or remove the directory."
+        )
+
+    if cfg.rerun:
+        earlier = Path(cfg.rerun).expanduser()
+        if not begun(earlier):
+            raise ConfigError(f"rerun={cfg.rerun}: there is no run in {earlier.absolute()}.")
+        return _with_typed(cfg, read_settings(earlier), f"rerun={cfg.rerun}")
+    if cfg.resume and begun(directory):
+        return _with_typed(cfg, read_settings(directory), f"resume={cfg.resume}")
+    if cfg.resume:
+        log.info("resume=auto: no unfinished run of this configuration, so a new one begins")
+    return cfg
+
+
+def _with_typed(cfg: DictConfig, saved: dict[str, Any], option: str) -> DictConfig:
+    """Return a saved configuration with the overrides that may change applied to it."""
+    typed = settings(cfg)
+    result = cast(DictConfig, OmegaConf.create(saved))
+    for key in _typed_keys() if typed != saved else ():
+        if key in NOT_KEPT:
+            continue
+        now, before = value_at(typed, key), value_at(saved, key)
+        if key != "experiment" and now == before:
+            continue
+        if not any(key == name or key.startswith(f"{name}.") for name in MAY_CHANGE):
+            raise ConfigError(
+                f"{key} can't change with {option}: it is part of what that run is. Omit {key}=, "
+                f"or start a new run. May change: {listed(MAY_CHANGE, len(MAY_CHANGE))}."
+            )
+        log.warning("%s: %s is %s now, and was %s", option, key, now, before)
+        OmegaConf.update(result, key, now, merge=False, force_add=True)
+    for key in NOT_KEPT[1:]:
+        result[key] = cfg.get(key)
+    return result
+
+
+def _typed_keys() -> list[str]:
+    """Return the keys of the overrides, groups and values alike."""
+    overrides = OverridesParser.create().parse_overrides(list(HydraConfig.get().overrides.task))
+    return [override.key_or_group.replace("/", ".") for override in overrides]
