@@ -1,4 +1,4 @@
-"""Show what the check of a data set found, as a page and on the terminal.
+"""The result of a data set's check as a page, as JSON and on the terminal.
 
 The check is in `data/check/`.
 """

@@ -1,4 +1,4 @@
-"""The result of a check as plain values: what `check.json` holds and the page and terminal show."""
+"""The result of a check as plain values, for `check.json`, the page and the terminal."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -16,15 +16,15 @@ from segmentation.data.discovery.scanned_dataset import ScannedDataset
 def facts(
     source: ScannedDataset, found: Sequence[Finding], name: str, root: Path
 ) -> dict[str, Any]:
-    """Return what is known about a data set, ready for JSON.
+    """Collect the facts about a data set, ready for JSON.
 
     Args:
         source: the data set, with its bad files.
         found: see `check_dataset`.
-        name: what the data set is called.
-        root: its folder; files in it are named by their place below it.
+        name: of the data set.
+        root: its folder; files in it are given relative to it.
     """
-    levels = Counter(one.level for one in found)
+    levels = Counter(finding.level for finding in found)
     classes = source.labels.classes.names
     return {
         "data": name,
@@ -40,12 +40,12 @@ def facts(
             }
             for split, scan in source.scans.items()
         },
-        "findings": [_finding(one, root) for one in found],
+        "findings": [_finding(finding, root) for finding in found],
     }
 
 
 def _content(scan: Scan, classes: Sequence[str]) -> dict[str, Any]:
-    """Return what the readable pairs of a split hold."""
+    """Summarize the readable pairs of a split."""
     sizes, counts = np.unique(scan.sizes.reshape(-1, 2), axis=0, return_counts=True)
     pixels = scan.pixels.sum(axis=0)
     labelled, void = int(pixels.sum()), int(scan.void.sum())
@@ -73,31 +73,31 @@ def _content(scan: Scan, classes: Sequence[str]) -> dict[str, Any]:
 
 
 def _range(values: np.ndarray) -> dict[str, float] | None:
-    """Return the extremes and the median of one value for each image; None without images."""
+    """Return minimum, median and maximum over images; None without images."""
     if not len(values):
         return None
     low, middle, high = np.percentile(values, [0, 50, 100])
     return {"min": round(low, 1), "median": round(middle, 1), "max": round(high, 1)}
 
 
-def _finding(found: Finding, root: Path) -> dict[str, Any]:
+def _finding(finding: Finding, root: Path) -> dict[str, Any]:
     return {
-        "level": found.level,
-        "kind": found.kind,
-        "message": found.message,
+        "level": finding.level,
+        "kind": finding.kind,
+        "message": finding.message,
         "examples": [
-            {"note": example.note, "items": [_item(one, root) for one in example.items]}
-            for example in found.examples
+            {"note": example.note, "items": [_item(item, root) for item in example.items]}
+            for example in finding.examples
         ],
     }
 
 
-def _item(one: Item, root: Path) -> dict[str, str | None]:
+def _item(item: Item, root: Path) -> dict[str, str | None]:
     return {
-        "split": one.split,
-        "name": one.name,
-        "image": _below(one.image, root),
-        "mask": _below(one.mask, root),
+        "split": item.split,
+        "name": item.name,
+        "image": _below(item.image, root),
+        "mask": _below(item.mask, root),
     }
 
 
@@ -108,15 +108,15 @@ def _below(path: Path | None, root: Path) -> str | None:
 
 
 def size_text(sizes: Sequence[dict[str, int]]) -> str:
-    """Return the sizes of a split as HxW, or as the range that they span."""
+    """Format the sizes of a split as HxW, or as their range."""
     if not sizes:
         return "–"
-    sides = np.array([[one["height"], one["width"]] for one in sizes])
+    sides = np.array([[size["height"], size["width"]] for size in sizes])
     low, high = ("x".join(map(str, side)) for side in (sides.min(axis=0), sides.max(axis=0)))
     return low if low == high else f"{low} to {high}"
 
 
 def counts_text(counts: dict[str, int]) -> str:
-    """Return the number of findings in words."""
+    """Format the number of findings of each level."""
     told = [f"{counts[level]} {level}{'' if counts[level] == 1 else 's'}" for level in LEVELS]
     return ", ".join(told)

@@ -14,12 +14,12 @@ from segmentation.report.check.thumbnails import UNKNOWN, thumbnails
 from segmentation.report.pages import write_page
 
 CASES = 12
-"""So many examples of a finding are shown; `check.json` has all."""
+"""Examples shown of each finding; `check.json` lists all."""
 TOGETHER = 4
-"""So many items of one example are shown."""
+"""Items shown of each example."""
 BINS = 32
 FEW_SIZES = 12
-"""Up to so many sizes are counted one by one; more are drawn as histograms."""
+"""Up to this many sizes get a bar each; more are drawn as histograms."""
 
 
 def write_check(path: Path, source: ScannedDataset, found: Sequence[Finding], known: dict) -> None:
@@ -31,10 +31,8 @@ def write_check(path: Path, source: ScannedDataset, found: Sequence[Finding], kn
         found: see `check_dataset`.
         known: see `facts`.
     """
-    shown = [[example.items[:TOGETHER] for example in one.examples[:CASES]] for one in found]
-    pictures = thumbnails(
-        (one for examples in shown for items in examples for one in items), source.labels
-    )
+    examples = [example for finding in found for example in finding.examples[:CASES]]
+    items = [item for example in examples for item in example.items[:TOGETHER]]
     train = known["splits"]["train"]["classes"] if "train" in known["splits"] else {}
     write_page(
         path,
@@ -42,11 +40,11 @@ def write_check(path: Path, source: ScannedDataset, found: Sequence[Finding], kn
         known=known,
         verdict=counts_text(known["counts"]),
         found=found,
-        pictures=pictures,
+        pictures=thumbnails(items, source.labels),
         cases=CASES,
         together=TOGETHER,
         classes=_classes(source),
-        rare=[name for name, one in train.items() if one["rare"]],
+        rare=[name for name, counts in train.items() if counts["rare"]],
         unknown=_css(UNKNOWN),
         size_text=size_text,
         class_bars=_class_bars(source, known),
@@ -56,7 +54,7 @@ def write_check(path: Path, source: ScannedDataset, found: Sequence[Finding], kn
 
 
 def _classes(source: ScannedDataset) -> list[dict[str, Any]]:
-    """Return the rows of the table of classes: what is learnt, then what is not."""
+    """Return the rows of the table of classes; those that are not learnt come last."""
     rows = [
         {
             "name": entry.name,
@@ -76,25 +74,28 @@ def _class_bars(source: ScannedDataset, known: dict) -> list[dict[str, Any]]:
         {
             "label": name,
             "color": _css(color),
-            "shares": [one["classes"][name]["share"] for one in known["splits"].values()],
+            "shares": [split["classes"][name]["share"] for split in known["splits"].values()],
         }
         for name, color in zip(classes.names, classes.colors, strict=True)
     ]
 
 
 def _sizes(source: ScannedDataset, known: dict) -> dict[str, Any]:
-    """Return what is drawn of the sizes: nothing for one, bars for a few, else histograms."""
+    """Return the plots of the sizes: none for a single one, bars for a few, else histograms."""
     splits = known["splits"]
-    every = {(one["height"], one["width"]) for split in splits.values() for one in split["sizes"]}
+    images = {
+        split: {(size["height"], size["width"]): size["images"] for size in facts["sizes"]}
+        for split, facts in splits.items()
+    }
+    every = {size for counts in images.values() for size in counts}
     bars, histograms = [], []
     if 1 < len(every) <= FEW_SIZES:
-        for height, width in sorted(every):
-            images = [
-                sum(one["images"] for one in split["sizes"]
-                    if (one["height"], one["width"]) == (height, width)) / max(split["usable"], 1)
-                for split in splits.values()
-            ]  # fmt: skip
-            bars.append({"label": f"{height} x {width}", "color": None, "shares": images})
+        for size in sorted(every):
+            shares = [
+                counts.get(size, 0) / max(splits[split]["usable"], 1)
+                for split, counts in images.items()
+            ]
+            bars.append({"label": f"{size[0]} x {size[1]}", "color": None, "shares": shares})
     elif len(every) > FEW_SIZES:
         for axis, name in enumerate(("height", "width")):
             low, high = (edge(size[axis] for size in every) for edge in (min, max))
@@ -118,14 +119,14 @@ def _exposure(source: ScannedDataset) -> list[tuple[str, list[dict[str, Any]]]]:
 
 
 def _histograms(values: dict[str, np.ndarray], low: float, high: float) -> list[dict[str, Any]]:
-    """Return one histogram for each split, all over the same range."""
+    """Return a histogram for each split, all over the same range."""
     high = max(high, low + 1)
     drawn = []
-    for split, found in values.items():
-        counts, _ = np.histogram(found, bins=BINS, range=(low, high))
+    for split, own in values.items():
+        counts, _ = np.histogram(own, bins=BINS, range=(low, high))
         summary = "no image"
-        if len(found):
-            least, middle, most = np.percentile(found, [0, 50, 100])
+        if len(own):
+            least, middle, most = np.percentile(own, [0, 50, 100])
             summary = f"{least:.0f} to {most:.0f}, median {middle:.0f}"
         drawn.append(
             {
