@@ -1,42 +1,27 @@
-"""What the page of an evaluation holds, and what it says of what is not there."""
+"""The page of an evaluation: its scores, pictures, commands and policy."""
 
 import base64
 import hashlib
 import json
 import re
 import shlex
-from dataclasses import replace
-from html import escape, unescape
+from html import unescape
 from unittest import mock
 
 import numpy as np
 import pytest
-import yaml
-from hydra import compose, initialize_config_dir
-from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from made_evaluations import CLASSES, HOSTILE, WARNING, make_comparison, make_evaluation, make_run
+from made_evaluations import CLASSES, HOSTILE, WARNING, make_evaluation, make_run
+from page_text import text_of
 
-from segmentation.config import CONF, settings
 from segmentation.errors import DataError
-from segmentation.evaluation.comparison.tables import Compared
 from segmentation.evaluation.slices.scores import COLUMNS
 from segmentation.report import evaluation_page, pictures
-from segmentation.report.comparison_page import write_comparison_page
 from segmentation.report.evaluation import image_scores
 from segmentation.report.evaluation_page import write_evaluation_page
-from segmentation.report.settings import default_settings, settings_grid, yaml_text
 from segmentation.runs.per_image_file import read_scored
 from segmentation.runs.results import write_results
 from segmentation.runs.views import read_views, write_views
-
-
-def text_of(page):
-    """Return what a page says, without its scripts and pictures."""
-    html = page.read_text(encoding="utf-8")
-    html = re.sub(r"<(script|style)\b.*?</\1>", " ", html, flags=re.DOTALL)
-    html = re.sub(r'src="[^"]*"', "", html)
-    return re.sub(r"\s+", " ", re.sub(r"<[^>]*>", " ", html))
 
 
 @pytest.fixture(scope="module")
@@ -99,7 +84,7 @@ def test_a_model_without_segmentation_has_a_page(tmp_path):
     assert "mIoU" not in text.split("Classes")[0]
 
 
-def test_a_damaged_scoring_is_the_users_to_mend(tmp_path):
+def test_damaged_files_are_a_data_error(tmp_path):
     directory = make_evaluation(tmp_path)
     (directory / "per_image.npz").write_bytes(b"no")
     with pytest.raises(DataError, match=r"per_image\.npz is damaged"):
@@ -181,24 +166,6 @@ def test_what_to_type_next_is_read_by_a_shell_and_can_be_had(tmp_path):
     assert "split=val" not in html
 
 
-def test_a_warning_of_all_names_nobody(compared):
-    _, comparison, contenders = compared
-    said = {"a": [["x", "y"], ["x"]], "b": [["y", "z"]], "c": [["y"], []]}
-    some = [
-        replace(
-            one,
-            name=name,
-            evaluations=[
-                replace(one.evaluations[0], metrics={"warnings": texts}) for texts in runs
-            ],
-        )
-        for one, (name, runs) in zip(contenders, said.items(), strict=True)
-    ]
-    found = Compared("val", comparison, some, [])
-    assert found.warnings == [("x", ["a"]), ("y", []), ("z", ["b"])]
-    assert found.warning_lines == ["a: x", "y", "b: z"]
-
-
 def test_worst_and_best_images_follow_from_the_matrices(run):
     scored = read_scored(run)
     miou, accuracy = image_scores(scored)
@@ -262,103 +229,3 @@ def test_the_policy_allows_the_scripts_that_are_there(run):
     assert "connect-src 'none'" in policy
     assert "unsafe-eval" not in policy
     assert not re.search(r"script-src[^;]*unsafe", policy)
-
-
-def test_the_default_is_that_of_hydra_and_its_state_stays_as_it_is():
-    assert not GlobalHydra.instance().is_initialized()
-    default = default_settings()
-    assert not GlobalHydra.instance().is_initialized()
-    with initialize_config_dir(str(CONF), version_base="1.3"):
-        before = GlobalHydra.instance().hydra
-        assert settings(compose("train")) == default == default_settings()
-        assert GlobalHydra.instance().hydra is before
-
-
-def test_what_differs_from_the_default_is_marked():
-    own = default_settings()
-    own["data"]["batch_size"] = 99
-    own["data"]["colour"] = "red"
-    own["data"]["nothing"] = None
-    del own["seed"]
-    changed, everything = settings_grid(own)
-    assert changed.rows == [
-        ["data.batch_size", "99", "4"], ["data.colour", "red", "–"], ["seed", "–", "0"],
-    ]  # fmt: skip
-    assert ["data.batch_size", "99", "differs"] in everything.rows
-    assert ["data.on_error", "stop", ""] in everything.rows
-
-
-@pytest.mark.parametrize("value", [None, True, 1.5, "a: b", [1, "x"], "", "null", {}])
-def test_values_are_said_as_yaml_reads_them(value):
-    assert yaml.safe_load(yaml_text(value)) == value
-
-
-def test_passwords_are_not_said():
-    assert yaml_text("postgresql://me:secret@host/db") == "postgresql://***@host/db"
-
-
-@pytest.fixture(scope="module")
-def compared(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("comparison")
-    return folder, *make_comparison(folder, images=12)
-
-
-def write(compared, **changed):
-    folder, comparison, contenders = compared
-    values = {"contenders": contenders, "notes": [*comparison.notes, "A <note>."]} | changed
-    write_comparison_page(folder / "report.html", Compared("val", comparison, **values))
-    return folder / "report.html"
-
-
-def test_a_comparison_says_its_verdicts_in_words_first(compared):
-    _, comparison, _ = compared
-    text = text_of(write(compared))
-    verdicts = [one.verdict for one in comparison.to_best.values()]
-    places = [text.lower().index(escape(one.lower())) for one in verdicts]
-    assert places == sorted(places)
-    assert places[-1] < text.index("95% of that")  # the table
-    for part in (
-        "A &lt;note&gt;.", comparison.resampling.split(",")[0], "mIoU on val, loss on train",
-        "On the Pareto front for parameters", "Differences between the environments",
-    ):  # fmt: skip
-        assert part in text, part
-    for winner in comparison.winners.values():
-        assert escape(winner.best) in text
-
-
-def test_the_images_that_differ_most_come_first(compared):
-    _, comparison, contenders = compared
-    html = write(compared).read_text()
-    by_name = {one.name: one for one in contenders}
-    scores = [
-        sum(image_scores(run)[0] for run in by_name[entry.name].evaluations) / entry.seeds
-        for entry in comparison.entries
-    ]
-    spread = [max(column) - min(column) for column in zip(*scores, strict=True)]
-    names = contenders[0].evaluations[0].names
-    order = sorted(names, key=lambda name: -spread[names.index(name)])
-    assert re.findall(r'id="disagreeing-\d+">\s*<div class="view-name"><b>(\w+)</b>', html) == order
-    assert html.count('data-layer="Truth"') == len(names)
-    assert html.count("data-layer=") == len(names) * (2 + 2 * len(contenders))
-
-
-def test_a_single_contender_without_runs_and_views_has_a_page(tmp_path):
-    comparison, contenders = make_comparison(tmp_path, seeds=(1,))
-    (contenders[0].runs[0] / "views.zip").unlink()
-    alone = replace(contenders[0], runs=(None,))
-    text = text_of(write((tmp_path, comparison, [alone])))
-    for part in (
-        "needs at least two contenders",
-        "No cost is known for two",
-        "No curves",
-        "Fewer than two",
-    ):
-        assert part in text, part
-
-
-def test_scorings_without_views_say_how_to_get_some(tmp_path):
-    comparison, contenders = make_comparison(tmp_path, seeds=(1, 1))
-    for one in contenders:
-        (one.runs[0] / "views.zip").unlink()
-    text = text_of(write((tmp_path, comparison, contenders)))
-    assert "python evaluate.py run=&lt;run&gt; split=val" in text

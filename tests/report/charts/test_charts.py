@@ -1,7 +1,6 @@
 """The figures of the pages, against values by hand."""
 
 import json
-import math
 from dataclasses import replace
 from html import unescape
 
@@ -11,7 +10,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from made_evaluations import CLASSES, CSV, HOSTILE, make_comparison, make_evaluation
 
-from segmentation.console import duration
 from segmentation.evaluation.slices.scores import COLUMNS
 from segmentation.report.charts.chart import (
     COLORS,
@@ -31,7 +29,7 @@ from segmentation.report.charts.reliability import reliability_chart
 from segmentation.report.charts.slices import slices_chart
 from segmentation.report.evaluation import read_evaluation
 from segmentation.report.pages.plots_page import script
-from segmentation.report.table import Cell, Grid, interval, number, points, time_taken
+from segmentation.report.table import Cell
 
 
 @pytest.fixture(scope="module")
@@ -241,15 +239,3 @@ def test_each_colour_has_a_name_in_the_page():
 def test_a_script_that_would_not_arrive_is_refused(text):
     with pytest.raises(ValueError, match="cannot stand in a page"):
         script(text)
-
-
-def test_cells_say_what_is_not_known():
-    assert points(0.12345) == Cell("12.3", pytest.approx(12.345))
-    assert points(None).text == points(math.nan).text == number(math.inf).text == "–"
-    assert interval([0.1, 0.25]) == Cell("10.0 to 25.0", 0.1)
-    assert interval(None).text == interval([math.nan, math.nan]).text == "–"
-    assert time_taken(65) == Cell(duration(65), 65)
-    assert time_taken(None).text == time_taken(math.nan).text == "–"
-    grid = Grid("g", ["a", "b"], [["x", points(None)], ["y", points(0.5)]])
-    assert grid.numeric == [False, True]
-    assert Grid("g", ["a", "b"], []).numeric == [False, False]

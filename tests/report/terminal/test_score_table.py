@@ -66,7 +66,7 @@ def test_a_title_is_no_markup(monkeypatch):
     assert shown(METRICS, monkeypatch, title="runs/a [/b] [c]")[0].strip() == "runs/a [/b] [c]"
 
 
-def test_an_older_scoring_has_no_intervals(monkeypatch):
+def test_an_older_evaluation_has_no_intervals(monkeypatch):
     text = "\n".join(shown(METRICS, monkeypatch))
     assert "interval" not in text
     assert "▓" not in text
