@@ -34,9 +34,13 @@ def train(cfg: DictConfig) -> object:
 @command("evaluate")
 def evaluate(cfg: DictConfig) -> object:
     """Score a trained model on a split."""
+    from segmentation.build.evaluation import read_evaluation
     from segmentation.commands.evaluate.command import evaluate
+    from segmentation.system.logs import collected_warnings, quiet_libraries
 
-    return evaluate(cfg)
+    quiet_libraries()
+    with collected_warnings() as warnings:
+        return evaluate(read_evaluation(cfg), warnings)
 
 
 @command("predict")

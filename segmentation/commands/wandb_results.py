@@ -192,20 +192,6 @@ PATIENCE = 120.0
 log = logging.getLogger(__name__)
 
 
-def check_tracking(wanted: object) -> bool:
-    """Return whether the option `wandb` wants scores to be logged where the training was.
-
-    Raises:
-        ConfigError: it is neither auto nor false.
-    """
-    if wanted not in ("auto", False):
-        raise ConfigError(
-            f"wandb={wanted}: use auto (the scores go to the W&B run of the training, where it has "
-            "one) or false."
-        )
-    return wanted == "auto"
-
-
 def track_training(loggers: Iterable[Logger], directory: Path, split: str) -> None:
     """Log the final scoring of a training, under ``test/``, or ``best_val/`` where val was scored.
 

@@ -11,8 +11,9 @@ from made_scoring import made_scoring
 from omegaconf import OmegaConf
 from wandb_server import HISTORY, imitation_server
 
+from segmentation.build.evaluation import check_tracking
 from segmentation.commands import wandb_results
-from segmentation.commands.wandb_results import check_tracking, track_evaluation, track_training
+from segmentation.commands.wandb_results import track_evaluation, track_training
 from segmentation.errors import ConfigError
 from segmentation.loggers import wandb_logger
 from segmentation.loggers.run_id import write_run_id

@@ -1,4 +1,4 @@
-"""Where a model fails: its scores by what images have in common, and on corrupted images."""
+"""Score slices of a split: images that have something in common, and corrupted images."""
 
 import logging
 from collections.abc import Mapping, Sequence
@@ -10,13 +10,14 @@ import numpy as np
 import pandas as pd
 import pytorch_lightning as pl
 
+from segmentation.build.evaluation import EvaluationData
 from segmentation.commands.evaluate.corruptions import Corrupted, same_images, score_corrupted
 from segmentation.data.datamodule import SegmentationData
 from segmentation.data.dataset import SegmentationDataset
 from segmentation.data.discovery.scanned_dataset import ScannedDataset
 from segmentation.data.targets.columns import read_target_columns
 from segmentation.data.targets.files import TARGETS_FILE, find_target_files
-from segmentation.errors import ConfigError, DataError, did_you_mean
+from segmentation.errors import ConfigError, DataError
 from segmentation.evaluation.slices.attributes import image_attributes, sizes_of
 from segmentation.evaluation.slices.robustness import score_corruptions
 from segmentation.evaluation.slices.scores import SLICES_FILE, score_slices
@@ -30,11 +31,6 @@ from segmentation.training.scoring import ScoringModule
 
 log = logging.getLogger(__name__)
 
-ALL = "all"
-
-SLICES = ("targets", "brightness", "sequence", "presence", "size", "corruptions")
-"""What a split can be sliced by."""
-
 NOTES = (
     "mIoU is over the classes that the truth of a slice holds, a difference over those that the "
     "truth of both sides holds: it need not be the difference of two mIoU.",
@@ -44,13 +40,13 @@ NOTES = (
 
 @dataclass(frozen=True, eq=False)
 class SlicePlan:
-    """What is asked for, once it is known that it can be had.
+    """The slices to score, once the data are known to allow them.
 
     Attributes:
-        wanted: some of `SLICES`.
+        wanted: names of slices, see `wanted_slices`.
         source, split: what is scored.
         targets: the text of each image by column of `targets.csv`.
-        notes: what cannot be had.
+        notes: which slices the data do not allow.
     """
 
     wanted: tuple[str, ...]
@@ -60,106 +56,82 @@ class SlicePlan:
     notes: tuple[str, ...] = ()
 
 
-def wanted_slices(given: object) -> tuple[str, ...]:
-    """Return some of `SLICES`, in their order.
-
-    Args:
-        given: a list of them, one of them, or ``all``; None: none.
-
-    Raises:
-        ConfigError: an unknown name, or no list.
-    """
-    if given is None:
-        return ()
-    names = [given] if isinstance(given, str) else given
-    if not isinstance(names, Sequence) or not names:
-        raise ConfigError(f"slices={given!r}: expected a list, as slices=[brightness,size].")
-    for name in names:
-        if name not in (*SLICES, ALL):
-            hint = did_you_mean(str(name), (*SLICES, ALL))
-            raise ConfigError(
-                f"slices: there is no {name!r}.{hint} There are {', '.join(SLICES)}, and {ALL}."
-            )
-    return tuple(name for name in SLICES if name in names or ALL in names)
-
-
 def plan_slices(
-    given: object, segments: bool, source: ScannedDataset, split: str, root: Path, file: Path | None
+    wanted: tuple[str, ...], targets_required: bool, data: EvaluationData
 ) -> SlicePlan | None:
-    """Return what is asked for, before the expensive part starts; None where nothing is.
+    """Check that the data allow the slices, before the expensive part; None where none are wanted.
 
     Args:
-        given: see `wanted_slices`. ``all`` goes without targets where the data have none.
-        segments: the model predicts masks.
-        source, split: what is scored.
-        root: the data set's folder.
-        file: the file of image-level targets; None: every `targets.csv` of the data set.
+        wanted: names of slices.
+        targets_required: else data without image-level targets are noted.
+        data: what is scored.
 
     Raises:
-        ConfigError: see `wanted_slices`, or the model does not segment.
-        DataError: targets are asked for by name and there are none, or they cannot be read.
+        ConfigError: the model does not segment.
+        DataError: required targets are missing, or they can't be read.
     """
-    wanted = wanted_slices(given)
-    targets: dict[str, list[str]] = {}
-    notes: list[str] = []
     if not wanted:
         return None
-    if not segments:
+    if data.classes is None:
         raise ConfigError("slices are of masks, and this model predicts none. Type slices=null.")
-    if "targets" in wanted:
-        everything = {**source.splits.unselected, **source.samples}
-        try:
-            if file is None:
-                find_target_files(root, [row for rows in everything.values() for row in rows])
-        except DataError as error:
-            if "targets" in given:  # type: ignore[operator]  # and not just all
-                raise DataError(
-                    f"slices=[targets] needs a {TARGETS_FILE}, and there is none in {root} nor "
-                    f"beside its images. Put it there, or say where it is: targets=<csv>."
-                ) from error
-            notes.append(f"targets: the data have no {TARGETS_FILE}.")
-        else:
-            targets = read_target_columns(root, everything, split, file)
-    return SlicePlan(wanted, source, split, targets, tuple(notes))
+    if "targets" not in wanted:
+        return SlicePlan(wanted, data.source, data.split, {})
+    root, file = Path(data.root).expanduser(), data.targets_file
+    everything = {**data.source.splits.unselected, **data.source.samples}
+    try:
+        if file is None:
+            find_target_files(root, [row for rows in everything.values() for row in rows])
+    except DataError as error:
+        if targets_required:
+            raise DataError(
+                f"slices=[targets] needs a {TARGETS_FILE}, and there is none in {root} nor beside "
+                "its images. Put it there, or pass targets=<csv>."
+            ) from error
+        notes = (f"targets: the data have no {TARGETS_FILE}.",)
+        return SlicePlan(wanted, data.source, data.split, {}, notes)
+    targets = read_target_columns(root, everything, data.split, file)
+    return SlicePlan(wanted, data.source, data.split, targets)
 
 
 def write_slices(
-    plan: SlicePlan | None,
-    directory: Path | None,
+    plan: SlicePlan,
+    directory: Path,
     trainer: pl.Trainer,
     module: ScoringModule,
     data: SegmentationData,
 ) -> None:
     """Write ``slices.csv``, a summary into ``metrics.json``, and print tables.
 
-    All ranks have to call it: corrupted images are scored by all, the rest is done by rank zero.
+    All ranks must call it: all score the corrupted images, rank zero does the rest.
 
     Args:
-        plan: what is asked for.
-        directory: the scoring of the split, written by now; None on every rank but zero.
-        trainer, module, data: what it was scored with.
+        plan: the slices to score.
+        directory: the evaluation of the split, which is written.
+        trainer, module, data: what the split was scored with.
     """
-    if plan is None:
-        return
     corrupted: Corrupted = {}
     if "corruptions" in plan.wanted:
         corrupted = score_corrupted(plan.split, trainer, module, data)
-    if directory is None:
+    if not trainer.is_global_zero:
         return
+
+    # Slices of the images as they are.
     run = read_scored(directory)
     dataset = data.datasets[plan.split]
     place = {name: index for index, name in enumerate(dataset.names)}
     rows = np.array([place[name] for name in run.names])
     tables, facts, notes = _sliced(plan, run, _attributes(plan, dataset, run, rows))
+
+    # The corrupted images.
     words = []
     if corrupted:
-        table, summary, resampling = score_corruptions(
-            *same_images(run, {key: one.rows(rows) for key, one in corrupted.items()})
-        )
+        same = same_images(run, {key: counts.rows(rows) for key, counts in corrupted.items()})
+        table, summary, resampling = score_corruptions(*same)
         tables.append(table)
         facts["robustness"] = summary.to_dict() | {"resampling": resampling.describe()}
         notes += [f"corruptions: {note}" for note in resampling.notes if note not in notes]
         words.append(summary.describe())
+
     if not tables:
         log.warning("slices: nothing divides the %s split. %s", plan.split, " ".join(notes))
         return
@@ -192,48 +164,3 @@ def _attributes(
         {column: [cells[row] for row in rows] for column, cells in plan.targets.items()},
         sizes_of(dataset.pairs, rows.tolist(), run.classes) if "size" in plan.wanted else None,
     )
-
-
-log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, eq=False)
-class EarlierSlices:
-    """What is known of the slices of a scoring.
-
-    Attributes:
-        scored: the scoring.
-        table: `slices.csv` as it is.
-    """
-
-    scored: ScoredImages
-    table: bytes
-
-
-def earlier_slices(directory: Path) -> EarlierSlices | None:
-    """Return the slices of the scoring that a directory holds; None where there are none."""
-    if not (directory / SLICES_FILE).is_file():
-        return None
-    try:
-        scored = read_scored(directory)
-    except DataError:  # a scoring that is damaged is none
-        return None
-    return EarlierSlices(scored, (directory / SLICES_FILE).read_bytes())
-
-
-def keep_slices(earlier: EarlierSlices | None, directory: Path) -> bool:
-    """Put slices back if the new scoring counted the same in every image; return whether it did.
-
-    Args:
-        earlier: what the directory held before.
-        directory: the new scoring, which is complete.
-    """
-    if earlier is None or "slices" not in earlier.scored.metrics:
-        return False
-    was, now = earlier.scored, read_scored(directory)
-    if was.names != now.names or not np.array_equal(was.confusion, now.confusion):
-        log.info("the slices of the earlier scoring are gone: other pixels are counted now")
-        return False
-    write_atomic(directory / SLICES_FILE, earlier.table)
-    add_facts(directory, slices=was.metrics["slices"])
-    return True

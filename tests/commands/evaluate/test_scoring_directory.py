@@ -6,12 +6,11 @@ from filelock import FileLock
 
 from segmentation.classes import ClassTable
 from segmentation.commands.evaluate.directory import LOCK, scoring_directory, writing
-from segmentation.commands.evaluate.slices import earlier_slices, keep_slices
 from segmentation.commands.results import start_scoring
 from segmentation.errors import ConfigError
 from segmentation.inference.options import InferenceOptions
 from segmentation.runs.directory import read_metrics
-from segmentation.runs.results import add_facts, write_results
+from segmentation.runs.results import write_results
 from segmentation.runs.scored_images import ScoredImages
 
 CLASSES = ClassTable(("a", "b"), ((1, 1, 1), (2, 2, 2)))
@@ -76,28 +75,3 @@ def test_a_scoring_that_is_killed_leaves_nothing_that_looks_whole(tmp_path, monk
     assert not (tmp_path / "report.html").exists()
     assert not (tmp_path / "slices.csv").exists()
     assert (tmp_path / "per_image.npz").read_bytes() == before
-
-
-def test_slices_are_kept_where_every_image_counts_the_same(tmp_path):
-    write(tmp_path)
-    assert earlier_slices(tmp_path) is None
-    (tmp_path / "slices.csv").write_bytes(b"slice,value\r\n")
-    add_facts(tmp_path, slices={"notes": ["n"]})
-    earlier = earlier_slices(tmp_path)
-    start_scoring(tmp_path)
-    write(tmp_path)
-    assert keep_slices(earlier, tmp_path)
-    assert (tmp_path / "slices.csv").read_bytes() == b"slice,value\r\n"
-    assert read_metrics(tmp_path)["slices"] == {"notes": ["n"]}
-    start_scoring(tmp_path)
-    write(tmp_path, right=7)
-    assert not keep_slices(earlier, tmp_path)
-    assert not (tmp_path / "slices.csv").exists()
-    assert "slices" not in read_metrics(tmp_path)
-
-
-def test_slices_of_a_damaged_scoring_are_none(tmp_path):
-    write(tmp_path)
-    (tmp_path / "slices.csv").write_text("slice,value\n")
-    (tmp_path / "per_image.npz").write_bytes(b"half")
-    assert earlier_slices(tmp_path) is None
