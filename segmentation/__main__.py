@@ -46,41 +46,48 @@ def evaluate(cfg: DictConfig) -> object:
 @command("predict")
 def predict(cfg: DictConfig) -> object:
     """Predict the labels of images."""
+    from segmentation.build.prediction import read_prediction
     from segmentation.commands.predict import predict
 
-    return predict(cfg)
+    return predict(read_prediction(cfg))
 
 
 @command("compare")
 def compare(cfg: DictConfig) -> object:
     """Compare runs, image by image."""
+    from segmentation.build.comparison import read_comparison
     from segmentation.commands.compare.command import compare_runs
+    from segmentation.system.logs import quiet_libraries
 
-    return compare_runs(cfg)
+    quiet_libraries()
+    return compare_runs(read_comparison(cfg))
 
 
 @command("publish")
 def publish(cfg: DictConfig) -> object:
     """Write a model directory with its card, to give away."""
+    from segmentation.build.publication import read_publication
     from segmentation.commands.publish.command import publish
 
-    return publish(cfg)
+    return publish(read_publication(cfg))
 
 
 @command("check")
 def check(cfg: DictConfig) -> object:
     """Check a data set before training on it."""
+    from segmentation.build.inspection import read_check
     from segmentation.commands.check import check
 
-    return check(cfg)
+    return check(read_check(cfg))
 
 
 @command("preview")
 def preview(cfg: DictConfig) -> object:
     """Draw what an augmentation does to images."""
+    from segmentation.build.inspection import read_preview
     from segmentation.commands.preview import preview
 
-    return {"output": preview(cfg)}
+    return {"output": preview(read_preview(cfg))}
 
 
 def fetch(subcommand: bool = False) -> None:

@@ -39,9 +39,7 @@ def find_dataset(
     Raises:
         ConfigError, DataError: for what a user can mend; bad files are noted in the source.
     """
-    if data.root is None:
-        raise ConfigError("data.root is not set. Type data=<option> data.root=<folder>.")
-    root = Path(data.root).expanduser()
+    root = data_root(data)
     if "draw" in data:
         write_streets(root, data.draw.seed, tuple(data.draw.size), dict(data.draw.counts))
     pairs = Path(data.pairs).expanduser() if data.pairs else None
@@ -54,6 +52,17 @@ def find_dataset(
     unselected = {split: rows for split, rows in splits.samples.items() if split not in only}
     splits = replace(splits, samples=chosen, unselected=unselected)
     return scan_dataset(root, splits, data.classes, data.void, data.unknown, directory)
+
+
+def data_root(data: DictConfig) -> Path:
+    """Return the folder of a data set.
+
+    Raises:
+        ConfigError: none is named.
+    """
+    if data.root is None:
+        raise ConfigError("data.root is not set. Type data=<option> data.root=<folder>.")
+    return Path(data.root).expanduser()
 
 
 def build_data(

@@ -1,16 +1,13 @@
-"""Look at a data set before training, and write down what there is to know."""
+"""Check a data set before training on it."""
 
 import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from omegaconf import DictConfig
-
-from segmentation.build.data import find_dataset
+from segmentation.build.inspection import CheckPlan
 from segmentation.console import console
 from segmentation.data.check import check_dataset
-from segmentation.errors import ConfigError
 from segmentation.report.check.facts import counts_text, facts
 from segmentation.report.check.page import write_check
 from segmentation.report.check.terminal import show_check
@@ -19,10 +16,10 @@ from segmentation.system.logs import collected_warnings
 
 @dataclass(frozen=True)
 class Checked:
-    """A data set that was looked at.
+    """The result of a check.
 
     Attributes:
-        known: what `check.json` says of it, see `facts`.
+        known: the content of `check.json`, see `facts`.
         page: `check.html`.
     """
 
@@ -39,28 +36,21 @@ class Checked:
         return {**self.known, "page": self.page}
 
 
-def check(cfg: DictConfig) -> Checked:
-    """Check `cfg.data`, print the findings, and write ``check.json`` and ``check.html``.
+def check(plan: CheckPlan) -> Checked:
+    """Check a data set, print the findings, and write ``check.json`` and ``check.html``.
 
     Raises:
-        SegmentationError: nothing can be said about the data: they are not there, or what their
-            masks mean cannot be found out.
+        SegmentationError: the data are missing, or the meaning of their masks is unknown.
     """
-    if not cfg.data.name:
-        raise ConfigError("data=as_trained is for evaluate.py: give data=folder or another.")
-    output = Path(cfg.output).expanduser()
-    output.mkdir(parents=True, exist_ok=True)  # where a class table goes if the data are read-only
-    with collected_warnings() as said:
-        source = find_dataset(cfg.data, directory=output)
-    found = check_dataset(source, cfg.data.on_error == "skip", said)
-    root = Path(cfg.data.root).expanduser()
-    known = facts(source, found, cfg.data.name, root)
-    (output / "check.json").write_text(json.dumps(known, indent=2) + "\n", encoding="utf-8")
-    page = output / "check.html"
-    write_check(page, source, found, known)
-    show_check(known, found)
-    console.print(
-        f"{counts_text(known['counts'])}. Pictures and plots: {page}",
-        soft_wrap=True, highlight=False, markup=False,
-    )  # fmt: skip
+    plan.output.mkdir(parents=True, exist_ok=True)  # for the class table of read-only data
+    with collected_warnings() as warnings:
+        source = plan.find_dataset()
+    findings = check_dataset(source, plan.skips, warnings)
+    known = facts(source, findings, plan.name, plan.root)
+    (plan.output / "check.json").write_text(json.dumps(known, indent=2) + "\n", encoding="utf-8")
+    page = plan.output / "check.html"
+    write_check(page, source, findings, known)
+    show_check(known, findings)
+    words = f"{counts_text(known['counts'])}. Pictures and plots: {page}"
+    console.print(words, soft_wrap=True)
     return Checked(known, page)

@@ -2,21 +2,20 @@
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
-from omegaconf import DictConfig, OmegaConf
 from PIL import Image
 from rich.progress import track
 
 from segmentation import console
+from segmentation.build.prediction import PredictionPlan
 from segmentation.data.discovery.files import read_image
 from segmentation.data.discovery.layouts import IMAGE_SUFFIXES, image_files_below
 from segmentation.data.targets.table import empty_table
 from segmentation.errors import ConfigError, DataError
-from segmentation.inference.options import InferenceOptions
 from segmentation.inference.predictor import Prediction, Predictor
 from segmentation.metrics.targets import TargetPredictions
 from segmentation.pictures import overlay
@@ -25,89 +24,120 @@ from segmentation.system.hardware import pick_accelerator
 from segmentation.targets import TargetColumns
 
 
-def predict(cfg: DictConfig) -> dict[str, Any]:
-    """Write what a model says of each image into `cfg.output`.
+@dataclass
+class Predicted:
+    """What was predicted so far.
+
+    Attributes:
+        predictions: by the name of the image, without the masks, which are on disk.
+        files: that were written.
+        unreadable: images that could not be read, and why.
+        resized: number of images that were resized for the model.
+    """
+
+    predictions: dict[str, Prediction] = field(default_factory=dict)
+    files: list[Path] = field(default_factory=list)
+    unreadable: dict[Path, str] = field(default_factory=dict)
+    resized: int = 0
+
+
+def predict(plan: PredictionPlan) -> dict[str, Any]:
+    """Write the predictions for each image into `plan.output`.
 
     That is ``<stem>.png``, an 8-bit index mask of the image's own size, in the folders that the
-    image is in; and for image-level targets a row of ``target_predictions.csv``. Images that cannot
-    be read are passed over, and named by the error at the end.
+    image is in; and for image-level targets a row of ``target_predictions.csv``. Unreadable images
+    are skipped, and named by the error at the end.
 
     Returns:
-        The files that were written and the images that could not be read; an error at the end has
-        that too.
+        The files that were written and the images that could not be read; also `partial` of the
+        error.
 
     Raises:
-        SegmentationError: for whatever a user can mend.
+        SegmentationError: on invalid user input.
     """
-    options = InferenceOptions.from_dict(cast(dict[str, Any], OmegaConf.to_container(cfg)))
-    source, output = Path(cfg.input).expanduser(), Path(cfg.output).expanduser()
-    images = find_images(source, output)
-    names = {path: mask_name(path, source) for path in images}
-    clash = {path.resolve() for path in images} & {
-        (output / f"{name}.png").resolve() for name in names.values()
-    }
-    if clash:
-        raise ConfigError(f"output={output} would overwrite input images, such as {clash.pop()}.")
-    device = pick_accelerator(cfg.device, "device")
-    predictor = Predictor(cfg.model, device, options, cfg.precision, cfg.short_side)
-    if cfg.overlay and predictor.classes is None:
+    # Build.
+    names = _mask_names(plan.input, plan.output)
+    device = pick_accelerator(plan.device, "device")
+    predictor = Predictor(plan.model, device, plan.inference, plan.precision, plan.short_side)
+    if plan.overlay and predictor.classes is None:
         raise ConfigError(
-            f"overlay=true lays masks over images, and {cfg.model} predicts none: its task is "
+            f"overlay=true lays masks over images, and {plan.model} predicts none: its task is "
             "image-level targets alone. Type overlay=false."
         )
-    output.mkdir(parents=True, exist_ok=True)
-    predictions: dict[str, Prediction] = {}
-    unreadable: dict[Path, str] = {}
-    files: list[Path] = []
-    resized = 0
-    for path in track(images, "predicting", console=console.console, disable=len(images) < 2):
-        try:
-            image = read_image(path)
-        except DataError as error:
-            unreadable[path] = str(error)
-            continue
-        prediction = predictor.predict(image)
-        resized += (
-            predictor.size is None and predictor.seen_size(*image.shape[:2]) != image.shape[:2]
-        )
-        predictions[names[path] + path.suffix] = replace(
-            prediction, labels=None
-        )  # the masks go to disk one by one
-        if prediction.labels is None or predictor.classes is None:
-            continue
-        (output / names[path]).parent.mkdir(parents=True, exist_ok=True)
-        files.append(output / f"{names[path]}.png")
-        Image.fromarray(prediction.labels).save(files[-1])
-        if cfg.overlay:
-            files.append(output / f"{names[path]}_overlay.png")
-            colored = overlay(image, prediction.labels, predictor.classes)
-            Image.fromarray(colored).save(files[-1])
-    written = [f"{len(predictions)} masks"] if predictor.classes is not None else []
-    if predictor.columns is not None and predictions:
-        _write_targets(output / FILE, predictor.columns, predictions)
+
+    # Predict.
+    plan.output.mkdir(parents=True, exist_ok=True)
+    done = Predicted()
+    for path in track(names, "predicting", console=console.console, disable=len(names) < 2):
+        _predict_image(path, names[path], plan, predictor, done)
+    if predictor.columns is not None and done.predictions:
+        _write_targets(plan.output / FILE, predictor.columns, done.predictions)
+        done.files.append(plan.output / FILE)
+
+    # Report.
+    _show(plan, predictor, done, len(names))
+    unreadable = list(done.unreadable)
+    result = {"output": plan.output, "written": done.files, "unreadable": unreadable}
+    if unreadable:
+        reasons = [*list(done.unreadable.values())[:5], *(["..."] if len(unreadable) > 5 else [])]
+        lines = [f"{len(unreadable)} of {len(names)} images cannot be read:", *reasons]
+        error = DataError("\n  ".join(lines))
+        error.partial = result
+        raise error
+    return result
+
+
+def _mask_names(source: Path, output: Path) -> dict[Path, str]:
+    """Return the images with the names of their masks, see `mask_name`.
+
+    Raises:
+        ConfigError: a mask would overwrite an image.
+    """
+    names = {path: mask_name(path, source) for path in find_images(source, output)}
+    masks = {(output / f"{name}.png").resolve() for name in names.values()}
+    if clash := masks & {path.resolve() for path in names}:
+        raise ConfigError(f"output={output} would overwrite input images, such as {clash.pop()}.")
+    return names
+
+
+def _predict_image(
+    path: Path, name: str, plan: PredictionPlan, predictor: Predictor, done: Predicted
+) -> None:
+    try:
+        image = read_image(path)
+    except DataError as error:
+        done.unreadable[path] = str(error)
+        return
+    size = image.shape[:2]
+    done.resized += predictor.size is None and predictor.seen_size(*size) != size
+    prediction = predictor.predict(image)
+    done.predictions[name + path.suffix] = replace(prediction, labels=None)
+    if prediction.labels is None or predictor.classes is None:
+        return
+    pictures = {f"{name}.png": prediction.labels}
+    if plan.overlay:
+        pictures[f"{name}_overlay.png"] = overlay(image, prediction.labels, predictor.classes)
+    for file, picture in pictures.items():
+        (plan.output / file).parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(picture).save(plan.output / file)
+        done.files.append(plan.output / file)
+
+
+def _show(plan: PredictionPlan, predictor: Predictor, done: Predicted, images: int) -> None:
+    """Print what was written, and whether images were resized."""
+    written = [f"{len(done.predictions)} masks"] if predictor.classes is not None else []
+    if predictor.columns is not None and done.predictions:
         written.append(FILE)
-        files.append(output / FILE)
-    console.console.print(
-        f"{' and '.join(written)} written to {output} by {cfg.model}", soft_wrap=True, markup=False
-    )
-    if resized and cfg.short_side == "auto":
+    words = f"{' and '.join(written)} written to {plan.output} by {plan.model}"
+    console.console.print(words, soft_wrap=True)
+    if done.resized and plan.short_side == "auto":
         height, width = predictor.learnt_size or (0, 0)
         console.console.print(
-            f"{resized} of {len(images)} images were resized for the model, which learnt from "
-            f"{height}x{width}. Otherwise: short_side=<pixels>, or short_side=null for their own "
-            "size.",
-            soft_wrap=True, markup=False, highlight=False,
-        )  # fmt: skip
-    done = {"output": output, "written": files, "unreadable": list(unreadable)}
-    if unreadable:
-        failed = DataError(
-            f"{len(unreadable)} of {len(images)} images cannot be read:\n  "
-            + "\n  ".join(list(unreadable.values())[:5])
-            + ("\n  ..." if len(unreadable) > 5 else "")
+            f"{done.resized} of {images} images were resized for the model, which was trained on "
+            f"{height}x{width}. To change that: short_side=<pixels>, or short_side=null for their "
+            "own size.",
+            soft_wrap=True,
         )
-        failed.partial = done
-        raise failed
-    return done
 
 
 def _write_targets(

@@ -6,14 +6,11 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from omegaconf import DictConfig
 from PIL import Image
 
 from segmentation import console
-from segmentation.build.data import build_data, find_dataset
+from segmentation.build.inspection import PreviewPlan
 from segmentation.classes import VOID, ClassTable
-from segmentation.data.discovery.scanned_dataset import select_usable
-from segmentation.errors import ConfigError, check_count
 from segmentation.pictures import (
     CAPTION_TEXT,
     FAINT,
@@ -46,32 +43,23 @@ class Row:
     draws: Sequence[tuple[np.ndarray, np.ndarray]]
 
 
-def preview(cfg: DictConfig) -> Path:
-    """Write the sheet of the configured data and augmentation to `cfg.output`; return that.
+def preview(plan: PreviewPlan) -> Path:
+    """Write the sheet of the configured data and augmentation; return its path.
 
     Raises:
-        SegmentationError: for whatever a user can mend.
+        SegmentationError: on invalid user input.
     """
-    output = Path(cfg.output).expanduser()
-    if output.suffix.lower() not in Image.registered_extensions():
-        raise ConfigError(f"output={cfg.output}: give the picture a suffix such as .png or .jpg.")
-    count = check_count("images", cfg.images, 1)
-    epochs = check_count("draws", cfg.draws, 1)
-    if not cfg.data.name:
-        raise ConfigError("data=as_trained is for evaluate.py: give data=folder or another.")
-    source = select_usable(find_dataset(cfg.data, only=["train"]), cfg.data.on_error)
-    data = build_data(cfg.data, source, cfg.augment, cfg.seed, build_cache=False)
-    data.check_sizes(source.scans["train"].sizes)
+    source, data = plan.find_data()
     dataset = data.train_set
     rows = []
-    for index in diverse(source.scans["train"].pixels, count):
-        draws = [dataset[epoch, index] for epoch in range(epochs)]
+    for index in diverse(source.scans["train"].pixels, plan.images):
+        draws = [dataset[epoch, index] for epoch in range(plan.draws)]
         crops = [(item["image"].permute(1, 2, 0).numpy(), item["mask"].numpy()) for item in draws]
         rows.append(Row(dataset.names[index], [dataset.pairs[index], *crops]))
-    output.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(preview_sheet(rows, source.labels.classes)).save(output)
-    console.console.print(f"written to {output}", soft_wrap=True)
-    return output
+    plan.output.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(preview_sheet(rows, source.labels.classes)).save(plan.output)
+    console.console.print(f"written to {plan.output}", soft_wrap=True)
+    return plan.output
 
 
 def diverse(pixels: np.ndarray, count: int) -> list[int]:

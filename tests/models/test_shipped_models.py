@@ -49,7 +49,7 @@ def test_a_photo_of_a_camera_is_seen_as_large_as_camvids_images(tmp_path):
     photo = np.full((1440, 1920, 3), 128, dtype=np.uint8)
     Image.fromarray(photo).save(tmp_path / "a.png")
     words = ["predict.py", f"input={tmp_path}/a.png", f"output={tmp_path}/out"]
-    said = "1 of 1 images were resized for the model, which learnt from 360x480."
+    said = "1 of 1 images were resized for the model, which was trained on 360x480."
     assert said in succeed(*words).stdout
     with Image.open(tmp_path / "out" / "a.png") as mask:
         assert mask.size == (1920, 1440)

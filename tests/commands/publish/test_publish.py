@@ -14,10 +14,9 @@ import yaml
 from commands import run, succeed
 from fakes import fake_camvid
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from omegaconf import OmegaConf
 from PIL import Image
 
-from segmentation.commands.publish.command import model_card
+from segmentation.commands.publish.card import model_card
 from segmentation.errors import ModelError
 from segmentation.models import Encoder, load_model, save_model, shipped
 from segmentation.models.shipped import locate, shipped_name
@@ -121,8 +120,7 @@ def test_no_folder_of_this_machine_is_given_away(trained, published):
 def test_what_the_card_says_to_type_can_be_typed(trained, tmp_path):
     name = 'it\'s my "model"=1'
     metrics = json.loads((trained / "metrics.json").read_text())
-    cfg = OmegaConf.create({"licence": None, "limits": None, "half": True})
-    card = model_card(tmp_path / name, trained, metrics, load_model(trained), cfg)
+    card = model_card(tmp_path / name, trained, metrics, load_model(trained), True, None, ())
     (typed,) = [line for line in card.splitlines() if line.startswith("python predict.py")]
     _, _, given, *_ = shlex.split(typed)
     overrides = OverridesParser.create().parse_overrides([given])
@@ -138,8 +136,7 @@ def test_names_from_strangers_stay_text_in_the_card(trained, tmp_path):
     metrics = json.loads((trained / "metrics.json").read_text())
     metrics["iou"] = {"<b>a|b</b>": 0.5}
     metrics["warnings"] = ["[x](y)\n# heading"]
-    cfg = OmegaConf.create({"licence": None, "limits": None, "half": True})
-    card = model_card(tmp_path / "x", trained, metrics, load_model(trained), cfg)
+    card = model_card(tmp_path / "x", trained, metrics, load_model(trained), True, None, ())
     assert r"| \<b\>a\|b\</b\> | 50.0 | – |" in card
     assert r"- \[x\](y) \# heading" in card
 

@@ -1,0 +1,86 @@
+"""`check` and `preview`: from the configuration to plans that find the data."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from omegaconf import DictConfig
+from PIL import Image
+
+from segmentation.build.data import build_data, data_root, find_dataset
+from segmentation.data.datamodule import SegmentationData
+from segmentation.data.discovery.scanned_dataset import ScannedDataset, select_usable
+from segmentation.errors import ConfigError, check_count
+
+
+@dataclass(frozen=True)
+class CheckPlan:
+    """A check of a data set as configured.
+
+    Attributes:
+        name, root: of the data set.
+        output: directory of the results.
+        skips: whether training skips unreadable files (`data.on_error=skip`).
+    """
+
+    name: str
+    root: Path
+    output: Path
+    skips: bool
+    _data: DictConfig = field(repr=False)
+
+    def find_dataset(self) -> ScannedDataset:
+        """Find the data and look at every file."""
+        return find_dataset(self._data, directory=self.output)
+
+
+@dataclass(frozen=True)
+class PreviewPlan:
+    """A preview of an augmentation as configured.
+
+    Attributes:
+        output: file of the picture.
+        images, draws: number of rows and of augmented columns.
+    """
+
+    output: Path
+    images: int
+    draws: int
+    _cfg: DictConfig = field(repr=False)
+
+    def find_data(self) -> tuple[ScannedDataset, SegmentationData]:
+        """Find the training images, and build the datamodule that augments them."""
+        cfg = self._cfg
+        source = select_usable(find_dataset(cfg.data, only=["train"]), cfg.data.on_error)
+        data = build_data(cfg.data, source, cfg.augment, cfg.seed, build_cache=False)
+        data.check_sizes(source.scans["train"].sizes)
+        return source, data
+
+
+def read_check(cfg: DictConfig) -> CheckPlan:
+    """Return the plan of a check.
+
+    Raises:
+        ConfigError: an invalid option.
+    """
+    _check_data(cfg.data)
+    output, skips = Path(cfg.output).expanduser(), cfg.data.on_error == "skip"
+    return CheckPlan(cfg.data.name, data_root(cfg.data), output, skips, cfg.data)
+
+
+def read_preview(cfg: DictConfig) -> PreviewPlan:
+    """Return the plan of a preview.
+
+    Raises:
+        ConfigError: an invalid option.
+    """
+    output = Path(cfg.output).expanduser()
+    if output.suffix.lower() not in Image.registered_extensions():
+        raise ConfigError(f"output={cfg.output}: give the picture a suffix such as .png or .jpg.")
+    images, draws = check_count("images", cfg.images, 1), check_count("draws", cfg.draws, 1)
+    _check_data(cfg.data)
+    return PreviewPlan(output, images, draws, cfg)
+
+
+def _check_data(data: DictConfig) -> None:
+    if not data.name:
+        raise ConfigError("data=as_trained is for evaluate: pass data=folder or another.")

@@ -1,0 +1,41 @@
+"""`predict`: from the configuration to a plan of plain values."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from omegaconf import DictConfig
+
+from segmentation.config import plain
+from segmentation.inference.options import InferenceOptions
+
+
+@dataclass(frozen=True)
+class PredictionPlan:
+    """A prediction as configured; see conf/predict.yaml for the meaning of each value."""
+
+    model: str
+    input: Path
+    output: Path
+    overlay: bool
+    device: str
+    precision: str
+    short_side: int | str | None
+    inference: InferenceOptions
+
+
+def read_prediction(cfg: DictConfig) -> PredictionPlan:
+    """Return the plan of a prediction.
+
+    Raises:
+        ConfigError: an invalid option.
+    """
+    return PredictionPlan(
+        model=cfg.model,
+        input=Path(cfg.input).expanduser(),
+        output=Path(cfg.output).expanduser(),
+        overlay=cfg.overlay,
+        device=cfg.device,
+        precision=cfg.precision,
+        short_side=cfg.short_side,
+        inference=InferenceOptions.from_dict(plain(cfg)),
+    )
