@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: help install install-dev demo test test-all results lint clean
+.PHONY: help install install-dev demo test test-all wheel-test mutants results lint clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -21,6 +21,14 @@ test: install-dev ## the fast tests, a file at a time on each core
 
 test-all: install-dev ## every test
 	$(BIN)/python -m pytest
+
+wheel-test: install-dev ## build the wheel, install it elsewhere, try it from an empty folder
+	$(BIN)/python -m pytest tests/test_installed.py
+
+MUTANTS ?= segmentation.metrics.scores*
+mutants: install-dev ## put faults into MUTANTS, a pattern; how many do the fast tests notice?
+	OMP_NUM_THREADS=1 $(BIN)/mutmut run '$(MUTANTS)'
+	$(BIN)/mutmut results
 
 RESULTS ?= runs/results
 results: install-dev ## bring the tables of docs/results.md and README.md up to date from the runs below RESULTS

@@ -5,11 +5,11 @@ import shutil
 
 import pytest
 import torch
-from cut_off import PowerCutError, data_of, differences, fit, parts_of, state
+from cut_off import PowerCutError, data_of, differences, fit, state
 from pytorch_lightning.callbacks import EarlyStopping, EMAWeightAveraging
 from pytorch_lightning.loggers import CSVLogger
 
-from segmentation.training.checkpoints import newest_checkpoint
+from segmentation.training import module
 from segmentation.training.resuming import seed_step
 from segmentation.training.weight_averaging import MeanOfLast
 
@@ -184,12 +184,19 @@ def test_the_curves_have_each_step_once_and_under_its_number(root, tmp_path):
         assert steps[0] == steps[1]
 
 
-def test_a_mistake_in_the_places_would_be_seen(root, whole, tmp_path):
-    """The comparison above can fail: another seed of the steps alone is another run."""
-    module, data = parts_of(root)
-    assert module.seed == data.seed
-    assert newest_checkpoint(tmp_path) is None
-    fit(root, tmp_path, decoder={"dropout": 0.31, "attention": "scse"})
-    assert differences(
-        state(tmp_path)["last.ckpt"]["state_dict"], whole("plain")["last.ckpt"]["state_dict"]
-    )
+def test_a_mistake_in_the_places_would_be_seen(root, whole, tmp_path, monkeypatch):
+    """Steps that are seeded after a cut by other places than without it end in other weights."""
+    right, wrong = tmp_path / "right", tmp_path / "wrong"
+    with pytest.raises(PowerCutError):
+        fit(root, right, moments=50)
+    shutil.copytree(right, wrong)
+    fit(root, right)
+    same(state(right), whole("plain"))
+
+    def misplaced(seed, epoch, batch, rank):
+        seed_step(seed, epoch, batch + 1, rank)
+
+    monkeypatch.setattr(module, "seed_step", misplaced)
+    fit(root, wrong)
+    with pytest.raises(AssertionError, match="optimizer_states"):
+        same(state(wrong), whole("plain"))
