@@ -350,8 +350,9 @@ def warn_of_other_data(run: Path | None, split: str, source: ScannedDataset) -> 
     if known is not None and known != source.fingerprints()[split]:
         log.warning(
             "the %s split is not the one of the training (files were added, removed or changed): "
-            "where splits are made by name, it may hold images that were trained on.", split,
-        )  # fmt: skip
+            "where splits are made by name, it may hold images that were trained on.",
+            split,
+        )
 
 
 def trained_config(path: Path) -> dict[str, Any] | None:

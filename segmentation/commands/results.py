@@ -1,4 +1,4 @@
-"""What a pass over a split gave: kept in a directory, and shown."""
+"""Write and show the results of a pass over a split."""
 
 from collections.abc import Collection, Iterator, Sequence
 from itertools import compress
@@ -37,18 +37,18 @@ def report(
     left_out: Collection[str],
     **facts: Any,
 ) -> Results:
-    """Write scores, what was predicted of every image, and pictures; print the tables.
+    """Write scores, the counts and predictions of every image, and pictures; print the tables.
 
-    An earlier scoring in the directory ends at once: `metrics.json` comes back last.
+    `metrics.json` is removed first and written last, so that a directory with it is complete.
 
     Args:
-        directory: where they go.
+        directory: of the results.
         title: of the tables.
-        module: has gone through the split.
+        module: after its pass over the split.
         dataset: the split.
         pixels: (C,) its labelled pixels of each class.
-        left_out: names of images that could not be read.
-        facts: what else `metrics.json` says.
+        left_out: names of unreadable images.
+        facts: further content of `metrics.json`.
     """
     directory.mkdir(parents=True, exist_ok=True)
     start_scoring(directory)
@@ -75,18 +75,19 @@ def report(
 
 
 def write_page(scoring: Path, run: Path | None) -> Path:
-    """Write `report.html` of a scoring that is complete, and return its path."""
-    from segmentation.report.evaluation_page import (
-        write_evaluation_page,
-    )  # plotly takes a second to import
+    """Write `report.html` of a complete evaluation, and return its path."""
+    # Plotly takes a second to import.
+    from segmentation.report.evaluation_page import write_evaluation_page
 
     return write_evaluation_page(scoring, run)
 
 
 def _views(
-    names: Sequence[str], predicted: Sequence[bytes], dataset: SegmentationDataset,
+    names: Sequence[str],
+    predicted: Sequence[bytes],
+    dataset: SegmentationDataset,
     classes: ClassTable,
-) -> Iterator[tuple[str, View]]:  # fmt: skip
+) -> Iterator[tuple[str, View]]:
     """Yield small pictures of the images, at most `MOST` of them, evenly spaced.
 
     Args:
@@ -97,20 +98,15 @@ def _views(
     """
     place = {name: index for index, name in enumerate(dataset.names)}
     for index in evenly_spaced(len(predicted), MOST):
-        name = names[index]
-        (image, truth), failed = dataset.read(place[name])
-        if not failed:  # it could be read when it was scored
-            yield (
-                name,
-                View(
-                    encode_photo(image, small(truth.shape)),
-                    encode_labels(truth, classes),
-                    recoloured(predicted[index], classes),
-                ),
-            )
+        (image, truth), failed = dataset.read(place[names[index]])
+        if failed:  # since it was scored
+            continue
+        photo = encode_photo(image, small(truth.shape))
+        prediction = recoloured(predicted[index], classes)
+        yield names[index], View(photo, encode_labels(truth, classes), prediction)
 
 
 def start_scoring(directory: Path) -> None:
-    """Remove what says that a scoring is there, so that files of two are never taken for one."""
+    """Remove the files that mark an evaluation as complete, so that two are never mixed up."""
     for name in (METRICS, REPORT, SLICES_FILE):
         (directory / name).unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""A scoring as W&B shows it: what its directory holds, as summary values, tables and pictures."""
+"""Log an evaluation to W&B: its scores as summary values, its tables, charts and pictures."""
 
 import io
 from collections.abc import Iterator, Mapping
@@ -26,38 +26,27 @@ from segmentation.runs.views import labels_of, read_views
 
 if TYPE_CHECKING:
     import wandb
-import logging
-from collections.abc import Iterable
-
-from filelock import FileLock
-from pytorch_lightning.loggers import Logger
-
-from segmentation.errors import ConfigError
-from segmentation.loggers.fault_tolerant import summarize_error
-from segmentation.loggers.run_id import read_run_id
-from segmentation.runs.curves import read_rows
-from segmentation.runs.directory import CONFIG, finished, read_settings, working
 
 MOST_REPORT = 20 * 2**20
-"""A larger report stays on disk, in bytes."""
+"""Bytes of the largest report that is uploaded."""
 
 PANEL = 4
-"""So many of the worst images are shown, and as many of the best."""
+"""Number of the worst images that are shown, and of the best."""
 
 SCORES = (
     "miou", "pixel_accuracy", "mean_accuracy", "dice", "frequency_weighted_iou", "images"
 )  # fmt: skip
-"""Plain numbers of metrics.json that become columns of the table of runs."""
+"""Scores in metrics.json that become columns of the table of runs."""
 
 
 def log_scoring(logger: WandbLogger, directory: Path, prefix: str, step: int | None = None) -> None:
-    """Log what a scoring left; a failure is a warning (see `FaultTolerant`), and costs no more.
+    """Log an evaluation; a failure is a warning (see `FaultTolerant`).
 
     Args:
         logger: of the run that was scored.
-        directory: of the scoring.
-        prefix: what stands before the names: ``<prefix>/miou`` and so on.
-        step: of the training, where its charts have the scoring; None in a training: the last.
+        directory: of the evaluation.
+        prefix: of the names: ``<prefix>/miou`` and so on.
+        step: of the training, for its charts; None: the last one logged.
     """
     axis = {} if step is None else {"trainer/global_step": step}
     with logger.errors_as_warnings():
@@ -66,37 +55,37 @@ def log_scoring(logger: WandbLogger, directory: Path, prefix: str, step: int | N
         run = logger.experiment
         for part in content(directory, metrics, logger.pictures):
             run.log({f"{prefix}/{key}": value for key, value in part.items()} | axis)
-        # Last: what is logged replaces it.
-        run.summary.update({f"{prefix}/{key}": one for key, one in summary(metrics).items()})
+        # Last, because logging replaces the summary.
+        run.summary.update({f"{prefix}/{key}": score for key, score in summary(metrics).items()})
 
 
 def summary(metrics: Mapping[str, Any]) -> dict[str, float]:
-    """Return the scores that sort and filter a table of runs, as far as they are known.
+    """Return the known scores that a table of runs is sorted and filtered by.
 
     Args:
-        metrics: what metrics.json says.
+        metrics: the content of metrics.json.
     """
-    found = {key: metrics.get(key) for key in SCORES}
+    scores = {key: metrics.get(key) for key in SCORES}
     for key in ("boundary_iou", "boundary_f"):
-        found[key] = metrics.get(key, {}).get("mean")
-    found["ece"] = metrics.get("calibration", {}).get("ece")
+        scores[key] = metrics.get(key, {}).get("mean")
+    scores["ece"] = metrics.get("calibration", {}).get("ece")
     ends = (metrics.get("intervals") or {}).get("miou") or (None, None)
-    found |= {"miou_low": ends[0], "miou_high": ends[1]}
+    scores |= {"miou_low": ends[0], "miou_high": ends[1]}
     targets = metrics.get("targets", {})
-    found |= {key: targets.get("category", {}).get(key) for key in ("accuracy", "macro_f1")}
-    found["ccc"] = targets.get("ccc")
-    return {key: value for key, value in found.items() if value is not None}
+    scores |= {key: targets.get("category", {}).get(key) for key in ("accuracy", "macro_f1")}
+    scores["ccc"] = targets.get("ccc")
+    return {key: value for key, value in scores.items() if value is not None}
 
 
 def content(
     directory: Path, metrics: Mapping[str, Any], pictures: bool = True
 ) -> Iterator[dict[str, Any]]:
-    """Yield tables, charts and pictures by name; one that fails takes none before it along.
+    """Yield tables, charts and pictures by name, one at a time so that a failure loses no others.
 
     Args:
-        directory: of the scoring.
-        metrics: what its metrics.json says.
-        pictures: whether images and the report, which has some, are among it.
+        directory: of the evaluation.
+        metrics: the content of its metrics.json.
+        pictures: whether to include images and the report, which holds some.
     """
     if "targets" in metrics:
         yield {"targets": target_table(metrics["targets"])}
@@ -123,7 +112,7 @@ def content(
 
 
 def _further(metrics: Mapping[str, Any]) -> dict[str, dict[str, float | None]]:
-    """Return the columns that a table of classes has of a scoring, by their titles."""
+    """Return further columns of the table of classes, by their titles."""
     ends = (metrics.get("intervals") or {}).get("iou", {})
     low, high = ({name: pair and pair[end] for name, pair in ends.items()} for end in (0, 1))
     keys = {"boundary IoU": "boundary_iou", "boundary F": "boundary_f", "ECE": "calibration"}
@@ -140,31 +129,34 @@ def _bars(metrics: Mapping[str, Any]) -> Any:
 
 
 def reliability(scored: ScoredImages) -> Any:
-    """Return a chart of accuracy by confidence; None of a scoring that kept no confidences."""
+    """Return a chart of accuracy by confidence; None for an evaluation without confidences."""
     import wandb
 
     if scored.calibration is None:
         return None
-    found = calibration(scored.calibration.sum(axis=0))
-    there = found.share > 0
-    x, y = found.confidence[there].tolist(), found.accuracy[there].tolist()
+    bins = calibration(scored.calibration.sum(axis=0))
+    filled = bins.share > 0
+    x, y = bins.confidence[filled].tolist(), bins.accuracy[filled].tolist()
     return wandb.plot.line_series(
-        xs=x, ys=[y, x], keys=["accuracy", "as confident as right"], xname="confidence",
+        xs=x,
+        ys=[y, x],
+        keys=["accuracy", "as confident as right"],
+        xname="confidence",
         title="Reliability of all pixels",
-    )  # fmt: skip
+    )
 
 
 def worst_and_best(scored: ScoredImages, directory: Path) -> list["wandb.Image"]:
     """Return the images with the lowest and the highest mIoU, the worst first, with their masks.
 
     Args:
-        scored: the scoring.
-        directory: where its views are; images without one are left out.
+        scored: the evaluation.
+        directory: of its views; images without one are omitted.
     """
     miou, _ = image_scores(scored)
-    of = dict(zip(scored.names, miou, strict=True))
-    order = [scored.names[place] for place in worst_first(miou)]
-    worst, best = extremes([name for name in order if not np.isnan(of[name])], PANEL)
+    score = dict(zip(scored.names, miou, strict=True))
+    order = [scored.names[index] for index in worst_first(miou)]
+    worst, best = extremes([name for name in order if not np.isnan(score[name])], PANEL)
     names = [*worst, *reversed(best)]
     views = read_views(directory, names)
     shown = []
@@ -174,93 +166,6 @@ def worst_and_best(scored: ScoredImages, directory: Path) -> list["wandb.Image"]
         with Image.open(io.BytesIO(view.image)) as photo:
             image = np.asarray(photo.convert("RGB"))
         example = Example(name, image, labels_of(view.truth), labels_of(view.prediction))
-        caption = f"{name}: mIoU {100 * of[name]:.1f}%"
+        caption = f"{name}: mIoU {100 * score[name]:.1f}%"
         shown.append(masked_image(example, scored.classes, caption))
     return shown
-
-
-FOLDER, CURVES = "wandb", "metrics.csv"
-
-OPTIONS = ("project", "entity", "name", "group", "tags", "pictures")
-"""Of logger.wandb; no other, as what a configuration may name besides is not for us to call."""
-
-LOCK = ".evaluate.lock"
-
-PATIENCE = 120.0
-"""Seconds that one evaluation waits for another to have told W&B its scores."""
-
-log = logging.getLogger(__name__)
-
-
-def track_training(loggers: Iterable[Logger], directory: Path, split: str) -> None:
-    """Log the final scoring of a training, under ``test/``, or ``best_val/`` where val was scored.
-
-    Under ``val/`` are the curves of the training.
-
-    Args:
-        loggers: of the run; those that are not W&B's get nothing.
-        directory: of the run.
-        split: that was scored.
-    """
-    for logger in loggers:
-        if isinstance(logger, WandbLogger):
-            log_scoring(logger, directory, split if split == "test" else f"best_{split}")
-
-
-def track_evaluation(run: Path | None, directory: Path) -> None:
-    """Log a scoring under ``evaluate/<its directory>/`` in the W&B run of the training.
-
-    That run goes on as a resumed training does; one that never was online stays so. A failure is a
-    warning, as the scoring is on disk; without such a run nothing happens.
-
-    Args:
-        run: directory of the training; None if it is not known.
-        directory: of the scoring.
-    """
-    if run is None:
-        return
-    try:
-        if _tracked(run):
-            _track(run, directory)
-    except Exception as error:
-        log.warning("W&B gets no scores of this evaluation: %s", summarize_error(error))
-
-
-def _track(run: Path, directory: Path) -> None:
-    if working(run):
-        log.warning("the training is at work: its W&B run gets no scores of this evaluation")
-        return
-    online = any((run / FOLDER).glob("run-*"))
-    offline = None if online else "the training was"
-    options = _options(run)
-    known = {key: options[key] for key in OPTIONS if key in options}
-    logger = WandbLogger(run, offline=offline, **known)
-    # What another evaluation is writing would look like a part that was cut off.
-    with logger.errors_as_warnings(), FileLock(run / FOLDER / LOCK, timeout=PATIENCE):
-        log_scoring(logger, directory, f"evaluate/{directory.name}", _last_step(run))
-        logger.finish(exit_code=int(not finished(run)))
-
-
-def _options(run: Path) -> dict[str, Any]:
-    """Return how the training was logged.
-
-    Raises:
-        ConfigError: its configuration does not say.
-    """
-    loggers = read_settings(run).get("logger")
-    options = loggers.get("wandb") if isinstance(loggers, dict) else None
-    if not isinstance(options, dict):
-        raise ConfigError(f"{run / CONFIG} has no logger.wandb, so its project is not known")
-    return options
-
-
-def _last_step(run: Path) -> int | None:
-    """Return the last step of a training, as its curves have it; None without any."""
-    return max((int(row["step"]) for row in read_rows(run / CURVES)), default=None)
-
-
-def _tracked(run: Path) -> bool:
-    """Return whether a training left a W&B run: its id, and a part of it."""
-    folder = run / FOLDER
-    parts = (*folder.glob("run-*"), *folder.glob("offline-run-*"))
-    return read_run_id(folder) is not None and bool(parts)

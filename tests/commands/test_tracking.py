@@ -12,8 +12,8 @@ from omegaconf import OmegaConf
 from wandb_server import HISTORY, imitation_server
 
 from segmentation.build.evaluation import check_tracking
-from segmentation.commands import wandb_results
-from segmentation.commands.wandb_results import track_evaluation, track_training
+from segmentation.commands import wandb_tracking
+from segmentation.commands.wandb_tracking import track_evaluation, track_training
 from segmentation.errors import ConfigError
 from segmentation.loggers import wandb_logger
 from segmentation.loggers.run_id import write_run_id
@@ -110,8 +110,8 @@ def test_another_evaluation_that_never_ends_costs_a_warning(
     run: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     trained(run)
-    monkeypatch.setattr(wandb_results, "PATIENCE", 0.1)
-    with FileLock(run / "wandb" / wandb_results.LOCK):
+    monkeypatch.setattr(wandb_tracking, "PATIENCE", 0.1)
+    with FileLock(run / "wandb" / wandb_tracking.LOCK):
         track_evaluation(run, evaluated(run))
     assert "W&B failed, the run goes on: Timeout" in caplog.text
 
@@ -120,8 +120,8 @@ def test_another_evaluation_that_never_ends_costs_a_warning(
     ("config", "said"),
     [
         (None, "FileNotFoundError"),
-        ("logger: null\n", "has no logger.wandb, so its project is not known"),
-        ("logger: {wandb: null}\n", "has no logger.wandb, so its project is not known"),
+        ("logger: null\n", "has no logger.wandb, so its project is unknown"),
+        ("logger: {wandb: null}\n", "has no logger.wandb, so its project is unknown"),
         ("logger: [\n", "ParserError"),
         ("logger: {wandb: {project: p, pictures: some}}\n", "pictures=some: type true or false"),
     ],
@@ -153,17 +153,17 @@ def test_a_training_at_work_is_left_alone(
     run: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     trained(run)
-    monkeypatch.setattr(wandb_results, "log_scoring", lambda *_: pytest.fail("logs"))
+    monkeypatch.setattr(wandb_tracking, "log_scoring", lambda *_: pytest.fail("logs"))
     with FileLock(run / "run.lock"):
         track_evaluation(run, evaluated(run))
-    assert "the training is at work" in caplog.text
+    assert "the training is still running" in caplog.text
 
 
 @pytest.mark.parametrize("left", ["nothing", "an id alone", "no run directory"])
 def test_without_a_wandb_run_nothing_happens(
     left: str, run: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(wandb_results, "WandbLogger", lambda *_, **__: pytest.fail("opens a run"))
+    monkeypatch.setattr(wandb_tracking, "WandbLogger", lambda *_, **__: pytest.fail("opens a run"))
     if left == "an id alone":  # as WANDB_MODE=disabled leaves it
         write_run_id(run / "wandb", "abc")
     track_evaluation(None if left == "no run directory" else run, evaluated(run))
@@ -174,7 +174,7 @@ def test_the_end_of_a_training_is_no_point_of_its_curves(
     split: str, prefix: str, run: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     said: list[tuple] = []
-    monkeypatch.setattr(wandb_results, "log_scoring", lambda *given: said.append(given))
+    monkeypatch.setattr(wandb_tracking, "log_scoring", lambda *given: said.append(given))
     logger = WandbLogger(run)
     track_training([logger, object()], run, split)  # type: ignore[list-item]
     assert said == [(logger, run, prefix)]

@@ -14,7 +14,7 @@ from segmentation.classes import ClassTable
 from segmentation.commands.evaluate.directory import scoring_directory, writing
 from segmentation.commands.evaluate.slices import plan_slices, write_slices
 from segmentation.commands.results import report, write_page
-from segmentation.commands.wandb_results import track_evaluation
+from segmentation.commands.wandb_tracking import track_evaluation
 from segmentation.data.datamodule import SegmentationData
 from segmentation.evaluation.slices.scores import SLICES_FILE
 from segmentation.inference.class_map import ClassMap, MappedModel, fit_class_map

@@ -1,4 +1,4 @@
-"""A split scored once more for each corruption and severity."""
+"""Score a split again for each corruption and severity."""
 
 import logging
 from collections.abc import Mapping
@@ -18,7 +18,7 @@ from segmentation.training.scoring import ScoringModule
 log = logging.getLogger(__name__)
 
 Corrupted = dict[tuple[str, int], Counts]
-"""What was counted in the images, by name of the corruption and severity."""
+"""Counts of the images by corruption and severity."""
 
 
 def score_corrupted(
@@ -27,8 +27,8 @@ def score_corrupted(
     """Score every corruption of a split, on all ranks.
 
     Args:
-        split: it is in `data`.
-        trainer, module, data: what it was scored with.
+        split: one of those in `data`.
+        trainer, module, data: what the split was scored with.
     """
     dataset, quiet = data.datasets[split], not trainer.is_global_zero
     if not quiet:
@@ -39,34 +39,35 @@ def score_corrupted(
             highlight=False,
         )
     scoring = ScoringModule(module.model, module.classes)
-    found: Corrupted = {}
+    counts: Corrupted = {}
     name = f"{split}, corrupted"
-    for one in track(CORRUPTIONS, "corruptions", console=console.console, disable=quiet):
+    for corruption in track(CORRUPTIONS, "corruptions", console=console.console, disable=quiet):
         data.datasets[name] = SegmentationDataset(
-            CorruptedPairs(dataset.pairs, one), dataset.size, dataset.skip, dataset.targets
+            CorruptedPairs(dataset.pairs, corruption), dataset.size, dataset.skip, dataset.targets
         )
-        # As validation: a test measures boundaries and keeps pictures besides.
+        # As validation, because a test also measures boundaries and keeps pictures.
         trainer.validate(scoring, dataloaders=data.scoring_dataloader(name), verbose=False)
         assert scoring.confusion is not None
-        found[one.name, one.severity] = Counts.of(scoring.confusion)
+        counts[corruption.name, corruption.severity] = Counts.of(scoring.confusion)
     data.datasets.pop(name)
-    return found
+    return counts
 
 
 def same_images(
     run: ScoredImages, corrupted: Mapping[tuple[str, int], Counts]
 ) -> tuple[ScoredImages, Corrupted]:
-    """Leave out images that could not be read each time, which files may do while a run goes on.
+    """Select the images that could be read every time; files may break during an evaluation.
 
     Args:
-        run: the images as they are.
-        corrupted: of the same images.
+        run: the uncorrupted images.
+        corrupted: counts of the same images.
     """
-    read = [(one.truth == run.truth).all(axis=1) for one in corrupted.values()]
+    read = [(counts.truth == run.truth).all(axis=1) for counts in corrupted.values()]
     kept = np.flatnonzero(np.all(read, axis=0))
     if len(kept) < len(run):
         log.warning(
-            "%d of %d images could not be read each time, and are left out of the corruptions.",
-            len(run) - len(kept), len(run),
-        )  # fmt: skip
-    return run.select(kept), {key: one.rows(kept) for key, one in corrupted.items()}
+            "%d of %d images could not be read every time: the corruptions omit them.",
+            len(run) - len(kept),
+            len(run),
+        )
+    return run.select(kept), {key: counts.rows(kept) for key, counts in corrupted.items()}

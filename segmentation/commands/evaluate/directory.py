@@ -1,4 +1,4 @@
-"""Where a scoring goes: a directory that says its options, and never that of another scoring."""
+"""Choose the directory of an evaluation: named after its options, never that of another."""
 
 import contextlib
 from collections.abc import Iterator
@@ -18,8 +18,8 @@ SETTINGS = (
     "split", "data_fingerprint", "targets_fingerprint", "precision", "inference", "size",
     "class_map", "classes",
 )  # fmt: skip
-"""What `metrics.json` says of how a scoring was made: others with the same values are the same
-scoring. Batches and processes are not among them: they change next to nothing."""
+"""Keys of `metrics.json` that identify an evaluation. Batches and processes are not among them, as
+they hardly change the scores."""
 
 
 def scoring_directory(
@@ -27,33 +27,33 @@ def scoring_directory(
 ) -> Path:
     """Return ``evaluation/<name>`` below the run directory, or beside a model without a run.
 
-    For a model that comes with the project that is below ``runs/<its name>``.
+    A shipped model's is below ``runs/<its name>``.
 
     The name is ``[<data>_][<checkpoint>_]<split>[_flip][_scales...][_window...][_mapped]``. Where
-    the directory of that name holds a scoring that was made otherwise (on changed images, with
-    another precision or class map), a number follows: ``-2``.
+    that directory holds a different evaluation (of changed images, with another precision or class
+    map), a number follows: ``-2``.
 
     Args:
         source: the run directory, checkpoint or model directory that is scored.
         data: the name of the data; None: the run's own.
         options: the views of each image.
-        mapped: the user gave a class map.
-        facts: the `SETTINGS` of the scoring.
+        mapped: whether a class map was typed.
+        facts: the `SETTINGS` of the evaluation.
     """
     lone = source.suffix == ".ckpt" and source.stem != "best"
     parts = [data, source.stem if lone else None, facts["split"], *options.parts()]
     name = "_".join(filter(None, [*parts, "mapped" if mapped else None]))
     home = run_of(source) or (source.parent if source.is_file() else source)
-    if (known := shipped_name(source)) is not None:  # the package is nobody's to write to
+    if (known := shipped_name(source)) is not None:  # never write into the package
         home = Path("runs") / known
     return next(path for path in _numbered(home / EVALUATION / name) if _free(path, facts))
 
 
 @contextlib.contextmanager
 def writing(directory: Path) -> Iterator[None]:
-    """Keep other processes out of a scoring's directory; rank zero calls it.
+    """Lock the directory of an evaluation; rank zero calls it.
 
-    A directory that is empty in the end is removed.
+    The directory is removed if it is empty at the end.
 
     Raises:
         ConfigError: another process writes there.
@@ -64,15 +64,15 @@ def writing(directory: Path) -> Iterator[None]:
         lock.acquire()
     except Timeout as error:
         raise ConfigError(
-            f"another process writes a scoring to {directory}. Wait until it is done, and give the "
-            "command again."
+            f"another process writes a scoring to {directory}. Wait until it is done, and repeat "
+            "the command."
         ) from error
     try:
         yield
     finally:
         (directory / LOCK).unlink(missing_ok=True)
         lock.release()
-        with contextlib.suppress(OSError):  # it holds something
+        with contextlib.suppress(OSError):  # not empty
             directory.rmdir()
             directory.parent.rmdir()
 
@@ -86,9 +86,9 @@ def _numbered(path: Path) -> Iterator[Path]:
 
 
 def _free(directory: Path, facts: dict[str, Any]) -> bool:
-    """Return whether there is no scoring, or the same; what an older one does not say is alike."""
+    """Return whether a directory holds no evaluation or the same one; missing facts are equal."""
     try:
         kept = read_metrics(directory)
-    except ValueError:  # a file that was damaged is no scoring
+    except ValueError:  # a damaged file holds no evaluation
         return True
     return kept is None or all(kept.get(key, facts[key]) == facts[key] for key in SETTINGS)

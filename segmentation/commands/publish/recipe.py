@@ -1,8 +1,9 @@
-"""How a run was trained, in words: for a model's card and the tables of results."""
+"""Describe how a run was trained, for a model's card and the tables of results."""
 
 import re
 import shlex
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,76 +16,73 @@ from segmentation.console import duration, quoted
 from segmentation.runs.directory import read_environment, read_metrics, read_settings
 from segmentation.system.redaction import last_component, redact
 
-DATA = "data.root"
-RUNS = ("model.weights", "encoder.weights")
-"""They may be a run's directory."""
+PACKAGES = ("albumentations", "cityseg", "timm", "torch")
 RUN = "<run>"
-NO_PATHS = ("encoder.name", "data.group")
-"""They may hold a slash all the same."""
-SOURCES = ("file", "model", "SMP")
-"""What goes before a path where it is said where an encoder's weights came from."""
+"""Replaces a run's directory."""
+MAY_BE_RUNS = ("model.weights", "encoder.weights")
+MAY_HOLD_SLASHES = ("encoder.name", "data.group")
+PATH_SOURCES = ("file", "model", "SMP")
+"""Kinds of weights sources that a path follows."""
 OF_THE_MACHINE = re.compile(
     r"[+~]*(logger|hydra|launcher|sweep|wandb|resume|rerun|checkpoint_minutes|signals"
     r"|data\.(cache|workers|pairs)|trainer\.(accelerator|devices|num_nodes|strategy))\b.*"
 )
-"""Overrides that say where and how a run is carried out, not what it is."""
+"""Overrides of where and how a run is carried out, not of what it is."""
 
 
 def recipe(run: Path) -> dict[str, str]:
-    """Return what a run was trained with, under the names that a reader looks for.
+    """Return how a finished run was trained, by the names that its card shows.
 
-    What an older run did not keep is left out, and so are folders of its machine.
-
-    Args:
-        run: a run directory that is finished.
+    What an older run did not record is omitted, and so are folders of its machine.
     """
-    kept, environment = read_settings(run), read_environment(run) or {}
-    metrics = read_metrics(run) or {}
-    segments = value_at(kept, "task.segmentation") is not False
-    found = {
-        "command": command(environment.get("overrides", []), kept["data"]["name"]),
-        "data": kept["data"]["name"],
-        "images": _images(kept["data"]),
-        "starts from": _earlier(kept),
+    saved, environment = read_settings(run), read_environment(run) or {}
+    metrics, get = read_metrics(run) or {}, partial(value_at, saved)
+    versions = environment.get("versions") or {}
+    packages = [name for name in PACKAGES if name in versions]
+    weights, seconds = get("model.weights"), metrics.get("seconds")
+    device = environment.get("device", "an unknown device")
+    lines = {
+        "command": command(environment.get("overrides", []), saved["data"]["name"]),
+        "data": saved["data"]["name"],
+        "images": _images(saved["data"]),
+        "starts from": f"all of {last_component(str(weights))}" if weights else "",
         "encoder's weights": weights_source(environment.get("encoder_weights") or "unknown"),
-        "loss": _loss(kept) if segments else "of image-level targets",
-        "augmentation": _augmentation(kept),
-        "optimizer": _optimizer(kept),
-        "epochs": _epochs(kept, metrics),
-        "average of the weights": _average(kept, metrics),
-        "precision": str(environment.get("precision", "")),
-        "seed": _text(kept, "seed"),
-        "time": _time(metrics, environment),
+        "loss": "of image-level targets" if get("task.segmentation") is False else _loss(saved),
+        "augmentation": _augmentation(saved),
+        "optimizer": _optimizer(saved),
+        "epochs": _epochs(saved, metrics),
+        "average of the weights": _average(saved, metrics),
+        "precision": environment.get("precision"),
+        "seed": get("seed"),
+        "time": "" if seconds is None else f"{duration(seconds)} on {device}",
         "code": code(environment, 12),
-        "versions": ", ".join(
-            f"{name} {version}"
-            for name, version in (environment.get("versions") or {}).items()
-            if name in ("cityseg", "torch", "timm", "albumentations")
-        ),
+        "versions": ", ".join(f"{name} {versions[name]}" for name in packages),
     }
-    return {key: value for key, value in found.items() if value}
+    return {key: str(value) for key, value in lines.items() if value not in (None, "")}
 
 
 def command(overrides: Sequence[str], data: str) -> str:
-    """Return what was typed for a run, for other machines.
+    """Return the command of a run as it can be typed on other machines.
 
     Args:
         overrides: of the run.
-        data: the name of its data, which stands for the folder that they were in.
+        data: the name of its data, which replaces their folder.
     """
-    kept = [_for_others(one, data) for one in overrides if not OF_THE_MACHINE.fullmatch(one)]
-    kept.sort(key=lambda one: not one.startswith("experiment="))  # what a reader looks for
-    return " ".join(["python train.py", *kept])
+    shown = [
+        _without_machine(word, data) for word in overrides if not OF_THE_MACHINE.fullmatch(word)
+    ]
+    shown.sort(key=lambda word: not word.startswith("experiment="))  # readers look for it
+    return " ".join(["python train.py", *shown])
 
 
 def weights_source(text: str) -> str:
-    """Return where an encoder's weights came from, without folders of the machine."""
+    """Return the source of an encoder's weights without folders of the machine."""
     kind, _, path = text.partition(" ")
-    return f"{kind} {last_component(path)}" if kind in SOURCES else text
+    return f"{kind} {last_component(path)}" if kind in PATH_SOURCES else text
 
 
 def code(environment: Mapping[str, Any], digits: int | None = None) -> str:
-    """Return the commit that a run was trained with; empty where that is not known.
+    """Return the commit that a run was trained with; empty where it is unknown.
 
     Args:
         environment: of the run.
@@ -95,116 +93,87 @@ def code(environment: Mapping[str, Any], digits: int | None = None) -> str:
     return f"{git['commit'][:digits]}{changed}" if git.get("commit") else ""
 
 
-def _for_others(override: str, data: str) -> str:
+def _without_machine(override: str, data: str) -> str:
     """Return an override without folders of this machine."""
-    key = override.partition("=")[0]
+    key, _, text = override.partition("=")
     name = key.lstrip("+~")
-    if name == DATA:
+    if name == "data.root":
         return f"{key}=<{data}>"
     try:
         value = OverridesParser.create().parse_override(readable(override)).value()
     except HydraException:  # of an older version, which kept the words as they were typed
-        value = override.partition("=")[2]
-    told = _without_folders(name, value)
-    if told == value:
+        value = text
+    shown = _without_folders(name, value)
+    if shown == value:
         return shlex.quote(redact(override))
-    return f"{key}={told}" if told == RUN else shlex.quote(redact(f"{key}={quoted(told)}"))
+    return f"{key}={RUN}" if shown == RUN else shlex.quote(redact(f"{key}={quoted(shown)}"))
 
 
 def _without_folders(name: str, value: Any) -> Any:
-    """Return a value in which each path is its last part; a run's directory is `RUN`."""
+    """Reduce each path in a value to its last component, and a run's directory to `RUN`."""
     if isinstance(value, dict):
-        return {key: _without_folders(f"{name}.{key}", one) for key, one in value.items()}
+        return {key: _without_folders(f"{name}.{key}", child) for key, child in value.items()}
     if isinstance(value, list):
-        return [_without_folders(name, one) for one in value]
-    if not isinstance(value, str) or name in NO_PATHS or "." not in name:  # a group's option
+        return [_without_folders(name, child) for child in value]
+    is_option = "." not in name  # of a group
+    if not isinstance(value, str) or name in MAY_HOLD_SLASHES or is_option:
         return value
-    if name in RUNS and re.search(r"[/\\]", value) and not Path(value).suffix:
+    if name in MAY_BE_RUNS and re.search(r"[/\\]", value) and not Path(value).suffix:
         return RUN
     return last_component(value)
 
 
-def _earlier(kept: Mapping[str, Any]) -> str:
-    """Return the model that went on learning, if one did."""
-    earlier = value_at(kept, "model.weights")
-    return f"all of {last_component(str(earlier))}" if earlier else ""
-
-
 def _images(data: Mapping[str, Any]) -> str:
     size, crop = data.get("size"), data.get("crop")
-    said = ["of their own size" if size is None else f"resized to {_sides(size)}"]
-    if isinstance(crop, list):
-        said.append(f"in random crops of {_sides(crop)}")
-    return ", ".join(said)
+    words = "resized to {}x{}".format(*size) if size else "of their own size"
+    return words + (", in random crops of {}x{}".format(*crop) if isinstance(crop, list) else "")
 
 
-def _loss(kept: Mapping[str, Any]) -> str:
-    terms = " + ".join(
-        f"{term['weight']:g} {name.replace('_', ' ')}"
-        for name, term in (value_at(kept, "loss.terms") or {}).items()
+def _loss(saved: Mapping[str, Any]) -> str:
+    terms = (value_at(saved, "loss.terms") or {}).items()
+    words = " + ".join(f"{term['weight']:g} {name.replace('_', ' ')}" for name, term in terms)
+    return f"{words}, class weights {value_at(saved, 'loss.class_weights')}" if words else ""
+
+
+def _augmentation(saved: Mapping[str, Any]) -> str:
+    zoom = value_at(saved, "augment.scale")
+    names = [next(iter(transform)) for transform in value_at(saved, "augment.transforms") or []]
+    return ", ".join([*(["zoom {:g} to {:g}".format(*zoom)] if zoom else []), *names]) or "none"
+
+
+def _optimizer(saved: Mapping[str, Any]) -> str:
+    get = partial(value_at, saved)
+    optimizer, schedule = (
+        str(get(f"{part}._target_") or "").rpartition(".")[2] for part in ("optimizer", "schedule")
     )
-    weights = value_at(kept, "loss.class_weights")
-    return f"{terms}, class weights {weights}" if terms else ""
-
-
-def _augmentation(kept: Mapping[str, Any]) -> str:
-    zoom = value_at(kept, "augment.scale")
-    said = [f"zoom {zoom[0]:g} to {zoom[1]:g}"] if zoom else []
-    said += [next(iter(one)) for one in value_at(kept, "augment.transforms") or []]
-    return ", ".join(said) or "none"
-
-
-def _optimizer(kept: Mapping[str, Any]) -> str:
-    said = [
-        _last(value_at(kept, "optimizer._target_")),
-        f"learning rate {_text(kept, 'optimizer.lr')}",
-        _last(value_at(kept, "schedule._target_")),
-        f"batch {_text(kept, 'data.batch_size')}",
+    factor = get("encoder.lr_factor")
+    words = [
+        optimizer,
+        f"learning rate {get('optimizer.lr')}",
+        schedule,
+        f"batch {get('data.batch_size')}",
+        "" if factor in (None, 1) else f"encoder's learning rate times {factor}",
     ]
-    factor = value_at(kept, "encoder.lr_factor")
-    if factor not in (None, 1):
-        said.append(f"encoder's learning rate times {factor}")
-    return ", ".join(filter(None, said))
+    return ", ".join(filter(None, words))
 
 
-def _epochs(kept: Mapping[str, Any], metrics: Mapping[str, Any]) -> str:
-    """Return how many there were to be at most, where something may end a training before."""
-    said = _text(kept, "trainer.max_epochs")
-    early = (kept.get("callbacks") or {}).get("early_stopping") or metrics.get("pruned")
-    return f"{said} at most" if early or value_at(kept, "trainer.max_time") else said
+def _epochs(saved: Mapping[str, Any], metrics: Mapping[str, Any]) -> str:
+    """Return the number of epochs, as a maximum if something could end the training earlier."""
+    epochs = value_at(saved, "trainer.max_epochs")
+    if epochs is None:
+        return ""
+    early = value_at(saved, "callbacks.early_stopping") or value_at(saved, "trainer.max_time")
+    return f"{epochs} at most" if early or metrics.get("pruned") else str(epochs)
 
 
-def _average(kept: Mapping[str, Any], metrics: Mapping[str, Any]) -> str:
-    """Return what was averaged to the weights of the best epoch."""
-    callbacks = kept.get("callbacks") or {}
+def _average(saved: Mapping[str, Any], metrics: Mapping[str, Any]) -> str:
+    """Return how the weights of the best epoch were averaged."""
+    callbacks = saved.get("callbacks") or {}
     if ema := callbacks.get("ema"):
         return f"exponential, decay {ema['decay']}"
-    if mean := callbacks.get("mean_of_last"):
-        best, first = (
-            metrics.get("epoch"),
-            value_at(kept, "trainer.max_epochs") + 1 - mean["epochs"],
-        )
-        if best is not None and best < first:
-            return f"none, as the best epoch came before the last {mean['epochs']}"
-        return f"mean of epochs {max(1, first)} to {best or 'the last'}"
-    return "none"
-
-
-def _time(metrics: Mapping[str, Any], environment: Mapping[str, Any]) -> str:
-    seconds = metrics.get("seconds")
-    if seconds is None:
-        return ""
-    return f"{duration(seconds)} on {environment.get('device', 'an unknown device')}"
-
-
-def _sides(size: Sequence[int]) -> str:
-    return "x".join(map(str, size))
-
-
-def _text(kept: Mapping[str, Any], key: str) -> str:
-    value = value_at(kept, key)
-    return "" if value is None else str(value)
-
-
-def _last(target: Any) -> str:
-    return str(target or "").rpartition(".")[2]
+    if not (mean := callbacks.get("mean_of_last")):
+        return "none"
+    best, first = metrics.get("epoch"), saved["trainer"]["max_epochs"] + 1 - mean["epochs"]
+    if best is not None and best < first:
+        return f"none, as the best epoch came before the last {mean['epochs']}"
+    return f"mean of epochs {max(1, first)} to {best or 'the last'}"

@@ -14,7 +14,7 @@ from pytorch_lightning.callbacks import ModelCheckpoint
 from segmentation import console
 from segmentation.build.training import TrainingData
 from segmentation.commands.results import report, write_page
-from segmentation.commands.wandb_results import track_training
+from segmentation.commands.wandb_tracking import track_training
 from segmentation.console import argument, typed
 from segmentation.data.datamodule import SegmentationData
 from segmentation.errors import TrainingError
@@ -86,11 +86,15 @@ def finalize(
     # Tell the user.
     console.show_warnings(facts["warnings"])
     if "rerun_of" in facts:
-        earlier = read_metrics(Path(facts["rerun_of"]["run"]).expanduser()) or {}
-        before = earlier.get("score", "unknown (it is not finished)")
-        log.info("rerun: the score on val is %s, and was %s", score, before)
+        _show_earlier_score(facts["rerun_of"]["run"], score)
     _show_next(directory, split, module.classes is not None)
     return val_score
+
+
+def _show_earlier_score(run: str, score: float | None) -> None:
+    earlier = read_metrics(Path(run).expanduser()) or {}
+    before = earlier.get("score", "unknown (it is not finished)")
+    log.info("rerun: the score on val is %s, and was %s", score, before)
 
 
 def show_finished(directory: Path) -> float:

@@ -1,0 +1,103 @@
+"""Send scores to the W&B run of a training, at its end or in a later evaluation."""
+
+import logging
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock
+from pytorch_lightning.loggers import Logger
+
+from segmentation.commands.wandb_results import log_scoring
+from segmentation.errors import ConfigError
+from segmentation.loggers.fault_tolerant import summarize_error
+from segmentation.loggers.run_id import read_run_id
+from segmentation.loggers.wandb_logger import WandbLogger
+from segmentation.runs.curves import read_rows
+from segmentation.runs.directory import CONFIG, finished, read_settings, working
+
+FOLDER, CURVES = "wandb", "metrics.csv"
+
+OPTIONS = ("project", "entity", "name", "group", "tags", "pictures")
+"""Options of logger.wandb that are passed on; a stranger's configuration may hold others."""
+
+LOCK = ".evaluate.lock"
+
+PATIENCE = 120.0
+"""Seconds that one evaluation waits for another to log its scores."""
+
+log = logging.getLogger(__name__)
+
+
+def track_training(loggers: Iterable[Logger], directory: Path, split: str) -> None:
+    """Log the final scores of a training below ``test/``, or ``best_val/`` where val was scored.
+
+    The curves of the training are below ``val/``.
+
+    Args:
+        loggers: of the run; only W&B's is used.
+        directory: of the run.
+        split: that was scored.
+    """
+    for logger in loggers:
+        if isinstance(logger, WandbLogger):
+            log_scoring(logger, directory, split if split == "test" else f"best_{split}")
+
+
+def track_evaluation(run: Path | None, directory: Path) -> None:
+    """Log an evaluation below ``evaluate/<its directory>/`` in the W&B run of the training.
+
+    That run is resumed; one that was never online stays offline. A failure is a warning, as the
+    evaluation is on disk. Without a W&B run nothing happens.
+
+    Args:
+        run: directory of the training; None if it is unknown.
+        directory: of the evaluation.
+    """
+    if run is None:
+        return
+    try:
+        if _tracked(run):
+            _track(run, directory)
+    except Exception as error:
+        log.warning("W&B gets no scores of this evaluation: %s", summarize_error(error))
+
+
+def _track(run: Path, directory: Path) -> None:
+    if working(run):
+        log.warning("the training is still running: its W&B run gets no scores of this evaluation")
+        return
+    online = any((run / FOLDER).glob("run-*"))
+    offline = None if online else "the training was"
+    options = _options(run)
+    known = {key: options[key] for key in OPTIONS if key in options}
+    logger = WandbLogger(run, offline=offline, **known)
+    # A part that another evaluation is writing would look truncated.
+    with logger.errors_as_warnings(), FileLock(run / FOLDER / LOCK, timeout=PATIENCE):
+        log_scoring(logger, directory, f"evaluate/{directory.name}", _last_step(run))
+        logger.finish(exit_code=int(not finished(run)))
+
+
+def _options(run: Path) -> dict[str, Any]:
+    """Return the options of the training's W&B logger.
+
+    Raises:
+        ConfigError: its configuration has none.
+    """
+    loggers = read_settings(run).get("logger")
+    options = loggers.get("wandb") if isinstance(loggers, dict) else None
+    if not isinstance(options, dict):
+        raise ConfigError(f"{run / CONFIG} has no logger.wandb, so its project is unknown")
+    return options
+
+
+def _last_step(run: Path) -> int | None:
+    """Return the last step in the curves of a training; None without any."""
+    return max((int(row["step"]) for row in read_rows(run / CURVES)), default=None)
+
+
+def _tracked(run: Path) -> bool:
+    """Return whether a training left a W&B run: its id, and its files."""
+    folder = run / FOLDER
+    parts = (*folder.glob("run-*"), *folder.glob("offline-run-*"))
+    return read_run_id(folder) is not None and bool(parts)
