@@ -1,4 +1,4 @@
-"""Where conf/ is, and the plain values of a configuration."""
+"""The location of conf/, and plain values of a configuration."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,29 +17,29 @@ CONF = next(path for path in (_PACKAGE / "conf", _PACKAGE.parent / "conf") if pa
 """The configuration files: inside an installed package, beside the package in a clone."""
 
 NOT_KEPT = ("hydra", "resume", "rerun", "launcher", "sweep")
-"""What says how a run is started, not what it is."""
+"""Sections on how a run is started, not on what it is."""
 
 
 def settings(cfg: DictConfig) -> dict[str, Any]:
-    """Return what a run is: its configuration without what says how it is started."""
-    kept = OmegaConf.masked_copy(cfg, [str(key) for key in cfg if key not in NOT_KEPT])
-    kept._set_parent(cfg)  # for interpolations into what is left out
-    return cast(dict[str, Any], OmegaConf.to_container(kept, resolve=True))
+    """Return what determines a run: its configuration without `NOT_KEPT`, as plain values."""
+    part = OmegaConf.masked_copy(cfg, [str(key) for key in cfg if key not in NOT_KEPT])
+    part._set_parent(cfg)  # for interpolations into the other sections
+    return plain(part)
 
 
 def flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Return nested values by dotted keys; an empty mapping stays one."""
-    found: dict[str, Any] = {}
+    """Flatten nested values to dotted keys; an empty mapping is kept as a value."""
+    result: dict[str, Any] = {}
     for key, value in values.items():
         if isinstance(value, Mapping) and value:
-            found |= flat(value, f"{prefix}{key}.")
+            result |= flat(value, f"{prefix}{key}.")
         else:
-            found[f"{prefix}{key}"] = value
-    return found
+            result[f"{prefix}{key}"] = value
+    return result
 
 
 def value_at(values: Any, key: str) -> Any:
-    """Return the value that a dotted key leads to, None where it leads nowhere."""
+    """Return the value of a dotted key; None if there is none."""
     for part in key.split("."):
         values = values.get(part) if isinstance(values, Mapping) else None
     return values

@@ -1,4 +1,4 @@
-"""From the configuration to objects: the one place that instantiates."""
+"""Find the configured data set, and build its datamodule."""
 
 import logging
 from collections.abc import Mapping, Sequence
@@ -28,29 +28,29 @@ def find_dataset(
     directory: Path | None = None,
     masks: bool = True,
 ) -> ScannedDataset:
-    """Return a data set as it is found, after drawing the streets if need be.
+    """Find a data set and look at its files; the streets are drawn first if needed.
 
     Args:
         data: see conf/data.
-        only: the splits that are wanted.
-        directory: where a class table is written that cannot be written beside the data.
-        masks: they are needed; else images without any will do.
+        only: the splits to use.
+        directory: where the class table is written if the data are read-only.
+        masks: whether masks are required.
 
     Raises:
-        ConfigError, DataError: for what a user can mend; bad files are noted in the source.
+        ConfigError, DataError: on invalid user input; bad files are noted in the result.
     """
     root = data_root(data)
     if "draw" in data:
         write_streets(root, data.draw.seed, tuple(data.draw.size), dict(data.draw.counts))
     pairs = Path(data.pairs).expanduser() if data.pairs else None
     splits = find_splits(root, pairs, data.group, data.mask_ending, masks, _fold(data))
-    chosen = {split: rows for split, rows in splits.samples.items() if split in only}
-    if not chosen:
+    selected = {split: rows for split, rows in splits.samples.items() if split in only}
+    if not selected:
         raise DataError(
             f"no {' or '.join(only)} split in {root} (splits there: {', '.join(splits.samples)})."
         )
     unselected = {split: rows for split, rows in splits.samples.items() if split not in only}
-    splits = replace(splits, samples=chosen, unselected=unselected)
+    splits = replace(splits, samples=selected, unselected=unselected)
     return scan_dataset(root, splits, data.classes, data.void, data.unknown, directory)
 
 
@@ -74,16 +74,16 @@ def build_data(
     targets: Mapping[str, TargetTable] | None = None,
     parts: int = 1,
 ) -> SegmentationData:
-    """Return the datamodule of a data set; without `augment` training sees images as they are.
+    """Return the datamodule of a data set; without `augment` training images are not augmented.
 
     Args:
         data: see conf/data.
-        source: what can be used of the data set.
+        source: the usable part of the data set.
         augment: see conf/augment.
-        seed: order and augmentation follow from it.
+        seed: of the order and the augmentation.
         build_cache: whether data.cache=auto may build a cache, see `open_pairs`.
         targets: the image-level targets of each split; None for none.
-        parts: a training batch comes in so many.
+        parts: number of parts that a training batch is split into.
     """
     return SegmentationData(
         augment=Augmentation.from_dict(plain(augment)) if augment else None,

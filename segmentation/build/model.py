@@ -21,13 +21,13 @@ def build_model(
         cfg: `encoder`, `decoder`, `model` and `task`.
         num_classes: of the segmentation.
         columns: the image-level targets; None for none.
-        classes: what the segmentation predicts, for `model.weights`.
+        classes: of the segmentation, for `model.weights`.
     """
-    earlier = OmegaConf.select(cfg, "model.weights")  # a run to go on with may be older than it
+    earlier = OmegaConf.select(cfg, "model.weights")  # configurations of before lack it
     if earlier and cfg.encoder.weights not in ("auto", "imagenet", "none"):
         raise ConfigError(
-            f"model.weights={earlier} brings the encoder's weights along, so "
-            f"encoder.weights={cfg.encoder.weights} would not be used: type one of the two."
+            f"model.weights={earlier} includes the encoder's weights, so "
+            f"encoder.weights={cfg.encoder.weights} would have no effect: type one of the two."
         )
     encoder = {"name": cfg.encoder.name, "weights": "none" if earlier else cfg.encoder.weights}
     dropout = cfg.task.targets.dropout

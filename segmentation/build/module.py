@@ -65,10 +65,10 @@ def build_module(
 
 
 def build_optimizer(cfg: DictConfig) -> partial[Optimizer]:
-    """Return what makes the optimizer, with the learning rate for this global batch.
+    """Return a factory of the optimizer, with the learning rate for the global batch.
 
     Args:
-        cfg: `optimizer`, and what the batch follows from: `data` and `trainer`.
+        cfg: `optimizer`, and the sections that set the batch: `data` and `trainer`.
     """
     options = plain(cfg.optimizer)
     factor = lr_factor(options["_target_"], options.pop("lr_for_batch", None), global_batch(cfg))
@@ -92,7 +92,7 @@ def describe_optimizer(cfg: DictConfig) -> str:
 
 
 def global_batch(cfg: DictConfig) -> int:
-    """Return how many images one optimizer step sees, on all ranks together."""
+    """Return the number of images in an optimizer step, over all ranks."""
     batch = AUTO_BATCH_SIZE if cfg.data.batch_size == "auto" else cfg.data.batch_size
     steps = cfg.trainer.accumulate_grad_batches
     return check_count("data.batch_size", batch, 1) * check_count(
@@ -108,7 +108,7 @@ def build_task_loss(
     Args:
         task: see conf/train.yaml.
         columns: the image-level targets; None for none.
-        segmentation: the loss of the segmentation; None where there is none.
+        segmentation: the loss of the segmentation; None for none.
     """
     if columns is None:
         return TaskLoss(segmentation)

@@ -1,4 +1,4 @@
-"""From the configuration to image-level targets: what is learnt, its table, its loss."""
+"""Find the configured image-level targets: their columns and their tables."""
 
 import logging
 from pathlib import Path
@@ -16,10 +16,10 @@ log = logging.getLogger(__name__)
 
 
 def check_task(task: DictConfig) -> None:
-    """Check what `task` asks for.
+    """Check the section `task`.
 
     Raises:
-        ConfigError: values of the wrong kind, or nothing to learn.
+        ConfigError: values of the wrong type, or nothing to learn.
     """
     targets = task.targets
     if not isinstance(task.segmentation, bool):
@@ -44,15 +44,15 @@ def check_task(task: DictConfig) -> None:
 def find_targets(
     task: DictConfig, root: Path, source: ScannedDataset
 ) -> tuple[TargetColumns | None, dict[str, TargetTable]]:
-    """Return the columns that are to be learnt, None for none, and the table of each split.
+    """Return the columns to learn (None for none) and the table of each split.
 
     Args:
-        task: see conf/train.yaml; `check_task` has looked at it.
+        task: see conf/train.yaml; checked by `check_task`.
         root: the data set's folder.
         source: the data set, with a train and a val split.
 
     Raises:
-        ConfigError, DataError: for what a user can mend.
+        ConfigError, DataError: on invalid user input.
     """
     targets = task.targets
     if not (targets.category or targets["values"]):
@@ -72,16 +72,16 @@ def find_targets(
 def known_targets(
     columns: TargetColumns, root: Path, source: ScannedDataset, file: Path | None, needed: bool
 ) -> dict[str, TargetTable]:
-    """Return the targets of a data set as a trained model knows them.
+    """Return the targets of a data set in the columns of a trained model.
 
     Args:
-        columns: the model's.
+        columns: of the model.
         root, source: the data set.
         file: the file that holds them; None: `targets.csv` beside the images.
-        needed: without a file there is nothing to score; else it is warned of.
+        needed: whether a missing file is an error, not a warning.
 
     Raises:
-        ConfigError, DataError: for what a user can mend.
+        ConfigError, DataError: on invalid user input.
     """
     try:
         if file is None:
@@ -107,7 +107,7 @@ def _cells(
 
 
 def _empty(columns: TargetColumns, table: TargetTable) -> list[str]:
-    """Return the columns of which a split has nothing."""
+    """Return the columns without a value in a split."""
     without = np.isnan(table.values).all(axis=0)
     empty = [column for column, nothing in zip(columns.values, without, strict=True) if nothing]
     if columns.category is not None and (table.category == NO_CATEGORY).all():
@@ -116,7 +116,7 @@ def _empty(columns: TargetColumns, table: TargetTable) -> list[str]:
 
 
 def _check_monitor(columns: TargetColumns, val: TargetTable) -> None:
-    """Check that val can say which weights are the best."""
+    """Check that the val split can select the best weights."""
     if columns.category is not None:
         if (val.category != NO_CATEGORY).any():
             return
@@ -127,6 +127,6 @@ def _check_monitor(columns: TargetColumns, val: TargetTable) -> None:
             return
         what = f"{', '.join(columns.values)} (two different numbers in one of them)"
     raise DataError(
-        f"the val split has nothing in {what}, so the best weights cannot be told. Fill in the "
+        f"the val split has nothing in {what}, so the best weights can't be selected. Fill in the "
         "cells of its images."
     )

@@ -1,4 +1,4 @@
-"""From the configuration to Lightning's trainer, its callbacks and its loggers."""
+"""Build Lightning's trainer, its callbacks and its loggers."""
 
 import logging
 from collections.abc import Mapping, Sequence
@@ -47,51 +47,51 @@ def build_callbacks(
     checkpoint_minutes: float = 10.0,
     signals: Mapping[str, Sequence[str]] | None = None,
 ) -> list[pl.Callback]:
-    """Return the callbacks every run has, those configured, and those the loggers need.
+    """Return the callbacks of every run, the configured ones, and those that the loggers need.
 
     Args:
-        callbacks: see conf/callbacks; one whose `monitor` is auto gets that of the run.
+        callbacks: see conf/callbacks; `monitor: auto` becomes that of the run.
         directory: of the run.
         loggers: of the run.
-        monitor: the score that says which weights are the best.
-        checkpoint_minutes: so often the last weights are kept within an epoch.
-        signals: names of signals that save and end the run, see `SaveOnSignal`.
+        monitor: the score that selects the best weights.
+        checkpoint_minutes: interval of `last.ckpt` within an epoch.
+        signals: names of signals, see `SaveOnSignal`.
 
     Raises:
-        ConfigError: two averages of the weights.
+        ConfigError: two callbacks average the weights.
     """
-    chosen = [
-        instantiate(node, **({"monitor": monitor.key} if node.get("monitor") == "auto" else {}))
-        for node in callbacks.values()
-    ]
-    averages = [one for one in chosen if isinstance(one, WeightAveraging)]
-    if len(averages) > 1:  # each would exchange the weights that the other has put in their place
-        names = " and ".join(type(one).__name__ for one in averages)
+    configured = []
+    for node in callbacks.values():
+        changed = {"monitor": monitor.key} if node.get("monitor") == "auto" else {}
+        configured.append(instantiate(node, **changed))
+    averages = [callback for callback in configured if isinstance(callback, WeightAveraging)]
+    if len(averages) > 1:  # each would swap out the weights that the other has swapped in
+        names = " and ".join(type(callback).__name__ for callback in averages)
         raise ConfigError(f"callbacks: {names} both average the weights. Choose one of them.")
-    media = [WandbMedia()] if any(isinstance(one, WandbLogger) for one in loggers) else []
+    media = [WandbMedia()] if any(isinstance(logger, WandbLogger) for logger in loggers) else []
     return [
         FiniteLoss(),
         Throughput(),
         LearningRateMonitor(logging_interval="step"),
         RunProgressBar(),
         SaveOnSignal(directory, **(signals or {})),
-        *media,  # before an average of weights steps out again after validation
-        *chosen,
+        *media,  # while averaged weights are still swapped in after validation
+        *configured,
         CheckpointSync(),
-        EndTogether(),  # after what others do about an error
+        EndTogether(),  # after the other callbacks have handled an error
         *checkpoint_callbacks(directory / "checkpoints", monitor.key, checkpoint_minutes),
     ]
 
 
 def trainer_options(trainer: DictConfig, freezes: bool = False) -> dict[str, Any]:
-    """Return the trainer's options with a device that is there and a precision that suits it.
+    """Return the trainer's options with an available device and a precision that suits it.
 
     Args:
         trainer: see conf/trainer.
-        freezes: part of the model gets no gradient at first, which DDP has to be told.
+        freezes: whether part of the model gets no gradient at first, which DDP must know.
 
     Raises:
-        ConfigError: a GPU is asked for where there is none, or processes that cannot be.
+        ConfigError: a GPU that is not available, or an invalid number of processes.
     """
     options = plain(trainer)
     if "limit_test_batches" in options:
@@ -110,10 +110,10 @@ def trainer_options(trainer: DictConfig, freezes: bool = False) -> dict[str, Any
 
 
 def check_whole(trainer: DictConfig) -> None:
-    """Check that a trainer that only scores leaves out no image.
+    """Check that an evaluation scores every image.
 
     Raises:
-        ConfigError: an option that limits what is seen of a split.
+        ConfigError: an option limits the images of a split.
     """
     for key in ("limit_val_batches", "limit_test_batches", "fast_dev_run", "overfit_batches"):
         if trainer.get(key):
@@ -125,10 +125,10 @@ def build_trainer(options: dict[str, Any], **arguments: Any) -> pl.Trainer:
 
     Args:
         options: see `trainer_options`.
-        arguments: loggers, callbacks, and what else the command decides.
+        arguments: loggers, callbacks and other arguments that a command sets.
 
     Raises:
-        ConfigError: an option that Lightning refuses.
+        ConfigError: an option that Lightning rejects.
     """
     watch_parent()
     if options["accelerator"] == "cpu":
@@ -136,10 +136,10 @@ def build_trainer(options: dict[str, Any], **arguments: Any) -> pl.Trainer:
     try:
         return instantiate(
             options,
-            num_sanity_val_steps=0,  # files and labels have been looked at already
-            use_distributed_sampler=False,  # our samplers know their ranks
+            num_sanity_val_steps=0,  # files and labels are checked already
+            use_distributed_sampler=False,  # our samplers handle ranks
             plugins=[AtomicCheckpointIO(), *cluster()],
-            enable_model_summary=False,  # the start-up summary says it
+            enable_model_summary=False,  # it is in the start-up summary
             _convert_="all",
             **arguments,
         )
@@ -148,11 +148,11 @@ def build_trainer(options: dict[str, Any], **arguments: Any) -> pl.Trainer:
 
 
 def build_loggers(logger: DictConfig, directory: Path) -> list[Logger]:
-    """Return the configured loggers, and the one every run has: `metrics.csv`."""
-    # The trainer, made later, would say so too late: only rank zero may open a W&B run.
+    """Return the logger of every run, `metrics.csv`, then the configured ones."""
+    # Only rank zero may open a W&B run; the trainer would set the rank too late.
     rank_zero_only.rank = rank()  # type: ignore[attr-defined]
-    chosen = [instantiate(node, save_dir=directory) for node in logger.values()]
-    return [ResumableCSVLogger(directory), *chosen]
+    configured = [instantiate(node, save_dir=directory) for node in logger.values()]
+    return [ResumableCSVLogger(directory), *configured]
 
 
 def _cause(error: BaseException) -> str:

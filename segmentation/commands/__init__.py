@@ -1,4 +1,4 @@
-"""One function for each command that people type: build, call, report.
+"""A page for each command that people type: build from a plan of `build/`, call, report.
 
-No computation of its own.
+No configuration and no computation. Each room's page is its `command.py`.
 """

@@ -1,4 +1,1 @@
-"""`compare.py`: select runs, compare them, write the comparison.
-
-Its statistics are in `evaluation/`.
-"""
+"""`compare`: select runs, compare them and write the result. Its statistics: `evaluation/`."""

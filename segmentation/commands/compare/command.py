@@ -6,8 +6,10 @@ from typing import Any
 
 from segmentation import console
 from segmentation.build.comparison import ComparisonPlan
-from segmentation.commands.compare.compared_run import Taking
-from segmentation.commands.compare.select_runs import contenders, named_runs, on_runs, take_part
+from segmentation.commands.compare.compared_run import ComparedRun
+from segmentation.commands.compare.notes import run_notes
+from segmentation.commands.compare.resolve_runs import resolve_runs
+from segmentation.commands.compare.select_runs import group_contenders, select_runs
 from segmentation.errors import ConfigError
 from segmentation.evaluation.comparison.compare import compare
 from segmentation.evaluation.comparison.result import Contender, Cost
@@ -28,24 +30,24 @@ def compare_runs(plan: ComparisonPlan) -> dict[str, Any]:
         SegmentationError: on invalid user input.
     """
     # Select the runs; all mistakes are noticed here, before anything is computed.
-    named, left_out = named_runs(plan.runs, plan.sweep)
-    split, taking, on_choice = take_part(named, plan.split, plan.names)
-    together = contenders(taking)
+    directories, skipped = resolve_runs(plan.runs, plan.sweep)
+    split, runs, selection_notes = select_runs(directories, plan.split, plan.names)
+    contenders = group_contenders(runs)
     _make_directory(plan.output)
 
     # Compare their scores, then measure what their models cost.
-    images = {name: [run.images for run in runs] for name, runs in together.items()}
+    images = {name: [run.images for run in runs] for name, runs in contenders.items()}
     comparison = compare(images, plan.by, resamples=plan.resamples, seed=plan.seed)
     from segmentation.commands.compare.cost import costs  # brings torch
 
     device = pick_accelerator(plan.device, "device") if plan.speed else "cpu"
-    known, of_cost = costs(together, split, plan.size, device, plan.speed)
+    cost, cost_notes = costs(contenders, split, plan.size, device, plan.speed)
 
     # Write and show.
-    entries = [_contender(entry.name, together, known) for entry in comparison.entries]
-    notes = [*comparison.notes, *on_runs(together, split), *on_choice, *of_cost]
-    if left_out:
-        notes.append(f"Left out: {', '.join(left_out)}.")
+    entries = [_contender(entry.name, contenders, cost) for entry in comparison.entries]
+    notes = [*comparison.notes, *run_notes(contenders, split), *selection_notes, *cost_notes]
+    if skipped:
+        notes.append(f"Left out: {', '.join(skipped)}.")
     compared = Compared(split, comparison, entries, notes)
     result = write_tables(plan.output, compared)
     show_comparison(compared)
@@ -57,9 +59,9 @@ def compare_runs(plan: ComparisonPlan) -> dict[str, Any]:
 
 
 def _contender(
-    name: str, together: Mapping[str, Sequence[Taking]], known: Mapping[str, Cost]
+    name: str, contenders: Mapping[str, Sequence[ComparedRun]], known: Mapping[str, Cost]
 ) -> Contender:
-    runs = together[name]
+    runs = contenders[name]
     images = tuple(run.images for run in runs)
     return Contender(name, images, tuple(run.evaluation.run for run in runs), known[name])
 

@@ -1,4 +1,4 @@
-"""A run that takes part in a comparison: its scores, and the settings they come from."""
+"""A run in a comparison: its scores, and the settings behind them."""
 
 import json
 import zlib
@@ -22,16 +22,16 @@ PLAIN = InferenceOptions().to_dict()
 
 
 @dataclass(frozen=True, eq=False)
-class Taking:
-    """A run that takes part.
+class ComparedRun:
+    """A run in a comparison.
 
     Attributes:
         evaluation: where its scores are.
         images: its scores.
-        settings: what its result depends on, flat; None where they are not known.
-        typed: the overrides it was started with.
-        name: that the user gave it, if so.
-        trained: what the metrics.json of its training says; empty where there is none.
+        settings: what its result depends on, flat; None if unknown.
+        typed: the overrides of its training.
+        name: that the user gave it, if any.
+        trained: the metrics.json of its training; empty where there is none.
     """
 
     evaluation: Evaluation
@@ -47,59 +47,60 @@ class Taking:
         return self.images.metrics
 
 
-def take(evaluation: Evaluation, name: str | None) -> Taking:
+def read_compared_run(evaluation: Evaluation, name: str | None) -> ComparedRun:
     """Read an evaluation and the settings of its run.
 
     Args:
         evaluation: to compare.
-        name: that the user gave it, if so.
+        name: that the user gave it, if any.
 
     Raises:
         DataError: a file is missing or damaged.
     """
     images = read_scored(evaluation.directory)
     if evaluation.run is None:
-        return Taking(evaluation, images, None, [], name, {})
+        return ComparedRun(evaluation, images, None, [], name, {})
     config, environment, trained = _kept(evaluation.run)
     settings = naming.counted(config) | _used(images.metrics, config, environment)
     if evaluation.checkpoint != "best":
         settings[naming.CHECKPOINT] = evaluation.checkpoint
     data = environment.get("data")
-    # Each fold learns from images of its own; which fold it is the settings say.
+    # Each fold is trained on images of its own, and the settings hold the fold.
     if isinstance(data, dict) and "train" in data and settings.get("data.fold") is None:
         settings[naming.TRAINED_ON] = data["train"]
-    return Taking(evaluation, images, settings, environment.get("overrides", []), name, trained)
+    return ComparedRun(
+        evaluation, images, settings, environment.get("overrides", []), name, trained
+    )
 
 
 def _kept(run: Path) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
-    """Return the configuration of a run, its environment, and what its training scored."""
+    """Return the configuration of a run, its environment, and the scores of its training."""
     try:
         environment = read_json(run / "environment.json") or {}
         return read_settings(run), environment, read_metrics(run) or {}
     except (ValueError, YAMLError, RecursionError) as error:
         raise DataError(
-            f"config.yaml, environment.json or metrics.json in {run} is damaged: {error}. "
-            "Leave it out."
+            f"config.yaml, environment.json or metrics.json in {run} is damaged: {error}. Omit it."
         ) from error
 
 
 def _used(
     metrics: Mapping[str, Any], config: Mapping[str, Any], environment: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """Return how a model was used to be scored, as far as its training's scoring had it otherwise.
+    """Return the settings of an evaluation that differ from those of the training.
 
-    An older scoring does not say everything; what it does not say is as in the training.
+    Settings that an older evaluation did not record count as equal.
     """
     inference = metrics.get("inference") or {}
     if not inference.get("window"):
         inference = {key: value for key, value in inference.items() if key != "overlap"}
-    found = {f"inference.{k}": v for k, v in inference.items() if v != PLAIN.get(k)}
+    settings = {f"inference.{k}": v for k, v in inference.items() if v != PLAIN.get(k)}
     precision, size = environment.get("precision"), (config.get("data") or {}).get("size")
     if precision and metrics.get("precision", precision) != precision:
-        found["scored.precision"] = metrics["precision"]
+        settings["scored.precision"] = metrics["precision"]
     if metrics.get("size", size) != size:
-        found["scored.size"] = metrics["size"] or "the images' own"
+        settings["scored.size"] = metrics["size"] or "the images' own"
     if chosen := metrics.get("class_map"):
         text = json.dumps(chosen, sort_keys=True)
-        found["scored.class_map"] = f"{zlib.crc32(text.encode()):08x}"
-    return found
+        settings["scored.class_map"] = f"{zlib.crc32(text.encode()):08x}"
+    return settings

@@ -1,4 +1,4 @@
-"""What the models of a comparison cost, all measured in one call on this machine."""
+"""Measure what the models of a comparison cost, all in one call on this machine."""
 
 import json
 import statistics
@@ -11,7 +11,7 @@ from PIL import Image
 from rich.progress import Progress
 
 from segmentation import console
-from segmentation.commands.compare.compared_run import Taking
+from segmentation.commands.compare.compared_run import ComparedRun
 from segmentation.data.discovery.splits import find_splits
 from segmentation.errors import SegmentationError
 from segmentation.evaluation.comparison.result import Cost
@@ -22,7 +22,7 @@ from segmentation.runs.directory import read_environment, read_settings
 from segmentation.system.hardware import device_name, fastest_precision
 
 DISTURBED = 1.25
-"""Seeds whose trainings differ by more than this factor in time had other work beside them."""
+"""Ratio of training times of seeds above which the machine must have had other work."""
 
 
 @dataclass(frozen=True)
@@ -30,18 +30,18 @@ class Measurable:
     """A contender whose model can be measured.
 
     Attributes:
-        what: its architecture and the size of its images; equal ones cost the same.
-        model: ready for use, on the CPU.
-        size: (height, width) of the images that it sees; None where that is not known.
+        key: its architecture and the size of its images; equal ones cost the same.
+        model: on the CPU.
+        size: (height, width) of its images; None if unknown.
     """
 
-    what: str
+    key: str
     model: LoadedModel
     size: Size | None
 
 
 def costs(
-    contenders: Mapping[str, Sequence[Taking]],
+    contenders: Mapping[str, Sequence[ComparedRun]],
     split: str,
     size: Size | None,
     device: str,
@@ -51,37 +51,40 @@ def costs(
 
     Args:
         contenders: the runs of each.
-        split: they were scored on.
-        size: of the images; None: as each model was scored.
+        split: that they were scored on.
+        size: of the images; None: those that each model was scored on.
         device: ``"cpu"``, ``"cuda"`` or ``"mps"``.
-        measure: the speed too.
+        measure: whether to measure the speed too.
     """
-    found, notes = {}, []
+    # Load the models.
+    models, notes = {}, []
     for name, runs in contenders.items():
         try:
-            found[name] = _measurable(runs[0], split, size)
+            models[name] = _measurable(runs[0], split, size)
         except SegmentationError as error:
-            notes.append(f"The cost of {name} is not known, as its model cannot be loaded: {error}")
-    if unknown := [name for name, one in found.items() if one.size is None]:
+            notes.append(f"The cost of {name} is unknown, as its model cannot be loaded: {error}")
+    if unknown := [name for name, model in models.items() if model.size is None]:
         notes.append(
-            f"FLOPs and speed of {', '.join(unknown)} are not known, as the scored images are not "
-            "there to tell their size: say it with size=[<height>,<width>]."
+            f"FLOPs and speed of {', '.join(unknown)} are unknown, as scored images are missing "
+            "and so is their size: set size=[<height>,<width>]."
         )
-    each = {one.what: one for one in found.values() if one.size is not None}
-    measured, failed = _measured(each, device, measure)
-    notes += failed
+
+    # Measure each architecture once.
+    distinct = {model.key: model for model in models.values() if model.size is not None}
+    measured, failed = _measure(distinct, device, measure)
     result = {}
     for name, runs in contenders.items():
-        one = found.get(name)
-        cost = Cost() if one is None else measured.get(one.what) or _small(one)
-        result[name] = replace(cost, training_seconds=_training(runs))
-    return result, [*notes, *_notes(contenders, measured=bool(each))]
+        cost = Cost()
+        if model := models.get(name):
+            cost = measured.get(model.key) or _parameters(model)
+        result[name] = replace(cost, training_seconds=_training_time(runs))
+    return result, [*notes, *failed, *_notes(contenders, measured=bool(distinct))]
 
 
-def _measurable(run: Taking, split: str, size: Size | None) -> Measurable:
+def _measurable(run: ComparedRun, split: str, size: Size | None) -> Measurable:
     home, name = run.evaluation.run, str(run.metrics.get("model"))
     where = home / "model" if home and (home / "model").is_dir() else home or run.evaluation.model
-    if home is None and name in shipped():  # its evaluations do not lie beside it
+    if home is None and name in shipped():  # its evaluations are elsewhere
         where = locate(name)
     loaded = load_model(where)
     size = size or _pair(run.metrics.get("size", loaded.size)) or _scored_size(run, split)
@@ -91,13 +94,13 @@ def _measurable(run: Taking, split: str, size: Size | None) -> Measurable:
 
 
 def _pair(size: Any) -> Size | None:
-    """Return a height and a width that a file holds; None for anything else."""
+    """Return a height and a width read from a file; None for anything else."""
     sides = tuple(size) if isinstance(size, list | tuple) else ()
     return sides if len(sides) == 2 and all(type(s) is int and s > 0 for s in sides) else None
 
 
-def _scored_size(run: Taking, split: str) -> Size | None:
-    """Return the height and width of the first scored image, None where it is not there."""
+def _scored_size(run: ComparedRun, split: str) -> Size | None:
+    """Return the height and width of the first scored image; None if it is missing."""
     data: dict[str, Any] = read_settings(run.evaluation.run)["data"] if run.evaluation.run else {}
     root = run.metrics.get("data") or data.get("root")
     if root is None:
@@ -112,66 +115,71 @@ def _scored_size(run: Taking, split: str) -> Size | None:
         return None
 
 
-def _small(one: Measurable) -> Cost:
-    return Cost(parameters=count_parameters(one.model.model))
+def _parameters(model: Measurable) -> Cost:
+    return Cost(parameters=count_parameters(model.model.model))
 
 
-def _measured(
-    each: Mapping[str, Measurable], device: str, measure: bool
+def _measure(
+    models: Mapping[str, Measurable], device: str, speed: bool
 ) -> tuple[dict[str, Cost], list[str]]:
-    """Return the cost of each architecture, and in words what could not be measured."""
-    found: dict[str, Cost] = {}
+    """Return the cost of each architecture, and notes on what could not be measured."""
+    measured: dict[str, Cost] = {}
     try:
-        for what, one in each.items():
-            assert one.size is not None
-            found[what] = replace(_small(one), size=one.size)
-            found[what] = replace(found[what], flops=count_flops(one.model.model, one.size))
-        if measure and found:
-            found = _timed(each, found, device)
-    # Whatever a device says when its memory is full: the comparison of scores is not lost to it.
+        for key, model in models.items():
+            assert model.size is not None
+            measured[key] = replace(_parameters(model), size=model.size)
+            flops = count_flops(model.model.model, model.size)
+            measured[key] = replace(measured[key], flops=flops)
+        if speed and measured:
+            measured = _time(models, measured, device)
+    # Devices raise various errors when their memory is full; the scores must not be lost to them.
     except (RuntimeError, MemoryError, SegmentationError) as error:
         why = str(error).strip().partition("\n")[0] or type(error).__name__
-        return found, [
-            f"FLOPs and speed could not all be measured: {why}. Smaller images may do, "
+        return measured, [
+            f"FLOPs and speed could not all be measured: {why}. Try smaller images, "
             "size=[<height>,<width>], or another device, device=cpu."
         ]
-    return found, []
+    return measured, []
 
 
-def _timed(
-    each: Mapping[str, Measurable], found: Mapping[str, Cost], device: str
+def _time(
+    models: Mapping[str, Measurable], costs: Mapping[str, Cost], device: str
 ) -> dict[str, Cost]:
+    """Return the costs with the speed of each model, timed in turn."""
     bfloat16 = fastest_precision(device) == "bf16-mixed"
     with Progress(console=console.console, transient=True) as progress:
-        task = progress.add_task(f"timing {len(found)} models in turn", total=1.0)
+        task = progress.add_task(f"timing {len(costs)} models in turn", total=1.0)
         timed = speeds(
-            [each[what].model.model.to(device) for what in found],
-            [cost.size for cost in found.values() if cost.size is not None],
+            [models[key].model.model.to(device) for key in costs],
+            [cost.size for cost in costs.values() if cost.size is not None],
             device,
             bfloat16=bfloat16,
             after_round=lambda share: progress.update(task, completed=share),
         )
     words = f"{device_name(device)}, {'bfloat16' if bfloat16 else 'float32'}"
     return {
-        what: replace(
-            cost, latency_ms=one.latency_ms, images_per_second=one.images_per_second, device=words
+        key: replace(
+            cost,
+            latency_ms=speed.latency_ms,
+            images_per_second=speed.images_per_second,
+            device=words,
         )
-        for (what, cost), one in zip(found.items(), timed, strict=True)
+        for (key, cost), speed in zip(costs.items(), timed, strict=True)
     }
 
 
-def _training(runs: Sequence[Taking]) -> float | None:
-    """Return the mean time that the runs were trained, in seconds; None if it is not known."""
+def _training_time(runs: Sequence[ComparedRun]) -> float | None:
+    """Return the mean training time of the runs in seconds; None if one is unknown."""
     times = _times(runs)
     return statistics.fmean(times) if len(times) == len(runs) else None
 
 
-def _times(runs: Sequence[Taking]) -> list[float]:
+def _times(runs: Sequence[ComparedRun]) -> list[float]:
     kept = [run.trained.get("seconds") for run in runs]
     return [seconds for seconds in kept if isinstance(seconds, int | float)]
 
 
-def _notes(contenders: Mapping[str, Sequence[Taking]], measured: bool) -> list[str]:
+def _notes(contenders: Mapping[str, Sequence[ComparedRun]], measured: bool) -> list[str]:
     notes = []
     several = [name for name, runs in contenders.items() if _several_views(runs[0])]
     if measured and several:
@@ -199,12 +207,12 @@ def _notes(contenders: Mapping[str, Sequence[Taking]], measured: bool) -> list[s
     return notes
 
 
-def _several_views(run: Taking) -> bool:
+def _several_views(run: ComparedRun) -> bool:
     return any(key.startswith("inference.") for key in run.settings or {})
 
 
-def _machine(run: Taking) -> str:
-    """Return what a run was trained on, in words."""
+def _machine(run: ComparedRun) -> str:
+    """Return the hardware that a run was trained on, in words."""
     assert run.evaluation.run is not None
     environment = read_environment(run.evaluation.run) or {}
     hardware = environment.get("hardware") or {}

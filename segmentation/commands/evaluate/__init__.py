@@ -1,1 +1,1 @@
-"""`evaluate.py`: score a model on a split and say where it fails; metrics are in `metrics/`."""
+"""`evaluate`: score a model on a split and its slices. The metrics are in `metrics/`."""

@@ -1,1 +1,1 @@
-"""`publish.py`: a model directory with its card, to give away; saving itself is in `models/`."""
+"""`publish`: a model directory with its card, to give away. Saving a model is in `models/`."""

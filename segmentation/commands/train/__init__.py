@@ -1,4 +1,1 @@
-"""`train.py`: from a configuration to a finished run directory.
-
-The training loop is in `training/`.
-"""
+"""`train`: from a plan to a finished run directory. The training loop is in `training/`."""

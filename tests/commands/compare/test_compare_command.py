@@ -168,7 +168,7 @@ def test_a_sweep_without_a_finished_job_is_refused(tmp_path):
 
 def test_folders_that_are_no_sweep_are_refused(pair, tmp_path):
     said = refused(f"sweep={tmp_path}")
-    assert "is no sweep: it has no jobs. For a folder of runs type" in said
+    assert "is not a sweep: it has no jobs. For a folder of runs type" in said
     assert f"{tmp_path}/*" in said
     assert "there is no such directory" in refused(f"sweep={tmp_path / 'none'}")
 
@@ -179,7 +179,7 @@ def test_stars_stand_for_the_runs_that_fit(pair, tmp_path):
     printed, values = compared(tmp_path, f"runs={tmp_path}/*")
     assert {one["name"] for one in values["contenders"]} == {"vgg16", "resnet34"}
     assert "Left out: three (not finished)." in printed
-    assert "no run fits" in refused(f"runs=[{tmp_path}/x*]")
+    assert "no run matches" in refused(f"runs=[{tmp_path}/x*]")
 
 
 def test_names_are_given_and_group(pair, tmp_path):
@@ -194,7 +194,7 @@ def test_names_are_given_and_group(pair, tmp_path):
 
 def test_nothing_or_two_things_to_compare_are_refused(pair, tmp_path):
     for arguments in ((), (typed(pair), f"sweep={tmp_path}")):
-        assert "name what is to be compared, one way. Type runs=" in refused(*arguments)
+        assert "name what to compare, in one of two ways. Type runs=" in refused(*arguments)
     assert "runs=[]" in refused("runs=[]")
     assert "no run" in refused(f"runs=[{tmp_path / 'none'}]")
 
@@ -254,7 +254,7 @@ def test_folds_are_other_images_unless_scored_on_the_same(tmp_path):
     runs = [folded(tmp_path / f"test{fold}", fold, "test") for fold in range(3)]
     printed, values = compared(tmp_path, typed(runs))
     assert [one["seeds"] for one in values["contenders"]] == [3]
-    assert "several folds: each learnt other images" in " ".join(printed.split())
+    assert "several folds: each was trained on other images" in " ".join(printed.split())
 
 
 def test_how_a_model_was_used_is_part_of_its_name(tmp_path):
@@ -312,7 +312,7 @@ def test_without_speed_the_counted_costs_are_there(pair, tmp_path):
     assert best["latency_ms"] is best["images_per_second"] is other["flops"] is None
     assert best["flops"] > 0
     assert best["size"] == [64, 64]
-    assert "The cost of resnet34 is not known, as its model cannot be loaded" in " ".join(
+    assert "The cost of resnet34 is unknown, as its model cannot be loaded" in " ".join(
         printed.split()
     )
 
@@ -327,7 +327,7 @@ def test_the_size_is_that_of_the_images_where_none_is_set(tmp_path):
     printed, values = compared(tmp_path, f"runs={one}")
     assert values["contenders"][0]["flops"] is None
     assert values["contenders"][0]["parameters"] > 1000
-    assert "say it with size=[<height>,<width>]" in " ".join(printed.split())
+    assert "set size=[<height>,<width>]" in " ".join(printed.split())
 
 
 def test_model_directories_are_called_by_their_names(pair, tmp_path):
@@ -478,7 +478,7 @@ def test_a_device_that_fails_loses_no_comparison(pair, tmp_path, monkeypatch):
         "compare.py", "resamples=1000", typed(pair), f"output={tmp_path / 'out'}", "device=cpu"
     )
     said = " ".join(result.stdout.split())
-    assert "speed could not all be measured: GPU 0 is full. Smaller images may do" in said
+    assert "speed could not all be measured: GPU 0 is full. Try smaller images" in said
     table = pd.read_csv(tmp_path / "out" / "comparison.csv")
     assert (table["flops"] > 0).all()
     assert table["latency_ms"].isna().all()

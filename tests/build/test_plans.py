@@ -1,0 +1,69 @@
+"""Commands get plans: their options are checked in build/, and nothing else sees the configuration."""
+
+import ast
+from pathlib import Path
+
+import hydra
+import pytest
+from conftest import ROOT
+
+from segmentation.build.comparison import read_comparison
+from segmentation.build.inspection import read_check, read_preview
+from segmentation.build.prediction import read_prediction
+from segmentation.build.publication import read_publication
+from segmentation.config import CONF
+from segmentation.errors import ConfigError
+
+READ = {
+    "check": read_check,
+    "compare": read_comparison,
+    "predict": read_prediction,
+    "preview": read_preview,
+    "publish": read_publication,
+}
+
+
+def plan(command, *overrides, sweep=None):
+    with hydra.initialize_config_dir(str(CONF), version_base="1.3"):
+        cfg = hydra.compose(command, [*overrides])
+    if command == "compare":
+        cfg.sweep = sweep  # else a choice of Hydra's, which is known in a command alone
+    return READ[command](cfg)
+
+
+def names_a_configuration(path):
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    arguments = {node.arg for node in ast.walk(tree) if isinstance(node, ast.arg)}
+    names = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+    return "cfg" in arguments or "DictConfig" in names
+
+
+def test_only_the_doors_build_and_cli_take_the_configuration():
+    package = ROOT / "segmentation"
+    paths = [path.relative_to(package) for path in package.rglob("*.py")]
+    taking = {path.parts[0] for path in paths if names_a_configuration(package / path)}
+    # weights.py and hub.py of models/ name timm's PretrainedCfg `cfg`.
+    assert taking - {"models"} == {"__main__.py", "build", "cli", "config.py"}
+
+
+def test_where_a_comparison_goes():
+    assert plan("compare", "runs=[a,b]", "output=there").output == Path("there")
+    assert plan("compare", sweep="runs/s").output == Path("runs/s/comparison")
+    assert plan("compare", "runs=[a,b]").output.match("runs/compare_*")
+
+
+@pytest.mark.parametrize(
+    ("command", "overrides", "message"),
+    [
+        ("compare", ["by=frame"], "by=frame: use auto, image, block"),
+        ("compare", ["resamples=0"], "resamples=0"),
+        ("compare", ["size=[3]"], r"size=\[3\]: expected \[height,width\]"),
+        ("predict", ["input=a", "output=b", "scales=[9]"], "scales"),
+        ("publish", ["run=a", "output=b", "limits=Night"], "limits=Night: expected a list"),
+        ("preview", ["output=a.txt"], r"output=a.txt: give the picture a suffix"),
+        ("preview", ["draws=0"], "draws=0"),
+    ],
+)
+def test_invalid_options_are_refused_before_anything_is_read(command, overrides, message):
+    with pytest.raises(ConfigError, match=message):
+        plan(command, *overrides)
