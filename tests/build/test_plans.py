@@ -1,4 +1,4 @@
-"""Commands get plans: their options are checked in build/, and nothing else sees the configuration."""
+"""Commands get plans: build/ checks their options, and nothing else sees the configuration."""
 
 import ast
 from pathlib import Path
