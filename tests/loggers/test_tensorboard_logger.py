@@ -2,6 +2,7 @@
 
 import logging
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -61,6 +62,9 @@ def test_tensorboard_leaves_out_steps_that_come_again(tmp_path: Path) -> None:
             logger.log_metrics({"loss": loss}, step)
         logger.save()
         logger.finalize("failed")
+        time.sleep(
+            1.1
+        )  # files of one second are read in the order of a counter's text: 10 before 9
     found = events.EventAccumulator(str(tmp_path / "run" / "tensorboard")).Reload()
     assert [(point.step, point.value) for point in found.Scalars("loss")] == [
         (0, 1.0), (1, 1.0), (2, 5.0), (3, 5.0),

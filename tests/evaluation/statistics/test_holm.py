@@ -1,7 +1,7 @@
 from itertools import combinations
 
 import numpy as np
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
@@ -15,6 +15,7 @@ def test_by_hand():
     np.testing.assert_allclose(holm([0.02, 0.2, 0.01, 0.03]), [0.06, 0.2, 0.04, 0.06])
 
 
+@settings(max_examples=25, deadline=None)
 @given(arrays(np.float64, st.integers(1, 6), elements=st.floats(0, 1)))
 def test_equal_to_closed_testing_with_bonferroni(p):
     # Marcus, Peritz and Gabriel (1976): a hypothesis falls when every set that holds it does.
@@ -30,6 +31,7 @@ def test_what_is_no_comparison_is_not_counted():
     np.testing.assert_allclose(found, [[0.02, np.nan], [0.04, np.nan]])
 
 
+@settings(max_examples=25, deadline=None)
 @given(P)
 def test_never_smaller_and_in_the_same_order(p):
     adjusted = holm(p)
