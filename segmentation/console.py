@@ -41,10 +41,10 @@ def start_command(command: str) -> list[str]:
 
     That is a script (`train.py`), `python -m segmentation train`, or `cityseg train`.
     """
-    program = Path(sys.argv[0]).absolute()
     if _is_module():
         return [sys.executable, "-m", "segmentation", command]
-    return [sys.executable, str(program), *([] if program.suffix == ".py" else [command])]
+    program = str(Path(sys.argv[0]).absolute())
+    return [sys.executable, program, *([] if is_script() else [command])]
 
 
 def typed(command: str) -> str:
@@ -55,6 +55,11 @@ def typed(command: str) -> str:
     if Path(sys.argv[0]).name == "cityseg" or not clone.is_file():
         return f"cityseg {command}"
     return f"python {command}.py"
+
+
+def is_script() -> bool:
+    """Return whether this process runs a script of a command, such as `train.py`."""
+    return not _is_module() and sys.argv[0].endswith(".py")
 
 
 def _is_module() -> bool:

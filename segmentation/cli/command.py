@@ -132,8 +132,11 @@ class Invocation:
         # What hydra.main does, but for its --experimental-rerun, which unpickles a file.
         version.setbase("1.3")
         parser = get_args_parser()
+        arguments = parser.parse_args(list(words))
+        if arguments.experimental_rerun is not None:
+            raise ConfigError("--experimental-rerun is not supported. Use rerun=<run directory>.")
         _run_hydra(
-            args=parser.parse_args(list(words)),
+            args=arguments,
             args_parser=parser,
             task_function=self._run_task,
             config_path=str(CONF),

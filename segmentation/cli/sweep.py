@@ -22,9 +22,8 @@ from segmentation.sweep.jobs.names import job_name, job_overrides
 if TYPE_CHECKING:  # the workers of a launcher import this module, and should be ready at once
     from segmentation.sweep.monitor import Monitor
 
-_monitors: list[
-    "Monitor"
-] = []  # the callback is sent to the launchers' workers, a thread cannot be
+# Not of the callback, which is sent to the launchers' workers, as a thread cannot be.
+_monitors: list["Monitor"] = []
 
 
 class SweepCallback(Callback):

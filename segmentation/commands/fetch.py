@@ -33,7 +33,7 @@ def _run(words: Sequence[str], document: Document) -> int:
         document.fail(error)
         return 1
     except KeyboardInterrupt as error:
-        print("stopped; the same command goes on from here.", file=sys.stderr)
+        print("stopped. Repeat the command to continue from here.", file=sys.stderr)
         document.fail(error, "interrupted")
         return 130
     document.result = {"data": options.data, "root": options.to}

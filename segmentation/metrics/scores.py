@@ -93,21 +93,21 @@ class Scores:
 def scores(confusion: np.ndarray) -> Scores:
     """Compute the scores of a confusion matrix.
 
-    IoU of class c is TP / (TP + FP + FN) (Jaccard 1912; Everingham et al. 2010, eq. 1). A class
-    that occurs neither in the truth nor in the predictions has none and is left out of the means;
-    with no labelled pixel at all every score is NaN.
+    IoU is that of `ious`. A class that occurs neither in the truth nor in the predictions is left
+    out of the means; with no labelled pixel at all every score is NaN.
 
     Args:
         confusion: (C, C) counts, rows are the truth; one image's or the sum over a split.
     """
     confusion = np.asarray(confusion, dtype=np.float64)
-    correct = np.diag(confusion)
+    correct, union = pixel_counts(confusion[None])
+    *iou, miou = ious(correct, union)[0]
+    correct, iou = correct[0], np.array(iou)
     truth = confusion.sum(axis=1)
     predicted = confusion.sum(axis=0)
-    iou = ratio(correct, truth + predicted - correct)
     accuracy = ratio(correct, truth)
     return Scores(
-        miou=_mean(iou),
+        miou=float(miou),
         frequency_weighted_iou=float(ratio((truth * np.nan_to_num(iou)).sum(), truth.sum())),
         pixel_accuracy=float(ratio(correct.sum(), confusion.sum())),
         mean_accuracy=_mean(accuracy),

@@ -84,21 +84,30 @@ def load_smp(
     if any(key.startswith("classification_head.") for key in state):
         log.warning("The classification head of %s is dropped.", where)
 
-    # the encoder
-    trunk = {k.removeprefix("encoder."): v for k, v in state.items() if k.startswith("encoder.")}
-    first = trunk.get("conv1.weight", trunk.get("features.0.weight"))
-    if first is None:
-        raise ModelError(f"{where} has no encoder {name}: its first convolution is missing.")
-    encoder = Encoder(str(name), first.shape[1], weights="none")
-    load_body(encoder.body, trunk, first.shape[1], where)
-    encoder.source, encoder.pretrained = f"SMP {where}", True
-    encoder.mean, encoder.std = (spread(tuple(v), first.shape[1]) for v in (mean, std))
-
-    # the decoder and the head
+    # the model with these tensors
+    encoder = _load_encoder(str(name), state, where, mean, std)
     upsampling = config.get("decoder_interpolation", interpolation)
     model = UNet(encoder, num_classes, **_decoder_options(state, where), upsampling=upsampling)
     _load_decoder(model, state, where)
     return model.eval()
+
+
+def _load_encoder(
+    name: str,
+    state: Mapping[str, Tensor],
+    where: str,
+    mean: Sequence[float],
+    std: Sequence[float],
+) -> Encoder:
+    trunk = {k.removeprefix("encoder."): v for k, v in state.items() if k.startswith("encoder.")}
+    first = trunk.get("conv1.weight", trunk.get("features.0.weight"))
+    if first is None:
+        raise ModelError(f"{where} has no encoder {name}: its first convolution is missing.")
+    encoder = Encoder(name, first.shape[1], weights="none")
+    load_body(encoder.body, trunk, first.shape[1], where)
+    encoder.source, encoder.pretrained = f"SMP {where}", True
+    encoder.mean, encoder.std = (spread(tuple(v), first.shape[1]) for v in (mean, std))
+    return encoder
 
 
 def _read(path: Path) -> tuple[dict[str, Any], Mapping[str, Tensor]]:

@@ -15,7 +15,7 @@ from types import FrameType
 from filelock import FileLock
 from rich.console import Console
 
-from segmentation.console import argument, duration, typed
+from segmentation.console import argument, duration, is_script, typed
 from segmentation.sweep import table
 from segmentation.sweep.jobs.allotment import acquired
 from segmentation.sweep.jobs.child import LOG
@@ -123,9 +123,11 @@ class Monitor:
         """
         replaced = {word.partition("=")[0] for word in ("hydra.sweep.dir=", *overrides)}
         words = [word for word in sys.argv[1:] if word.partition("=")[0] not in replaced]
-        script = sys.argv[0].endswith(".py") and not sys.argv[0].endswith("__main__.py")
-        start = f"python {shlex.quote(sys.argv[0])}" if script else typed("train")
-        words = words if script else words[1:]  # the subcommand
+        start = typed("train")
+        if is_script():
+            start = f"python {shlex.quote(sys.argv[0])}"
+        else:
+            words = words[1:]  # `start` has the subcommand
         directory = argument("hydra.sweep.dir", self.sweep)
         return " ".join([start, *map(shlex.quote, words), directory, *overrides])
 

@@ -18,7 +18,7 @@ BINARY = (bytes, bytearray, memoryview)
 
 @contextmanager
 def atomic_file(path: Path) -> Iterator[Path]:
-    """Yield a temporary path beside `path`, and rename it to `path` after the block.
+    """Yield a temporary path beside `path`, and rename it to `path` after the block, synced.
 
     Its name ends in the process number and `PARTIAL`, so that several processes may write the same
     file at once. If the block raises, `path` is left untouched and the temporary file is removed.
@@ -26,6 +26,8 @@ def atomic_file(path: Path) -> Iterator[Path]:
     partial = path.with_name(f"{path.name}.{os.getpid()}{PARTIAL}")
     try:
         yield partial
+        with partial.open("rb") as file:
+            os.fsync(file.fileno())  # a crash must not leave a name without its bytes
         partial.replace(path)
     except BaseException:
         with suppress(OSError):  # the first error is the one to report

@@ -144,3 +144,9 @@ def test_values_that_hydra_cannot_read_are_quoted_for_it(value):
     assert result.returncode == 0, result.stderr
     assert OmegaConf.create(result.stdout).data.root == value
     assert run("train.py", "encoder=a=(", "--cfg", "job").returncode == 1
+
+
+def test_hydras_rerun_which_unpickles_a_file_is_refused(tmp_path):
+    result = run("predict.py", "--experimental-rerun", f"{tmp_path}/config.pickle")
+    assert result.returncode == 1
+    assert "Use rerun=<run directory>" in result.stderr

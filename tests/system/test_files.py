@@ -104,3 +104,11 @@ def test_what_is_too_large_or_no_file_is_a_value_error(tmp_path, monkeypatch):
     (tmp_path / "a.json").write_text('{"a": 1}   ')
     with pytest.raises(ValueError, match="larger than 10 bytes"):
         read_json(tmp_path / "a.json")
+
+
+def test_bytes_are_synced_before_the_file_gets_its_name(tmp_path, monkeypatch):
+    path, synced = tmp_path / "scores.json", []
+    monkeypatch.setattr(os, "fsync", lambda descriptor: synced.append(path.exists()))
+    write_atomic(path, "{}")
+    assert synced == [False]
+    assert path.read_text() == "{}"

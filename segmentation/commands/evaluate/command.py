@@ -77,13 +77,13 @@ def evaluate(plan: EvaluationPlan, warnings: Sequence[str]) -> Results | None:
             write_slices(slices, directory, trainer, module, loaders)
         if results is None:
             return None
-        said = _all_warnings(plan.run, warnings)
+        messages = _all_warnings(plan.run, warnings)
         if slices is not None:
-            add_facts(directory, warnings=said)
+            add_facts(directory, warnings=messages)
             write_page(directory, plan.run)
 
     # Tell the user, and W&B.
-    console.show_warnings(said)
+    console.show_warnings(messages)
     console.console.print(f"written to {directory}{replaced}: {REPORT} shows it", soft_wrap=True)
     if plan.tracked:
         track_evaluation(plan.run, directory)

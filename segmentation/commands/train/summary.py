@@ -51,7 +51,7 @@ def summary(
         "training": f"{_epochs(options['trainer'], data.loaders, trainer)} · seed {plan.seed}",
         "writes to": str(plan.directory),
     }
-    return lines | ({"goes on from": checkpoint.name} if checkpoint else {})
+    return lines | ({"resumes from": checkpoint.name} if checkpoint else {})
 
 
 def _data(options: Mapping[str, Any], data: TrainingData) -> str:

@@ -132,6 +132,4 @@ def write_pairs(path: Path, pairs: Pairs, sizes: np.ndarray, advance: Callable[[
         with partial.open("r+b") as file:
             file.seek(size)
             file.write(SEAL.pack(MARK, finished))
-            file.flush()
-            os.fsync(file.fileno())  # a crash must not leave a name without its bytes
         os.utime(partial, ns=(time.time_ns(), finished * 10**9))

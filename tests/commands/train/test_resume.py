@@ -91,7 +91,7 @@ def test_a_run_cut_off_within_an_epoch_ends_as_if_it_had_not_been(whole, begun):
     assert not (begun / "metrics.json").exists()
     assert last(begun)["global_step"] == 6  # an epoch has four
     result = succeed("train.py", f"resume={begun}")  # its directory was moved, too
-    assert "goes on from" in result.stdout
+    assert "resumes from" in result.stdout
     assert_same_run(begun, whole)
     assert last(begun)["global_step"] == last(whole)["global_step"] == 12
 
@@ -130,7 +130,7 @@ def test_a_run_killed_while_it_was_scored_is_scored(whole, tmp_path):
 def test_a_run_without_a_checkpoint_starts_afresh(whole, begun):
     shutil.rmtree(begun / "checkpoints")
     result = succeed("train.py", f"resume={begun}")
-    assert "goes on from" not in result.stdout
+    assert "resumes from" not in result.stdout
     assert_same_run(begun, whole)
 
 

@@ -235,7 +235,7 @@ def test_stopping_by_hand_shows_no_trace(monkeypatch, capsys):
 
     monkeypatch.setattr(camvid, "fetch", interrupted)
     assert main(["camvid"]) == 130
-    assert capsys.readouterr().err == "stopped; the same command goes on from here.\n"
+    assert capsys.readouterr().err == "stopped. Repeat the command to continue from here.\n"
 
 
 def test_help_needs_no_torch():
