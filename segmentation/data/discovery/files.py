@@ -5,36 +5,40 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageOps
 
+from segmentation.data.discovery.image_format import MAX_PIXELS, describe, is_photo, opened
 from segmentation.errors import DataError
 
 MAX_BYTES = 64 << 20
 """The largest list or table: one short row for each image."""
 ORIENTATION = 0x0112  # the EXIF tag
+MORE = (
+    "Reading it as RGB would drop a part. Type data.channels=auto for all of it, or "
+    "data.channels=[1,2,3] for three of its bands."
+)
 
 
-def read_image(path: Path) -> np.ndarray:
+def read_image(path: Path, max_pixels: int = MAX_PIXELS) -> np.ndarray:
     """Read an image as RGB, rotated as its EXIF tag says.
 
-    Greyscale, palette and CMYK become RGB; 16-bit RGB keeps its upper 8 bits.
+    Greyscale, palette and CMYK become RGB; a PNG of 16-bit RGB keeps its upper 8 bits.
 
     Returns:
         `uint8` (H, W, 3).
 
     Raises:
-        DataError: the file is missing, unreadable, cut off, a decompression bomb, has more than
-            8 bits in a single channel, or is transparent somewhere.
+        DataError: the file is missing, unreadable, cut off, a decompression bomb, holds more than
+            8-bit RGB, or is transparent somewhere.
     """
-    return _upright(path)[0]
+    return _upright(path, max_pixels)[0]
 
 
-def _upright(path: Path) -> tuple[np.ndarray, bool]:
+def _upright(path: Path, max_pixels: int = MAX_PIXELS) -> tuple[np.ndarray, bool]:
     """Read an image as `read_image` does; also return whether it was rotated and kept its size."""
     try:
-        with Image.open(path) as image:
-            if image.mode.startswith(("I", "F")):
+        with opened(path, max_pixels) as image:
+            if not (is_photo(image) or (image.mode == "RGB" and image.format != "TIFF")):
                 raise DataError(
-                    f"{path} has more than 8 bits a channel (mode {image.mode}). "
-                    "Convert it to an 8-bit image first."
+                    f"{path} is not an 8-bit RGB image: it has {describe(image)}. {MORE}"
                 )
             image.load()
             turned = image.getexif().get(ORIENTATION, 1) != 1

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+import tifffile
 from PIL import Image
 
 from segmentation.data.discovery.files import read_image, read_mask, read_pair
@@ -37,7 +38,7 @@ def test_greyscale_palette_opaque_rgba_and_cmyk_become_rgb(tmp_path):
 
 def test_what_cannot_be_read_rightly_is_refused(tmp_path):
     wide = save(tmp_path / "wide.png", GREY.astype(np.uint16) * 200)
-    with pytest.raises(DataError, match="more than 8 bits a channel"):
+    with pytest.raises(DataError, match=r"it has 16 bits a channel.*data\.channels=auto"):
         read_image(wide)
     seen = np.dstack([RGB, np.full((6, 9), 255, np.uint8)])
     seen[2, 3, 3] = 254
@@ -47,12 +48,39 @@ def test_what_cannot_be_read_rightly_is_refused(tmp_path):
         read_mask(tmp_path / "alpha.png")
 
 
-def test_bombs_cut_files_texts_and_nothing(tmp_path, monkeypatch):
+FOUR = RNG.integers(0, 256, (6, 9, 4), dtype=np.uint8)
+
+
+@pytest.mark.parametrize(
+    ("pixels", "options", "holds"),
+    [
+        (FOUR, {"photometric": "rgb", "extrasamples": ["unspecified"]}, "4 bands of 8 bits"),
+        (FOUR[..., :2], {"photometric": "minisblack", "planarconfig": "contig"}, "2 bands"),
+        (FOUR.transpose(2, 0, 1), {"photometric": "minisblack"}, "8 bits in each of 4 pages"),
+        (GREY.astype(np.int8), {"photometric": "minisblack"}, "1 band of 8 bits"),
+        (GREY.astype(np.uint16), {"photometric": "minisblack"}, "1 band of 16 bits"),
+    ],
+)
+def test_what_a_tiff_holds_beyond_rgb_is_not_dropped(tmp_path, pixels, options, holds):
+    """Pillow opens all of these, as RGB or greyscale, and says nothing of the rest."""
+    tifffile.imwrite(tmp_path / "x.tif", pixels, **options)
+    with pytest.raises(DataError, match=rf"{holds}.*data\.channels=auto"):
+        read_image(tmp_path / "x.tif")
+
+
+def test_overviews_and_thumbnails_are_no_pages(tmp_path):
+    with tifffile.TiffWriter(tmp_path / "x.tif") as file:
+        file.write(RGB, photometric="rgb")
+        file.write(RGB[::2, ::2], photometric="rgb", subfiletype=1)
+        file.write(np.ascontiguousarray(RGB[:3, :3]), photometric="rgb")
+    np.testing.assert_array_equal(read_image(tmp_path / "x.tif"), RGB)
+
+
+def test_bombs_cut_files_texts_and_nothing(tmp_path):
     path = save(tmp_path / "x.png", RGB)
-    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 20)  # Pillow refuses twice as many and more
-    with pytest.raises(DataError, match=r"cannot be read: .*decompression bomb"):
-        read_image(path)
-    monkeypatch.undo()
+    with pytest.raises(DataError, match=r"54 pixels \(9x6\), more than .*data\.max_pixels=54"):
+        read_image(path, max_pixels=53)
+    assert read_image(path, max_pixels=54).shape == (6, 9, 3)
     for content in (path.read_bytes()[:90], b"", b"no image"):
         path.write_bytes(content)
         for read in (read_image, read_mask):
