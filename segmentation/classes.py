@@ -73,6 +73,7 @@ class Entry:
         index: the value that index masks use for it; None where the masks hold colours only.
         void: neither learnt nor scored.
         merge: the name of the entry that it counts as, a class or void; None: its own.
+        more: further values that index masks use for it.
     """
 
     name: str
@@ -80,6 +81,22 @@ class Entry:
     index: int | None = None
     void: bool = False
     merge: str | None = None
+    more: tuple[int, ...] = ()
+
+    @property
+    def indices(self) -> tuple[int, ...]:
+        """All values that index masks use for it."""
+        return () if self.index is None else (self.index, *self.more)
+
+    @property
+    def colors(self) -> tuple[Color, ...]:
+        """All colours that colour masks use for it.
+
+        Beside its own these are the greys of `more`, if its own is the grey of its index: masks of
+        indices that were saved as RGB.
+        """
+        grey = self.color == (self.index,) * 3
+        return self.color, *((index, index, index) for index in self.more if grey)
 
 
 Table = Sequence[Entry]
@@ -155,10 +172,36 @@ CITYSCAPES_CAMVID = (
 )
 """Cityscapes' labelIds as CamVid's 11 classes and void."""
 
+_VOC = (
+    "background", "aeroplane", "bicycle", "bird", "boat", "bottle", "bus", "car", "cat", "chair",
+    "cow", "diningtable", "dog", "horse", "motorbike", "person", "pottedplant", "sheep", "sofa",
+    "train", "tvmonitor",
+)  # fmt: skip
+
+
+def voc_color(index: int) -> Color:
+    """Return the colour that Pascal VOC's palette gives an index, 0..255.
+
+    Bits 0, 3, 6 of the index are the upper bits of red, 1, 4, 7 those of green, 2, 5 those of blue.
+    """
+    bits = [index >> bit & 1 for bit in range(9)]
+    red, green, blue = (
+        sum(bits[channel + 3 * k] << 7 - k for k in range(3)) for channel in range(3)
+    )
+    return red, green, blue
+
+
+VOC = (
+    *(Entry(name, voc_color(index), index) for index, name in enumerate(_VOC)),
+    Entry("void", voc_color(VOID), VOID, void=True),
+)
+"""Pascal VOC: background, 20 classes, and the void border around objects."""
+
 TABLES: dict[str, Table] = {
     "camvid": CAMVID,
     "cityscapes": CITYSCAPES,
     "camvid12": CITYSCAPES_CAMVID,
+    "voc": VOC,
 }
 """Class tables by the name that `data.classes` gives."""
 

@@ -1,16 +1,20 @@
 """Read images, masks and text files."""
 
+import contextlib
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image, ImageFile, ImageOps, TiffImagePlugin
 
+from segmentation.classes import Color
 from segmentation.data.discovery.image_format import MAX_PIXELS, describe, is_photo, opened
 from segmentation.errors import DataError
 
 MAX_BYTES = 64 << 20
 """The largest list or table: one short row for each image."""
 ORIENTATION = 0x0112  # the EXIF tag
+GDAL_NODATA = 42113  # the TIFF tag
 MORE = (
     "Reading it as RGB would drop a part. Type data.channels=auto for all of it, or "
     "data.channels=[1,2,3] for three of its bands."
@@ -51,34 +55,37 @@ def _upright(path: Path, max_pixels: int = MAX_PIXELS) -> tuple[np.ndarray, bool
         raise _unreadable(path, error) from error
 
 
-def read_mask(path: Path) -> np.ndarray:
+def read_mask(path: Path, colors: bool = False) -> np.ndarray:
     """Read a mask's values as stored.
 
+    An index stays the number in the file, whatever its bit depth, palette, transparent value or
+    TIFF photometric interpretation would show. A 16-bit mask of nothing but 0 and 65535 is one of
+    0 and 255.
+
+    Args:
+        path: the file.
+        colors: return the colours that a palette gives its indices.
+
     Returns:
-        `uint8`: indices (H, W) of a greyscale, palette, 1-bit or 16-bit mask, or RGB colours
+        `uint8`: indices (H, W) of a greyscale or palette mask of any bit depth, or RGB colours
         (H, W, 3).
 
     Raises:
-        DataError: the file is missing, unreadable or cut off, its indices exceed 255, its
-            compression changes labels (JPEG), or its mode is none of these.
+        DataError: the file is missing, unreadable or cut off, its indices exceed 255 or are no
+            whole numbers, its compression changes labels (JPEG), it is animated or has several
+            pages, or its mode is none of these.
     """
     try:
-        with Image.open(path) as file:
-            if file.format == "JPEG" or "jpeg" in str(file.info.get("compression")):
-                raise DataError(
-                    f"{path} is JPEG-compressed: that changes labels. Save masks as PNG."
-                )
-            mask = file if file.mode == "P" else _opaque(file, path)
-            if mask.mode in ("L", "P", "RGB"):
+        with _open_mask(path) as file:
+            if file.mode == "P":
+                return np.array(file.convert("RGB") if colors else file)
+            if file.mode in ("1", "L"):
+                return _stored(file)
+            if file.mode.startswith(("I", "F")):
+                return _wide_indices(np.array(file), path)
+            mask = _opaque(file, path)
+            if mask.mode in ("L", "RGB"):
                 return np.array(mask)
-            if mask.mode == "1" or mask.mode.startswith("I"):
-                values = np.array(mask)
-                if values.min() >= 0 and values.max() <= 255:
-                    return values.astype(np.uint8)
-                raise DataError(
-                    f"{path} holds the index {values.max()}: an index mask has 0 to 255. "
-                    "(Instance ids are not class indices.)"
-                )
             raise DataError(
                 f"{path} is not a mask (mode {mask.mode}). A mask is a PNG of class indices "
                 "(greyscale or palette) or of RGB colours."
@@ -89,7 +96,78 @@ def read_mask(path: Path) -> np.ndarray:
         raise _unreadable(path, error) from error
 
 
-def read_pair(image_path: Path, mask_path: Path) -> tuple[np.ndarray, np.ndarray]:
+def read_palette(path: Path) -> tuple[dict[int, Color], frozenset[int]]:
+    """Return the colours that a mask's palette gives its indices, and its transparent indices.
+
+    Both are empty for a file that has none; they come from the header, pixels are not decoded.
+    """
+    with Image.open(path) as image:
+        flat = image.getpalette("RGB") if image.mode == "P" else None
+        clear = image.info.get("transparency") if image.mode != "RGB" else None
+        if isinstance(image, TiffImagePlugin.TiffImageFile) and image.mode != "RGB":
+            clear = _nodata(image)
+        if image.mode == "1" and clear:
+            clear = 1  # which Pillow spreads to 255
+    palette = dict(enumerate(zip(*[iter(flat or ())] * 3, strict=True)))
+    if isinstance(clear, bytes):  # one alpha for each index of a palette
+        return palette, frozenset(index for index, alpha in enumerate(clear) if alpha == 0)
+    return palette, frozenset() if clear is None else frozenset({clear})
+
+
+def _nodata(image: TiffImagePlugin.TiffImageFile) -> int | None:
+    """Return the nodata value that GDAL writes into a TIFF, if it is an index."""
+    text = str(image.tag_v2.get(GDAL_NODATA, "")).strip("\0 ")
+    try:
+        return int(text) if 0 <= int(text) <= 255 else None
+    except ValueError:
+        return None
+
+
+@contextlib.contextmanager
+def _open_mask(path: Path) -> Iterator[Image.Image]:
+    with Image.open(path) as file:
+        if file.format == "JPEG" or "jpeg" in str(file.info.get("compression")):
+            raise DataError(f"{path} is JPEG-compressed: that changes labels. Save masks as PNG.")
+        if file.format == "WEBP" and b"VP8 " in path.read_bytes():  # VP8L is the lossless kind
+            raise DataError(f"{path} is lossy WebP: that changes labels. Save masks as PNG.")
+        if (frames := getattr(file, "n_frames", 1)) > 1:
+            raise DataError(f"{path} holds {frames} pictures: save each mask as a file of its own.")
+        yield file
+
+
+def _stored(file: Image.Image) -> np.ndarray:
+    """Return the stored values of a greyscale image of 1, 2, 4 or 8 bits.
+
+    Pillow spreads values of fewer bits over 0 to 255 and inverts TIFFs whose zero is white.
+    """
+    tiles = file.tile if isinstance(file, ImageFile.ImageFile) else []
+    arguments = tiles[0].args if tiles else file.mode
+    raw = str(arguments if isinstance(arguments, str) else (arguments or "L")[0])  # as "L;4I"
+    values = np.array(file.convert("L"))
+    _, _, layout = raw.partition(";")
+    if "I" in layout:
+        values = 255 - values
+    bits = 1 if file.mode == "1" else int(layout[0]) if layout[:1] in ("2", "4") else 8
+    return values // np.uint8(255 // (2**bits - 1))
+
+
+def _wide_indices(values: np.ndarray, path: Path) -> np.ndarray:
+    """Return indices of 16 or 32 bits, or of whole floating-point numbers, as `uint8`."""
+    if values.dtype.kind == "f" and not np.array_equal(values, np.round(values)):
+        raise DataError(f"{path} holds fractions: class indices are whole numbers, 0 to 255.")
+    if values.min() >= 0 and values.max() <= 255:
+        return values.astype(np.uint8)
+    if set(np.unique(values).tolist()) <= {0, 65535}:
+        return (values > 0) * np.uint8(255)
+    raise DataError(
+        f"{path} holds the index {values.max():g}: an index mask has 0 to 255. "
+        "(Instance ids are not class indices.)"
+    )
+
+
+def read_pair(
+    image_path: Path, mask_path: Path, colors: bool = False
+) -> tuple[np.ndarray, np.ndarray]:
     """Read an image and its mask of the same size; see `read_image` and `read_mask`.
 
     Raises:
@@ -97,7 +175,7 @@ def read_pair(image_path: Path, mask_path: Path) -> tuple[np.ndarray, np.ndarray
             or may not be rotated.
     """
     image, unclear = _upright(image_path)
-    mask = read_mask(mask_path)
+    mask = read_mask(mask_path, colors)
     if mask.shape[:2] != image.shape[:2]:
         raise DataError(
             f"{mask_path} is {mask.shape[1]}x{mask.shape[0]} but its image {image_path.name} is "

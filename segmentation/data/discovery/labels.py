@@ -10,14 +10,16 @@ import numpy as np
 import yaml
 
 from segmentation.classes import MAX_CLASSES, VOID, ClassTable, Color, Entry
+from segmentation.data.discovery.files import read_mask, read_text
 from segmentation.errors import ConfigError, DataError, did_you_mean
 from segmentation.system.files import write_atomic
 
+GUESS = "# guessed from"
 UNKNOWN = 254
 """Marks a value outside the class table while a mask is decoded; never a label."""
 KEYS = ("name", "color", "index", "void", "merge")
 HEADER = """# The class table of this data set: edit the names, then train again.
-# index: the value in index masks; color: RGB in colour masks, and in pictures;
+# index: the value in index masks, or a list of them; color: RGB in colour masks, and in pictures;
 # void: true = neither learnt nor scored; merge: <name> = learnt as that class.
 """
 
@@ -78,19 +80,23 @@ class Labels:
         """Return the label of each index or colour, unless two entries disagree about it."""
         mapping: dict[Any, int] = {}
         for entry in self.table:
-            value, label = getattr(entry, key), self._label[entry.merge or entry.name]
-            if value is None:
-                continue
-            if mapping.setdefault(value, label) != label:
+            label = self._label[entry.merge or entry.name]
+            for value in entry.indices if key == "index" else entry.colors:
+                if mapping.setdefault(value, label) == label:
+                    continue
                 if key == "index":
                     raise ConfigError(f"the class table has index {value} twice.")
                 mapping[value] = UNKNOWN  # as Cityscapes' poles: an error only in masks that use it
         return mapping
 
     @property
-    def has_indices(self) -> bool:
-        """Whether index masks can be decoded; else only colour masks."""
-        return bool(self._indices)
+    def by_color(self) -> bool:
+        """Whether only colours are decoded, a palette's among them."""
+        return not self._indices
+
+    def read(self, path: Path) -> np.ndarray:
+        """Read a mask's values as this table decodes them; see `read_mask`."""
+        return read_mask(path, self.by_color)
 
     def __getstate__(self) -> dict[str, Any]:
         # Spawned workers build their own lookups of 16 MB.
@@ -131,14 +137,16 @@ class Labels:
             labels[unknown] = VOID
         return labels
 
-    def count_unknown(self, values: np.ndarray, where: str | Path) -> int:
-        """Count the pixels of a mask whose value is outside the table."""
-        return int(np.count_nonzero(self._find(values, where) == UNKNOWN))
+    def known(self, values: np.ndarray, where: str | Path) -> np.ndarray:
+        """Return which pixels of a mask have a value that is in the table, boolean (H, W)."""
+        if values.ndim == 2 and self.by_color:
+            return np.zeros(values.shape, dtype=bool)
+        return self._find(values, where) != UNKNOWN
 
     def _find(self, values: np.ndarray, where: str | Path) -> np.ndarray:
         if values.ndim == 3:
             return self._color_lookup[pack(values)]
-        if not self.has_indices:
+        if self.by_color:
             raise DataError(
                 f"{where} holds indices, but the class table has only colours. Add an index to its "
                 "entries."
@@ -165,20 +173,37 @@ def pack(colors: np.ndarray) -> np.ndarray:
 def read_table(path: Path) -> tuple[Entry, ...]:
     """Read a class table from YAML: a list of entries with the fields of `Entry`.
 
+    Names are taken as they are written: YAML's no, yes, null, on and numbers too.
+
     Raises:
         ConfigError: an unreadable or invalid class table; the message names the entry.
     """
     try:
-        rows = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        text = read_text(path)
+        rows, words = yaml.safe_load(text), yaml.load(text, yaml.BaseLoader)
+    except (DataError, yaml.YAMLError, RecursionError) as error:
         raise ConfigError(f"the class table {path} cannot be read: {error}") from error
     if not isinstance(rows, list) or not rows or len(rows) > 4 * MAX_CLASSES:
         raise ConfigError(f"{path} is not a class table: expected a list of '- name: ...' entries.")
-    return tuple(_entry(row, f"{path}, entry {number}") for number, row in enumerate(rows, 1))
+    return tuple(
+        _entry(row, word, f"{path}, entry {number}")
+        for number, (row, word) in enumerate(zip(rows, words, strict=True), 1)
+    )
 
 
-def write_table(path: Path, table: Iterable[Entry]) -> None:
+def read_guess(path: Path) -> str:
+    """Return what the header of a class table says that it was guessed from, or nothing."""
+    first = read_text(path).lstrip().split("\n", 1)[0]
+    return first.removeprefix(GUESS).split(";")[0].strip() if first.startswith(GUESS) else ""
+
+
+def write_table(path: Path, table: Iterable[Entry], guess: str = "") -> None:
     """Write a class table for `read_table` and for editing by hand, one entry a line.
+
+    Args:
+        path: the file.
+        table: the entries.
+        guess: what the table was guessed from; the header says so, see `read_guess`.
 
     Raises:
         OSError: the file cannot be written.
@@ -187,7 +212,8 @@ def write_table(path: Path, table: Iterable[Entry]) -> None:
         "- " + yaml.safe_dump(row, default_flow_style=True, sort_keys=False, width=10_000)
         for row in to_list(table)
     )
-    write_atomic(path, HEADER + rows)
+    note = f"{GUESS} {guess}; take this line out once the table is right.\n" if guess else ""
+    write_atomic(path, note + HEADER + rows)
 
 
 def to_list(table: Iterable[Entry]) -> list[dict]:
@@ -196,30 +222,40 @@ def to_list(table: Iterable[Entry]) -> list[dict]:
         {
             key: value
             for key, value in asdict(entry).items()
-            if not (value is None or value is False)
+            if key != "more" and not (value is None or value is False)
         }
         | {"color": list(entry.color)}
+        | ({"index": list(entry.indices)} if entry.more else {})
         for entry in table
     ]
 
 
-def _entry(row: Any, where: str) -> Entry:
+def _entry(row: Any, words: Any, where: str) -> Entry:
+    """Return a row's entry; `words` is the row with each value as the text that was written."""
     if not isinstance(row, dict) or "name" not in row:
         raise ConfigError(f"{where}: expected {{name: ..., color: [r, g, b], ...}}, got {row!r}.")
     for key in row:
         if key not in KEYS:
             raise ConfigError(f"{where} has no field {key!r}.{did_you_mean(str(key), KEYS)}")
     index, void, merge = row.get("index"), row.get("void", False), row.get("merge")
-    if index is not None and (type(index) is not int or not 0 <= index <= 255):
+    indices = index if isinstance(index, list) else [] if index is None else [index]
+    if not all(type(value) is int and 0 <= value <= 255 for value in indices) or index == []:
         raise ConfigError(f"{where}: index {index!r} is not an integer from 0 to 255.")
     if not isinstance(void, bool):
         raise ConfigError(f"{where}: void is {void!r}; expected true or false.")
     if void and merge is not None:
         raise ConfigError(f"{where} is void and merged into {merge!r}: remove one of the two.")
+    name = words["name"]
+    if not isinstance(name, str) or not name.strip():
+        raise ConfigError(f"{where}: name is {row['name']!r}; expected a word.")
     return Entry(
-        str(row["name"]), _color(row.get("color"), where), index, void,
-        None if merge is None else str(merge),
-    )  # fmt: skip
+        name,
+        _color(row.get("color"), where),
+        indices[0] if indices else None,
+        void,
+        None if merge is None else words["merge"],
+        tuple(indices[1:]),
+    )
 
 
 def _color(value: Any, where: str) -> Color:

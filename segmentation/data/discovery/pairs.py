@@ -38,5 +38,5 @@ class Pairs(Sequence[Pair]):
         if sample.mask is None:
             image = read_image(sample.image)
             return image, np.full(image.shape[:2], VOID, np.uint8)
-        image, mask = read_pair(sample.image, sample.mask)
+        image, mask = read_pair(sample.image, sample.mask, self.labels.by_color)
         return image, self.labels.decode(mask, sample.mask)

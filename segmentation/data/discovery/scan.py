@@ -17,7 +17,6 @@ import numpy as np
 from PIL import Image
 from platformdirs import user_cache_path
 
-from segmentation.data.discovery.files import read_mask
 from segmentation.data.discovery.labels import Labels, to_list
 from segmentation.data.discovery.layouts import Sample
 from segmentation.data.discovery.pairs import Pairs
@@ -25,7 +24,7 @@ from segmentation.errors import DataError
 from segmentation.system.files import atomic_file
 from segmentation.system.hardware import available_cores
 
-VERSION = 1
+VERSION = 2
 """To be raised whenever decoding, counting or hashing changes."""
 
 
@@ -142,7 +141,7 @@ def _scan_pair(pairs: Pairs, index: int) -> tuple:
 def _unknown(labels: Labels, mask: Path | None) -> int:
     if mask is None or labels.unknown == "error":
         return 0
-    return labels.count_unknown(read_mask(mask), mask)
+    return int(np.count_nonzero(~labels.known(labels.read(mask), mask)))
 
 
 def _read(path: Path, images: int, classes: int) -> Scan | None:

@@ -9,12 +9,12 @@ from pathlib import Path
 import numpy as np
 
 from segmentation.classes import TABLES, Entry, Table, with_train_ids
-from segmentation.data.discovery.labels import Labels, read_table, write_table
+from segmentation.data.discovery.labels import Labels, read_guess, read_table, write_table
 from segmentation.data.discovery.layouts import Sample
-from segmentation.data.discovery.proposal import propose_table
+from segmentation.data.discovery.proposal import GUESSED, READINGS, Proposal, propose_table
 from segmentation.data.discovery.scan import Scan, scan_samples
 from segmentation.data.discovery.splits import Splits, check_paired
-from segmentation.errors import ConfigError, DataError, did_you_mean
+from segmentation.errors import ConfigError, DataError, did_you_mean, listed
 
 log = logging.getLogger(__name__)
 
@@ -77,8 +77,8 @@ def scan_dataset(
     Args:
         root: the data set's folder.
         splits: its samples.
-        classes: a key of `TABLES`, a YAML file, or None: the data set's own ``classes.yaml``,
-            which is proposed from the masks and written where there is none.
+        classes: a key of `TABLES` or of `READINGS`, a YAML file, or None: the data set's own
+            ``classes.yaml``, which is proposed from the masks and written where there is none.
         void, unknown: see `Labels`.
         fallback: the folder for a proposed table if the data's folder is read-only.
 
@@ -164,28 +164,45 @@ def _table(
         if splits.mask_ending.endswith("labelTrainIds"):
             table = with_train_ids(table)
         return table, f"the table {classes}"
-    if classes is not None:
+    if classes is not None and classes not in READINGS:
         path = Path(classes).expanduser()
         if not path.is_file():
             raise ConfigError(
-                f"data.classes={classes!r} is neither a table ({', '.join(TABLES)}) nor a file."
-                f"{did_you_mean(classes, TABLES)}"
+                f"data.classes={classes!r} is neither a table ({', '.join(TABLES)}), nor a reading "
+                f"of masks ({', '.join(READINGS)}), nor a file."
+                f"{did_you_mean(classes, [*TABLES, *READINGS])}"
             )
         return read_table(path), str(path)
-    if (own := root / TABLE_FILE).is_file():
+    own = root / TABLE_FILE
+    if classes is None and own.is_file():
+        if guess := read_guess(own):
+            log.warning(
+                "the class table %s is a guess from %s. Check it, then take its first line out.",
+                own, guess,
+            )  # fmt: skip
         return read_table(own), str(own)
     everything = {**splits.unselected, **splits.samples}  # a class may be in one split alone
     masks = [one.mask for rows in everything.values() for one in rows if one.mask is not None]
     if not masks:
         return (Entry("image", (0, 0, 0), 0),), "none, as there are no masks"
-    table, how = propose_table(masks)
-    return table, f"proposed from the masks ({how}), {_written(table, own, fallback)}"
+    known = ("voc",) if "SegmentationClass" in splits.description else GUESSED
+    proposal = propose_table(masks, classes, known)
+    for doubt in proposal.doubts:
+        log.warning("%s.", doubt)
+    if classes is not None:
+        return proposal.table, f"from the masks (data.classes={classes}: {proposal.reason})"
+    log.warning(
+        "the class table is a guess from the masks: %s. Classes: %s.",
+        proposal.reason, listed([entry.name for entry in proposal.table if not entry.void], 8),
+    )  # fmt: skip
+    how = _written(proposal, own, fallback)
+    return proposal.table, f"a guess from the masks ({proposal.reason}), {how}"
 
 
-def _written(table: Table, own: Path, fallback: Path | None) -> str:
+def _written(proposal: Proposal, own: Path, fallback: Path | None) -> str:
     for path in filter(None, (own, fallback and fallback / TABLE_FILE)):
         try:
-            write_table(path, table)
+            write_table(path, proposal.table, proposal.reason)
             return f"written to {path}: edit the names there"
         except OSError:
             continue

@@ -59,7 +59,7 @@ def _classes(source: ScannedDataset) -> list[dict[str, Any]]:
         {
             "name": entry.name,
             "color": _css(entry.color),
-            "index": entry.index,
+            "index": ", ".join(map(str, entry.indices)) or None,
             "rgb": " ".join(map(str, entry.color)),
             "counts_as": "void" if entry.void else entry.merge,
         }

@@ -9,8 +9,8 @@ import numpy as np
 
 from segmentation.classes import Color
 from segmentation.data.check.finding import Item
-from segmentation.data.discovery.files import read_image, read_mask
-from segmentation.data.discovery.labels import Labels, pack
+from segmentation.data.discovery.files import read_image
+from segmentation.data.discovery.labels import Labels
 from segmentation.errors import DataError
 from segmentation.report.data_uri import drawing_uri, photo_uri
 from segmentation.system.hardware import available_cores
@@ -62,16 +62,10 @@ def colored(path: Path, labels: Labels) -> np.ndarray:
     Raises:
         DataError: it cannot be read.
     """
-    values = read_mask(path)
-    if values.ndim == 2:
-        known = np.isin(values, [entry.index for entry in labels.table if entry.index is not None])
-        lenient = Labels(labels.table, unknown="void") if labels.has_indices else None
-    else:
-        colors = np.array([entry.color for entry in labels.table], dtype=np.uint8)
-        known = np.isin(pack(values), pack(colors))
+    values = labels.read(path)
+    known = labels.known(values, path)
+    picture = np.full((*known.shape, 3), UNKNOWN, dtype=np.uint8)
+    if known.any():
         lenient = Labels(labels.table, unknown="void")
-    if lenient is None:  # a table of colours alone knows no index
-        return np.full((*values.shape, 3), UNKNOWN, dtype=np.uint8)
-    picture = labels.classes.palette()[lenient.decode(values, path)]
-    picture[~known] = UNKNOWN
+        picture[known] = labels.classes.palette()[lenient.decode(values, path)][known]
     return picture

@@ -2,8 +2,9 @@ import numpy as np
 import pytest
 import tifffile
 from PIL import Image
+from raw_images import write_png, write_tiff
 
-from segmentation.data.discovery.files import read_image, read_mask, read_pair
+from segmentation.data.discovery.files import read_image, read_mask, read_pair, read_palette
 from segmentation.errors import DataError
 
 RNG = np.random.default_rng(0)
@@ -102,17 +103,71 @@ def test_masks_of_every_kind(tmp_path):
     np.testing.assert_array_equal(read_mask(tmp_path / "1.png"), LABELS > 2)
     np.testing.assert_array_equal(read_mask(save(tmp_path / "c.png", RGB)), RGB)
     np.testing.assert_array_equal(read_mask(save(tmp_path / "a.png", RGB, "RGBA")), RGB)
+    lossless = save(tmp_path / "w.webp", RGB, lossless=True, exact=True)
+    np.testing.assert_array_equal(read_mask(lossless), RGB)
+
+
+@pytest.mark.parametrize("bits", [1, 2, 4, 8, 16])
+@pytest.mark.parametrize("kind", ["grey", "transparent", "palette", "clear palette"])
+def test_indices_are_what_a_png_stores(tmp_path, bits, kind):
+    rng = np.random.default_rng(0)
+    if bits == 16 and "palette" in kind:
+        return  # there is no such PNG
+    values = rng.integers(0, min(2**bits, 256), (7, 13))
+    palette = rng.integers(0, 256, 3 * 2**bits).astype(np.uint8).tobytes()
+    path = write_png(
+        tmp_path / "m.png",
+        values,
+        bits,
+        palette if "palette" in kind else b"",
+        {"transparent": b"\0\1", "clear palette": b"\xff\0"}.get(kind, b""),
+    )
+    np.testing.assert_array_equal(read_mask(path), values)
+    assert read_palette(path)[1] == ({1} if kind in ("transparent", "clear palette") else set())
+
+
+@pytest.mark.parametrize("bits", [1, 2, 4, 8, 16])
+@pytest.mark.parametrize("white_is_zero", [False, True])
+def test_indices_are_what_a_tiff_stores(tmp_path, bits, white_is_zero):
+    values = np.random.default_rng(0).integers(0, min(2**bits, 256), (7, 13))
+    path = write_tiff(tmp_path / "m.tif", values, bits, white_is_zero)
+    np.testing.assert_array_equal(read_mask(path), values)
+
+
+def test_a_palette_is_read_as_indices_or_as_colours(tmp_path):
+    palette = Image.fromarray(LABELS)
+    palette.putpalette(list(range(15)))
+    palette.save(tmp_path / "p.png")
+    colors = np.arange(15, dtype=np.uint8).reshape(5, 3)
+    np.testing.assert_array_equal(read_mask(tmp_path / "p.png"), LABELS)
+    np.testing.assert_array_equal(read_mask(tmp_path / "p.png", colors=True), colors[LABELS])
+    assert read_palette(tmp_path / "p.png")[0] == dict(enumerate(map(tuple, colors.tolist())))
+
+
+def test_wide_indices(tmp_path):
+    binary = save(tmp_path / "b.png", (LABELS > 2).astype(np.uint16) * 65535)
+    np.testing.assert_array_equal(read_mask(binary), (LABELS > 2) * 255)
+    whole = save(tmp_path / "f.tif", LABELS.astype(np.float32))
+    np.testing.assert_array_equal(read_mask(whole), LABELS)
+    with pytest.raises(DataError, match="holds fractions"):
+        read_mask(save(tmp_path / "g.tif", LABELS + np.float32(0.5)))
 
 
 def test_masks_that_are_none(tmp_path):
     with pytest.raises(DataError, match="is JPEG-compressed: that changes labels"):
         read_mask(save(tmp_path / "m.jpg", LABELS))
+    with pytest.raises(DataError, match="is lossy WebP"):
+        read_mask(save(tmp_path / "m.webp", LABELS))
     with pytest.raises(DataError, match="is JPEG-compressed"):
         read_mask(save(tmp_path / "m.tif", LABELS, compression="jpeg"))
     with pytest.raises(DataError, match="holds the index 26001: an index mask has 0 to 255"):
         read_mask(save(tmp_path / "i.png", LABELS.astype(np.uint16) + 25997))
     with pytest.raises(DataError, match=r"not a mask \(mode CMYK"):
         read_mask(save(tmp_path / "c.tif", RGB, "CMYK"))
+    frames = [Image.fromarray(LABELS), Image.fromarray(LABELS[::-1].copy())]
+    frames[0].save(tmp_path / "a.tif", save_all=True, append_images=frames[1:])
+    with pytest.raises(DataError, match="holds 2 pictures"):
+        read_mask(tmp_path / "a.tif")
 
 
 def exif(path, turn):

@@ -1,10 +1,13 @@
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from segmentation.classes import CAMVID, VOID, Entry
-from segmentation.data.discovery.labels import Labels, pack, read_table, write_table
+from segmentation.data.discovery.labels import Labels, pack, read_guess, read_table, write_table
 from segmentation.errors import ConfigError, DataError
 
 ROAD = Entry("road", (1, 0, 0), 7)
@@ -66,6 +69,38 @@ def test_a_table_is_written_and_read_again(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["classes.yaml"]
 
 
+@given(
+    st.lists(
+        st.text(st.characters(categories=["L", "N", "P", "S", "Zs"]), min_size=1).filter(str.strip),
+        min_size=1,
+        max_size=4,
+        unique=True,
+    )
+)
+def test_any_name_comes_out_as_it_was_written(names):
+    table = tuple(Entry(name, (0, 0, number), number) for number, name in enumerate(names))
+    with TemporaryDirectory() as folder:
+        write_table(Path(folder) / "t.yaml", table)
+        assert read_table(Path(folder) / "t.yaml") == table
+
+
+@pytest.mark.parametrize(
+    "name", ["no", "yes", "null", "on", "~", "1", "1.50", "0x1F", "2020-01-01"]
+)
+def test_what_yaml_takes_for_something_else_is_a_name(tmp_path, name):
+    (tmp_path / "t.yaml").write_text(f"- {{name: {name}, color: [0, 0, 0], index: 3}}\n")
+    assert read_table(tmp_path / "t.yaml")[0].name == name
+
+
+def test_an_entry_of_several_indices(tmp_path):
+    table = (ROAD, Entry("edges", (63, 63, 63), 63, void=True, more=(127, 191)))
+    write_table(tmp_path / "t.yaml", table, "a few values")
+    assert read_table(tmp_path / "t.yaml") == table
+    assert read_guess(tmp_path / "t.yaml") == "a few values"
+    found = Labels(table).decode(np.array([[7, 63, 127, 191]], np.uint8), "x")
+    np.testing.assert_array_equal(found, [[0, VOID, VOID, VOID]])
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -78,6 +113,8 @@ def test_a_table_is_written_and_read_again(tmp_path):
         ("- {name: a, color: red}", "entry 1: color is 'red'"),
         ("- {name: a, color: [0, 0, 0], index: 256}", "index 256 is not"),
         ("- {name: a, color: [0, 0, 0], index: true}", "index True is not"),
+        ("- {name: a, color: [0, 0, 0], index: []}", r"index \[\] is not"),
+        ("- {name: [a], color: [0, 0, 0]}", "expected a word"),
         ("- {name: a, color: [0, 0, 0], void: 1}", "void is 1"),
         ("- {name: a, color: [0, 0, 0], void: true, merge: b}", "remove one of the two"),
         ("- !!python/object/apply:os.getcwd []", "cannot be read"),

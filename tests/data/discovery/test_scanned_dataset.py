@@ -19,13 +19,43 @@ def source_of(root, classes="camvid", **options):
 def test_a_table_that_is_not_there_is_proposed_written_and_then_read(tmp_path):
     root = fake_camvid(tmp_path)
     first = source_of(root, None)
-    assert "proposed from the masks" in first.table
+    assert "a guess from the masks" in first.table
     assert f"written to {root / 'classes.yaml'}" in first.table
     text = (root / "classes.yaml").read_text()
     (root / "classes.yaml").write_text(text.replace("class_0", "heaven"))
     again = source_of(root, None)
     assert again.labels.classes.names[0] == "heaven"
     assert again.table == str(root / "classes.yaml")
+
+
+def test_a_guess_is_announced_until_its_line_is_taken_out(tmp_path, caplog):
+    root = fake_camvid(tmp_path)
+    source_of(root, None)
+    assert "a guess from the masks: indices 0-11. Classes: class_0" in caplog.text
+    caplog.clear()
+    source_of(root, None)
+    assert "classes.yaml is a guess from indices 0-11" in caplog.text
+    table = root / "classes.yaml"
+    first, *rest = table.read_text().splitlines(keepends=True)
+    assert first.startswith("# guessed from indices 0-11")
+    table.write_text("".join(rest))
+    caplog.clear()
+    source_of(root, None)
+    assert caplog.text == ""
+
+
+def test_doubts_are_said_and_a_typed_reading_is_no_guess(tmp_path, caplog):
+    root = fake_camvid(tmp_path)
+    mask = np.array(Image.open(root / "trainannot" / "train_000.png"))
+    mask[5, 5] = 77
+    Image.fromarray(mask).save(root / "trainannot" / "train_000.png")
+    source = source_of(root, "each-value")
+    assert "class_77" in source.labels.classes.names
+    assert not (root / "classes.yaml").exists()
+    assert caplog.text == ""
+    source_of(root, None)
+    assert "value 77 (" in caplog.text
+    assert "train_000.png" in caplog.text
 
 
 def test_a_table_is_proposed_from_every_split(tmp_path):
@@ -65,7 +95,7 @@ def test_a_read_only_folder_gets_its_table_elsewhere(tmp_path, monkeypatch):
     root = fake_camvid(tmp_path / "data")
     real = write_table
 
-    def refuse(path, table):
+    def refuse(path, table, guess):
         if path.parent == root:
             raise PermissionError
         real(path, table)
