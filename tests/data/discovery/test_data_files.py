@@ -192,3 +192,9 @@ def test_a_half_turn_does_not_tell_and_is_refused(tmp_path):
     np.testing.assert_array_equal(read_image(path), RGB[::-1, ::-1])
     with pytest.raises(DataError, match=r"x\.png has an EXIF rotation"):
         read_pair(path, save(tmp_path / "m.png", LABELS))
+
+
+def test_nodata_of_a_tiff_is_a_transparent_value(tmp_path):
+    Image.fromarray(LABELS).save(tmp_path / "m.tif", tiffinfo={42113: "3"})
+    np.testing.assert_array_equal(read_mask(tmp_path / "m.tif"), LABELS)
+    assert read_palette(tmp_path / "m.tif")[1] == {3}
