@@ -16,6 +16,10 @@ from segmentation.system.hardware import available_cores
 
 MOST_VALUES = 50_000
 SQUARE = np.ones((3, 3), np.uint8)
+SMALL = 0.25
+"""The largest share of all pixels that is void beside gapless indices, without a doubt."""
+THIN = 0.1
+"""The largest share of a border's pixels that are further from other values than it is wide."""
 BORDER = 0.015
 """Half the width of a border of void, as a share of an image's shorter side: VOC's are 5 pixels."""
 
@@ -160,6 +164,18 @@ def _add(
         result.without_palette = result.without_palette or path
     for index, color in palette.items():
         result.palettes.setdefault(index, {}).setdefault(color, []).append(path)
+
+
+def looks_void(values: MaskValues, index: int) -> bool:
+    """Return whether an index could be void: a thin border, or a small share of the pixels."""
+    found = [table[key] for table, key in _places(values, index) if key in table]
+    pixels, deep = (sum(getattr(value, key) for value in found) for key in ("pixels", "deep"))
+    return deep <= THIN * pixels or pixels <= SMALL * values.pixels
+
+
+def _places(values: MaskValues, index: int) -> Iterable[tuple[dict[int, Value], int]]:
+    """Return where an index and its grey are counted."""
+    return (values.indices, index), (values.colors, index << 16 | index << 8 | index)
 
 
 def unpack(codes: Iterable[int] | np.ndarray) -> np.ndarray:

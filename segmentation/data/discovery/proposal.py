@@ -11,7 +11,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from segmentation.classes import MAX_CLASSES, TABLES, VOID, Color, Entry, Table
-from segmentation.data.discovery.mask_values import MaskValues, Value, count_values, unpack
+from segmentation.data.discovery.mask_values import (
+    SMALL,
+    THIN,
+    MaskValues,
+    Value,
+    count_values,
+    unpack,
+)
+from segmentation.data.discovery.named_table import apply_names
+from segmentation.data.discovery.names import Names
 from segmentation.errors import DataError, listed
 
 log = logging.getLogger(__name__)
@@ -31,10 +40,6 @@ STRAY = 0.0005
 """The largest share of all pixels that a stray value has."""
 EDGE = 0.7
 """The least share of a value's pixels that lie between others, if it comes from blending them."""
-SMALL = 0.25
-"""The largest share of all pixels that is void beside gapless indices, without a doubt."""
-THIN = 0.1
-"""The largest share of a border's pixels that are further from other values than it is wide."""
 RARE = 20
 """The value of the foreground has at least so many times the pixels of what lies at its edges."""
 PHOTO = 0.3
@@ -52,15 +57,20 @@ class Proposal:
         table: the entries.
         reason: what in the masks it follows from.
         doubts: what a person should look at, each a sentence.
+        guess: whether the masks alone say so; else the data bring the names.
     """
 
     table: Table
     reason: str
     doubts: tuple[str, ...] = ()
+    guess: bool = True
 
 
 def propose_table(
-    masks: Sequence[Path], reading: str | None = None, known: Iterable[str] = GUESSED
+    masks: Sequence[Path],
+    reading: str | None = None,
+    known: Iterable[str] = GUESSED,
+    names: Names | None = None,
 ) -> Proposal:
     """Propose a class table for masks.
 
@@ -79,6 +89,7 @@ def propose_table(
         masks: the files.
         reading: one of `READINGS`, to be followed whatever the masks look like.
         known: the tables of `TABLES` that may be proposed.
+        names: those that the data bring; they decide where they fit the masks' values.
 
     Raises:
         DataError: no readable mask, masks of both kinds, blended or photographed masks, or values
@@ -86,16 +97,20 @@ def propose_table(
     """
     values = count_values(masks)
     doubts: list[str] = []
-    if values.palettes and (conflict := _palette_conflict(values)):
+    if conflict := _palette_conflict(values):
         values = count_values(masks, colors=True)
         doubts.append(conflict)
-        return _of_colors(values, reading, known, doubts)
     if values.indices and values.colors and not values.grey:
         raise DataError(
             f"some masks hold indices ({values.index_file} is the first of them) and others "
             f"colours ({values.color_file}). Save all of them as one kind."
         )
-    if values.colors and not values.grey:
+    if names and reading is None:
+        table, why_not = apply_names(names, values)
+        if table:
+            return Proposal(table, f"the names of {names.path}", tuple(doubts), guess=False)
+        doubts.append(f"{names.path} is not used: {why_not}")
+    if values.colors and (conflict or not values.grey):
         return _of_colors(values, reading, known, doubts)
     return _of_indices(_merge_grey(values), values, reading, known, doubts)
 

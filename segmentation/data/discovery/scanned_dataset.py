@@ -11,6 +11,7 @@ import numpy as np
 from segmentation.classes import TABLES, Entry, Table, with_train_ids
 from segmentation.data.discovery.labels import Labels, read_guess, read_table, write_table
 from segmentation.data.discovery.layouts import Sample
+from segmentation.data.discovery.names import find_names
 from segmentation.data.discovery.proposal import GUESSED, READINGS, Proposal, propose_table
 from segmentation.data.discovery.scan import Scan, scan_samples
 from segmentation.data.discovery.splits import Splits, check_paired
@@ -186,17 +187,30 @@ def _table(
     if not masks:
         return (Entry("image", (0, 0, 0), 0),), "none, as there are no masks"
     known = ("voc",) if "SegmentationClass" in splits.description else GUESSED
-    proposal = propose_table(masks, classes, known)
+    names = find_names(_folders(root, splits))
+    proposal = propose_table(masks, classes, known, names)
     for doubt in proposal.doubts:
         log.warning("%s.", doubt)
     if classes is not None:
         return proposal.table, f"from the masks (data.classes={classes}: {proposal.reason})"
+    if not proposal.guess:
+        return proposal.table, proposal.reason
     log.warning(
         "the class table is a guess from the masks: %s. Classes: %s.",
         proposal.reason, listed([entry.name for entry in proposal.table if not entry.void], 8),
     )  # fmt: skip
     how = _written(proposal, own, fallback)
     return proposal.table, f"a guess from the masks ({proposal.reason}), {how}"
+
+
+def _folders(root: Path, splits: Splits) -> list[Path]:
+    """Return the folders that may hold a file of names: the root, the masks' and those between."""
+    folders = {root: None}
+    for rows in splits.samples.values():
+        for path in rows[0].mask.parents if rows and rows[0].mask else ():
+            if root in path.parents:
+                folders[path] = None
+    return list(folders)
 
 
 def _written(proposal: Proposal, own: Path, fallback: Path | None) -> str:
