@@ -1,0 +1,199 @@
+"""Say why no images with masks were found in a folder, and what to type."""
+
+import os
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from segmentation.data.discovery.layouts import IMAGE_SUFFIXES, WORDS
+from segmentation.errors import listed
+
+MOST_FILES = 20_000
+"""So many files are looked at."""
+DEPTH, SHOWN = 3, 20
+"""Levels and lines of the tree that is shown."""
+JPEG = (".jpg", ".jpeg")
+PREFIXES = (("image", "mask"), ("img", "mask"), ("image", "label"), ("img", "label"), ("x", "y"))
+ENDINGS = (
+    "_sat",
+    "_image",
+    "_img",
+    "_rgb",
+    "_mask",
+    "_label",
+    "_labels",
+    "_gt",
+    "_seg",
+    "_m",
+    "_l",
+)
+ARCHIVES = (".zip", ".tar", ".gz", ".7z", ".rar")
+
+
+@dataclass(frozen=True)
+class Tree:
+    """The files below a folder, by folder.
+
+    Attributes:
+        root: the folder.
+        files: the names of the files of each folder, by its path below the root.
+        whole: whether all were looked at.
+    """
+
+    root: Path
+    files: dict[PurePosixPath, list[str]]
+    whole: bool = True
+
+    @classmethod
+    def of(cls, root: Path) -> "Tree":
+        """Look at a folder; links to folders are not followed."""
+        files: dict[PurePosixPath, list[str]] = {}
+        count = 0
+        for here, folders, names in os.walk(root):
+            folders[:] = sorted(name for name in folders if not name.startswith("."))
+            names = sorted(name for name in names if not name.startswith("."))
+            files[PurePosixPath(Path(here).relative_to(root).as_posix())] = names
+            count += len(names)
+            if count > MOST_FILES:
+                return cls(root, files, whole=False)
+        return cls(root, files)
+
+    def lines(self) -> Iterator[str]:
+        """Yield a line for each folder: its path, and how many files it holds of each kind."""
+        for folder, names in self.files.items():
+            if len(folder.parts) > DEPTH or (not names and folder.parts):
+                continue
+            kinds = Counter(PurePosixPath(name).suffix.lower() or "no suffix" for name in names)
+            counts = ", ".join(f"{count} {kind}" for kind, count in kinds.most_common(4))
+            yield (
+                f"{folder}/  {counts or 'no files'}"
+                if folder.parts
+                else f"./  {counts or 'no files'}"
+            )
+
+    def images(self, folder: PurePosixPath) -> list[str]:
+        """Return the names of the images in a folder."""
+        names = self.files.get(folder, [])
+        return [name for name in names if PurePosixPath(name).suffix.lower() in IMAGE_SUFFIXES]
+
+
+def explain(root: Path) -> str:
+    """Return what lies in a folder, what each nearly fitting layout lacks, and what to type."""
+    tree = Tree.of(root)
+    lines = list(tree.lines())
+    shown = lines[:SHOWN]
+    if len(lines) > SHOWN:
+        shown.append(f"and {len(lines) - SHOWN} more folders")
+    if not tree.whole:
+        shown.append(f"(the first {MOST_FILES:,} files)")
+    reasons = [reason for find in REASONS for reason in find(tree)]
+    advice = (
+        "Bring them into a known layout (images/ and masks/ with the same names is the simplest; "
+        "docs/data.md has the others), or list the pairs in a table: data.pairs=<csv with columns "
+        "image, mask, split>."
+    )
+    return "\n  ".join(
+        [f"no images with masks were found in {root}. It holds:", *shown]
+        + ([""] if reasons else [])
+        + reasons
+        + [advice]
+    )
+
+
+def _no_images(tree: Tree) -> Iterator[str]:
+    if not any(tree.images(folder) for folder in tree.files):
+        archives = [
+            name for names in tree.files.values() for name in names if name.endswith(ARCHIVES)
+        ]
+        if archives:
+            yield f"There are no images, but archives: unpack {listed(archives, 3)}."
+        else:
+            kinds = ", ".join(sorted(suffix[1:] for suffix in IMAGE_SUFFIXES))
+            yield f"There are no images ({kinds})."
+
+
+def _jpeg_masks(tree: Tree) -> Iterator[str]:
+    for folder in tree.files:
+        images = tree.images(folder)
+        jpegs = [name for name in images if PurePosixPath(name).suffix.lower() in JPEG]
+        if _is_masks(folder) and jpegs and len(jpegs) == len(images):
+            yield (
+                f"{folder}/ holds {len(jpegs)} JPEG files: JPEG changes labels, so these are no "
+                "masks. Save them as PNG, from their source."
+            )
+
+
+def _different_names(tree: Tree) -> Iterator[str]:
+    """Compare the names in folders of images with those in folders of masks."""
+    for masks in tree.files:
+        mask_stems = [PurePosixPath(name).stem for name in tree.images(masks)]
+        if not _is_masks(masks) or not mask_stems:
+            continue
+        for images in tree.files:
+            image_stems = [PurePosixPath(name).stem for name in tree.images(images)]
+            if images == masks or _is_masks(images) or not image_stems:
+                continue
+            yield from _compare(images, image_stems, masks, mask_stems)
+
+
+def _compare(
+    images: PurePosixPath, image_stems: list[str], masks: PurePosixPath, mask_stems: list[str]
+) -> Iterator[str]:
+    folded = {stem.lower(): stem for stem in mask_stems}
+    pair = next(
+        ((stem, folded[stem.lower()]) for stem in image_stems if stem.lower() in folded), None
+    )
+    if pair:
+        yield (
+            f"{images}/ and {masks}/: names differ in case ({pair[0]} / {pair[1]}). Rename one "
+            "side."
+        )
+        return
+    bare = {_bare(stem): stem for stem in mask_stems}
+    pair = next(((stem, bare[_bare(stem)]) for stem in image_stems if _bare(stem) in bare), None)
+    if pair:
+        yield (
+            f"{images}/ and {masks}/: names differ in what stands before or after the number or "
+            f"name ({pair[0]} / {pair[1]}). Rename one side, or list the pairs in a table."
+        )
+        return
+    yield (
+        f"{images}/ ({len(image_stems)} images) and {masks}/ ({len(mask_stems)}) share no name: "
+        f"{listed(image_stems, 2)} / {listed(mask_stems, 2)}."
+    )
+
+
+def _bare(stem: str) -> str:
+    """Return a name without what marks images and masks, and without leading zeros."""
+    word = stem.lower()
+    for ending in ENDINGS:
+        word = word.removesuffix(ending)
+    for pair in PREFIXES:
+        for prefix in pair:
+            if word.startswith((f"{prefix}_", f"{prefix}-")) or word[len(prefix) :].isdigit():
+                word = word.removeprefix(prefix).lstrip("_-")
+    return word.lstrip("0") or word
+
+
+def _only_images(tree: Tree) -> Iterator[str]:
+    folders = [folder for folder in tree.files if tree.images(folder)]
+    if folders and not any(_is_masks(folder) for folder in folders):
+        count = sum(len(tree.images(folder)) for folder in folders)
+        names = listed([f"{folder}/" for folder in folders], 3)
+        yield (
+            f"There are {count} images in {names}, and no folder is called as masks are "
+            f"({', '.join(WORDS['masks'][:6])}, ...)."
+        )
+
+
+def _is_masks(folder: PurePosixPath) -> bool:
+    """Return whether a folder is called as masks are, in any of its parts."""
+    words = {word.lower() for word in WORDS["masks"]}
+    return any(
+        part.lower() in words or part.lower().split("_")[-1] in words or part.endswith("annot")
+        for part in folder.parts
+    )
+
+
+REASONS = (_no_images, _jpeg_masks, _different_names, _only_images)

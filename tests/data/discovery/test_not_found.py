@@ -1,0 +1,50 @@
+import pytest
+
+from segmentation.data.discovery.not_found import SHOWN, explain
+
+
+def touch(root, *names):
+    for name in names:
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).touch()
+
+
+CASES = {
+    "nothing": ([], "There are no images (bmp"),
+    "an archive": (["data.zip"], "no images, but archives: unpack data.zip"),
+    "jpeg masks": (
+        ["images/a.jpg", "masks/a.jpg", "masks/b.jpeg"],
+        "masks/ holds 2 JPEG files: JPEG changes labels",
+    ),
+    "case": (["images/IMG_1.jpg", "masks/img_1.png"], "names differ in case (IMG_1 / img_1)"),
+    "prefixes": (["images/image_01.jpg", "masks/mask_1.png"], "(image_01 / mask_1)"),
+    "endings": (["images/7_rgb.jpg", "labels/7_m.png"], "(7_rgb / 7_m)"),
+    "other names": (["images/a.png", "masks/b.png"], "share no name: a / b"),
+    "images alone": (["photos/a.png", "photos/b.png"], "There are 2 images in photos/, and no"),
+}
+
+
+@pytest.mark.parametrize("case", list(CASES))
+def test_why(tmp_path, case):
+    files, reason = CASES[case]
+    touch(tmp_path, *files)
+    text = explain(tmp_path)
+    assert reason in text
+    assert f"no images with masks were found in {tmp_path}" in text
+    assert "data.pairs=" in text
+
+
+def test_what_lies_there_is_shown_with_counts(tmp_path):
+    touch(tmp_path, *(f"a/b/{n}.png" for n in range(3)), "a/b/notes.TXT", ".hidden/x.png", "c/raw")
+    lines = explain(tmp_path).splitlines()
+    assert [line.strip() for line in lines[1:4]] == [
+        "./  no files", "a/b/  3 .png, 1 .txt", "c/  1 no suffix",
+    ]  # fmt: skip
+
+
+def test_a_large_folder_stays_a_short_message(tmp_path, monkeypatch):
+    monkeypatch.setattr("segmentation.data.discovery.not_found.MOST_FILES", 100)
+    touch(tmp_path, *(f"{n:03}/x.dat" for n in range(200)))
+    text = explain(tmp_path)
+    assert len(text.splitlines()) < SHOWN + 8
+    assert "the first 100 files" in text
