@@ -14,7 +14,13 @@ from segmentation.report.charts.confusion import confusion_chart
 from segmentation.report.charts.curves import learning_curves, read_curves
 from segmentation.report.charts.reliability import reliability_chart
 from segmentation.report.charts.slices import Slices, read_slices, slices_chart
-from segmentation.report.evaluation import class_colors, image_scores, read_evaluation
+from segmentation.report.evaluation import (
+    OVERALL,
+    class_colors,
+    image_scores,
+    overall_score,
+    read_evaluation,
+)
 from segmentation.report.pages.plots_page import write_plots_page
 from segmentation.report.pictures import (
     extremes,
@@ -32,15 +38,6 @@ from segmentation.runs.views import read_views
 
 WHOLE = 12
 """The number of the worst and of the best images that are shown at full size."""
-TILES = (
-    ("pixel_accuracy", "pixel accuracy"),
-    ("mean_accuracy", "mean accuracy"),
-    ("dice", "Dice"),
-    ("frequency_weighted_iou", "frequency-weighted IoU"),
-    ("boundary_iou.mean", "boundary IoU"),
-    ("boundary_f.mean", "boundary F-score"),
-    ("calibration.ece", "calibration error (ECE)"),
-)
 FACTS = (
     "split",
     "images",
@@ -129,10 +126,9 @@ def _slices(directory: Path) -> tuple[Slices, str]:
 def _tiles(metrics: Mapping[str, Any]) -> list[tuple[str, str, str]]:
     """Return name, value and method of each score besides mIoU."""
     tiles = []
-    for path, name in TILES:
-        value = value_at(metrics, path)
-        if isinstance(value, int | float):
-            distance = value_at(metrics, f"{path.partition('.')[0]}.distance")
+    for key, name in OVERALL.items():
+        if (value := overall_score(metrics, key)) is not None:
+            distance = value_at(metrics, f"{key.partition('.')[0]}.distance")
             tiles.append((name, f"{value:.1%}", str(distance or "")))
     return tiles
 

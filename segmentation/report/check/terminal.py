@@ -21,21 +21,19 @@ def show_check(known: dict[str, Any], found: Sequence[Finding]) -> None:
         found: see `check_dataset`.
     """
     splits = known["splits"]
-    table = text_table(
-        f"{known['data']} in {known['root']}",
-        ["", *splits],
-        [
-            ["images", *map(_images, splits.values())],
-            ["height x width", *(size_text(split["sizes"]) for split in splits.values())],
-            ["brightness", *map(_brightness, splits.values())],
-            ["void", *(percent(split["void"]) for split in splits.values())],
-        ],
-        framed=True,
-    )
-    table.add_section()
-    for name in next(iter(splits.values()))["classes"]:
-        shares = [percent(split["classes"][name]["share"]) for split in splits.values()]
-        table.add_row(name, *shares)
+    classes = [*next(iter(splits.values()))["classes"]]
+    columns = {"": ["images", "height x width", "brightness", "void", *classes]}
+    for name, split in splits.items():
+        brightness = split["brightness"]
+        columns[name] = [
+            _images(split),
+            size_text(split["sizes"]),
+            f"{brightness['median']:.0f}" if brightness else "–",
+            percent(split["void"]),
+            *(percent(split["classes"][label]["share"]) for label in classes),
+        ]
+    table = text_table(f"{known['data']} in {known['root']}", columns, wrapped=True)
+    table.rows[3].end_section = True
     console.print(table)
     for finding in found:
         level = (f"{finding.level}: ", STYLES[finding.level])
@@ -47,10 +45,6 @@ def show_check(known: dict[str, Any], found: Sequence[Finding]) -> None:
 def _images(split: dict[str, Any]) -> str:
     images, usable = split["images"], split["usable"]
     return f"{images} ({usable} usable)" if usable < images else f"{images}"
-
-
-def _brightness(split: dict[str, Any]) -> str:
-    return f"{split['brightness']['median']:.0f}" if split["brightness"] else "–"
 
 
 def _printable(text: str) -> str:
