@@ -13,7 +13,7 @@ from segmentation.report.charts.classes import class_scores
 from segmentation.report.charts.confusion import confusion_chart
 from segmentation.report.charts.curves import learning_curves, read_curves
 from segmentation.report.charts.reliability import reliability_chart
-from segmentation.report.charts.slices import Slices, read_slices, slices_chart
+from segmentation.report.charts.slices import read_slices, slices_chart
 from segmentation.report.evaluation import (
     OVERALL,
     class_colors,
@@ -75,7 +75,11 @@ def write_evaluation_page(directory: Path, run: Path | None) -> Path:
     evaluation = read_evaluation(directory)
     metrics, scored = evaluation.metrics, evaluation.scored
     curves = None if run is None else read_curves(run)
-    slices, problem = _slices(directory)
+    problem = ""
+    try:
+        slices = read_slices(directory)
+    except DataError as error:
+        slices, problem = None, str(error)
     own, environment = kept_settings(run), kept_facts(run)
 
     # Its plots
@@ -86,7 +90,7 @@ def write_evaluation_page(directory: Path, run: Path | None) -> Path:
             confusion_chart(scored),
             reliability_chart(evaluation, scored),
         ]
-    if slices:
+    if slices is not None and len(slices):
         charts.append(slices_chart(slices))
 
     # The page
@@ -113,14 +117,6 @@ def write_evaluation_page(directory: Path, run: Path | None) -> Path:
         **_pictures(directory, scored),
     )  # fmt: skip
     return directory / REPORT
-
-
-def _slices(directory: Path) -> tuple[Slices, str]:
-    """Read `slices.csv`; also return the reason if it cannot be read."""
-    try:
-        return read_slices(directory), ""
-    except DataError as error:
-        return [], str(error)
 
 
 def _tiles(metrics: Mapping[str, Any]) -> list[tuple[str, str, str]]:

@@ -7,7 +7,7 @@ from rich.text import Text
 
 from segmentation.console import console, percent
 from segmentation.data.check.finding import Finding
-from segmentation.report.check.facts import size_text
+from segmentation.report.check.facts import summary_grid
 from segmentation.report.terminal.table import text_table
 
 STYLES = {"error": "bold red", "warning": "yellow", "note": "cyan"}
@@ -21,30 +21,19 @@ def show_check(known: dict[str, Any], found: Sequence[Finding]) -> None:
         found: see `check_dataset`.
     """
     splits = known["splits"]
-    classes = [*next(iter(splits.values()))["classes"]]
-    columns = {"": ["images", "height x width", "brightness", "void", *classes]}
+    columns = summary_grid(splits).columns
+    facts = len(columns[""])
+    columns[""] += next(iter(splits.values()))["classes"]
     for name, split in splits.items():
-        brightness = split["brightness"]
-        columns[name] = [
-            _images(split),
-            size_text(split["sizes"]),
-            f"{brightness['median']:.0f}" if brightness else "–",
-            percent(split["void"]),
-            *(percent(split["classes"][label]["share"]) for label in classes),
-        ]
+        columns[name] += [percent(counts["share"]) for counts in split["classes"].values()]
     table = text_table(f"{known['data']} in {known['root']}", columns, wrapped=True)
-    table.rows[3].end_section = True
+    table.rows[facts - 1].end_section = True
     console.print(table)
     for finding in found:
         level = (f"{finding.level}: ", STYLES[finding.level])
         console.print(Text.assemble(level, _printable(finding.message)))
     if not found:
         console.print("No problems found.")
-
-
-def _images(split: dict[str, Any]) -> str:
-    images, usable = split["images"], split["usable"]
-    return f"{images} ({usable} usable)" if usable < images else f"{images}"
 
 
 def _printable(text: str) -> str:
