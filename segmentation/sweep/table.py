@@ -146,7 +146,7 @@ def counted(jobs: Iterable[JobState]) -> str:
 def job_table(jobs: Jobs) -> Table:
     """Return the table of the jobs for a terminal or a log, shortened if there are many."""
     names, rows = labels(jobs), shortened(jobs)
-    columns = {
+    columns: dict[str, list[str]] = {
         "job": [names[name] for name in rows],
         "state": [job.state for job in rows.values()],
         "score": ["" if job.score is None else f"{job.score:.4f}" for job in rows.values()],

@@ -39,7 +39,7 @@ def read_slices(evaluation: Path) -> pd.DataFrame:
             path,
             usecols=list(COLUMNS),
             index_col=False,
-            dtype=kinds,  # type: ignore[arg-type]
+            dtype=kinds,
             keep_default_na=False,  # a slice may be called "None"
             na_values=dict.fromkeys(FRACTIONS, ""),
         )

@@ -3,6 +3,7 @@
 from collections.abc import Collection, Mapping, Sequence
 
 from rich import box
+from rich.console import JustifyMethod
 from rich.table import Table
 
 NARROWEST_NAME = 8
@@ -32,8 +33,8 @@ def text_table(
     longest = max(map(len, columns[name]), default=0)
     table.add_column(name, overflow="fold", min_width=min(longest, NARROWEST_NAME))
     for head in others:
-        justify = "left" if head in text else "right"
-        table.add_column(head, justify=justify, no_wrap=not wrapped, overflow="fold")
+        side: JustifyMethod = "left" if head in text else "right"
+        table.add_column(head, justify=side, no_wrap=not wrapped, overflow="fold")
     for row in zip(*columns.values(), strict=True):
         table.add_row(*row)
     if total:
