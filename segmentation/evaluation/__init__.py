@@ -1,4 +1,4 @@
-"""From stored confusion matrices to intervals and verdicts.
+"""Compute intervals and verdicts from stored confusion matrices.
 
 Nothing here needs a model or an image.
 """

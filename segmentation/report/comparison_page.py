@@ -9,7 +9,13 @@ import pandas as pd
 from segmentation.console import percent
 from segmentation.errors import listed
 from segmentation.evaluation.comparison.result import Contender
-from segmentation.evaluation.comparison.tables import Compared, shown, shown_classes
+from segmentation.evaluation.comparison.tables import (
+    COST,
+    QUALITY,
+    Compared,
+    shown,
+    shown_classes,
+)
 from segmentation.report.charts.comparison import class_chart, difference_chart, miou_chart
 from segmentation.report.charts.cost import cost_chart
 from segmentation.report.charts.curves import Curves, overlaid_curves, read_curves
@@ -24,6 +30,7 @@ DISAGREEING = 12
 """The number of images shown, those on which the contenders differ most."""
 TOGETHER = 6
 """The number of contenders whose predictions are shown, the best ones."""
+DIFFERENCE = ("contender", "to best", "95% of that", "p")
 SORTED_BY = {
     "seeds": "seeds",
     "mIoU": "miou",
@@ -54,12 +61,22 @@ def write_comparison_page(path: Path, compared: Compared) -> None:
     settings = {name: kept_settings(run) for name, run in runs.items()}
     environments = {name: kept_facts(run) for name, run in runs.items()}
 
+    # Its tables
+    texts, classes = shown(compared.table), shown_classes(compared.classes)
+    texts["mIoU of each seed"] = [_seeds(contender) for contender in contenders]
+    numbers = {head: compared.table[key] for head, key in SORTED_BY.items()}
+    iou = {head: compared.classes[f"iou: {head}"] for head in classes.columns[1:]}
+    quality = _grid("comparison", texts[list(QUALITY)], numbers)
+    seeds = _grid("mIoU of each seed", texts[["contender", "mIoU of each seed"]], {})
+    differences = _grid("differences to the best", texts[list(DIFFERENCE)], numbers)
+    cost = _grid("quality and cost", texts[["contender", "mIoU", *COST[1:]]], numbers)
+
     # Its plots
     charts = [
-        miou_chart(comparison, contenders),
-        difference_chart(comparison),
-        class_chart(comparison, _class_grid(compared.classes)),
-        cost_chart(comparison, contenders),
+        miou_chart(comparison, contenders, seeds),
+        difference_chart(comparison, differences),
+        class_chart(comparison, _grid("IoU by class and contender", classes, iou)),
+        cost_chart(comparison, contenders, cost),
         overlaid_curves({contender.name: _curves(contender) for contender in contenders}),
     ]
 
@@ -73,8 +90,8 @@ def write_comparison_page(path: Path, compared: Compared) -> None:
         comparison=comparison,
         split=compared.split,
         images=len(first),
-        table=_table(compared.table),
-        cost=next((cost for cost in costs if cost.device), None),
+        table=quality,
+        measured=next((cost for cost in costs if cost.device), None),
         pictures=_disagreeing(contenders),
         together=[contender.name for contender in contenders[:TOGETHER]],
         legend=class_colors(first),
@@ -90,16 +107,8 @@ def _curves(contender: Contender) -> list[Curves]:
     return [seed for seed in curves if seed is not None]
 
 
-def _table(table: pd.DataFrame) -> Grid:
-    return _grid("comparison", shown(table), {
-        head: table[key] for head, key in SORTED_BY.items()
-    })  # fmt: skip
-
-
-def _class_grid(classes: pd.DataFrame) -> Grid:
-    texts = shown_classes(classes)
-    values = {head: classes[f"iou: {head}"] for head in texts.columns[1:]}
-    return _grid("IoU by class and contender", texts, values)
+def _seeds(contender: Contender) -> str:
+    return ", ".join(f"{100 * scored.metrics['miou']:.1f}" for scored in contender.evaluations)
 
 
 def _grid(name: str, texts: pd.DataFrame, values: Mapping[str, pd.Series]) -> Grid:

@@ -1,15 +1,34 @@
 """The files of an evaluation, read for the pages; missing parts are None."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from segmentation.config import value_at
 from segmentation.metrics.scores import ious, pixel_counts, ratio
 from segmentation.runs.directory import MATRICES, read_metrics
 from segmentation.runs.per_image_file import read_scored
 from segmentation.runs.scored_images import ScoredImages
+
+OVERALL = {
+    "pixel_accuracy": "pixel accuracy",
+    "mean_accuracy": "mean accuracy",
+    "dice": "Dice",
+    "frequency_weighted_iou": "frequency-weighted IoU",
+    "boundary_iou.mean": "boundary IoU",
+    "boundary_f.mean": "boundary F",
+    "calibration.ece": "calibration error (ECE)",
+}
+"""Dotted key in metrics.json -> name, of each score over all classes besides mIoU."""
+
+
+def overall_score(metrics: Mapping[str, Any], key: str) -> float | None:
+    """Return the score of a key of `OVERALL`; None if it is not known."""
+    value = value_at(metrics, key)
+    return value if isinstance(value, int | float) else None
 
 
 @dataclass(frozen=True, eq=False)

@@ -13,8 +13,14 @@ from segmentation.report.charts.classes import class_scores
 from segmentation.report.charts.confusion import confusion_chart
 from segmentation.report.charts.curves import learning_curves, read_curves
 from segmentation.report.charts.reliability import reliability_chart
-from segmentation.report.charts.slices import Slices, read_slices, slices_chart
-from segmentation.report.evaluation import class_colors, image_scores, read_evaluation
+from segmentation.report.charts.slices import read_slices, slices_chart
+from segmentation.report.evaluation import (
+    OVERALL,
+    class_colors,
+    image_scores,
+    overall_score,
+    read_evaluation,
+)
 from segmentation.report.pages.plots_page import write_plots_page
 from segmentation.report.pictures import (
     extremes,
@@ -32,15 +38,6 @@ from segmentation.runs.views import read_views
 
 WHOLE = 12
 """The number of the worst and of the best images that are shown at full size."""
-TILES = (
-    ("pixel_accuracy", "pixel accuracy"),
-    ("mean_accuracy", "mean accuracy"),
-    ("dice", "Dice"),
-    ("frequency_weighted_iou", "frequency-weighted IoU"),
-    ("boundary_iou.mean", "boundary IoU"),
-    ("boundary_f.mean", "boundary F-score"),
-    ("calibration.ece", "calibration error (ECE)"),
-)
 FACTS = (
     "split",
     "images",
@@ -78,7 +75,11 @@ def write_evaluation_page(directory: Path, run: Path | None) -> Path:
     evaluation = read_evaluation(directory)
     metrics, scored = evaluation.metrics, evaluation.scored
     curves = None if run is None else read_curves(run)
-    slices, problem = _slices(directory)
+    problem = ""
+    try:
+        slices = read_slices(directory)
+    except DataError as error:
+        slices, problem = None, str(error)
     own, environment = kept_settings(run), kept_facts(run)
 
     # Its plots
@@ -89,7 +90,7 @@ def write_evaluation_page(directory: Path, run: Path | None) -> Path:
             confusion_chart(scored),
             reliability_chart(evaluation, scored),
         ]
-    if slices:
+    if slices is not None and len(slices):
         charts.append(slices_chart(slices))
 
     # The page
@@ -118,21 +119,12 @@ def write_evaluation_page(directory: Path, run: Path | None) -> Path:
     return directory / REPORT
 
 
-def _slices(directory: Path) -> tuple[Slices, str]:
-    """Read `slices.csv`; also return the reason if it cannot be read."""
-    try:
-        return read_slices(directory), ""
-    except DataError as error:
-        return [], str(error)
-
-
 def _tiles(metrics: Mapping[str, Any]) -> list[tuple[str, str, str]]:
     """Return name, value and method of each score besides mIoU."""
     tiles = []
-    for path, name in TILES:
-        value = value_at(metrics, path)
-        if isinstance(value, int | float):
-            distance = value_at(metrics, f"{path.partition('.')[0]}.distance")
+    for key, name in OVERALL.items():
+        if (value := overall_score(metrics, key)) is not None:
+            distance = value_at(metrics, f"{key.partition('.')[0]}.distance")
             tiles.append((name, f"{value:.1%}", str(distance or "")))
     return tiles
 

@@ -4,8 +4,6 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from segmentation.console import duration
-
 DASH = "–"
 
 
@@ -49,6 +47,12 @@ class Grid:
         ]
 
     @property
+    def columns(self) -> dict[str, list[str]]:
+        """The texts of each column, by its head."""
+        texts = [[cell.text for cell in row] for row in self.cells]
+        return {head: [row[place] for row in texts] for place, head in enumerate(self.heads)}
+
+    @property
     def numeric(self) -> list[bool]:
         """For each column, whether it holds numbers."""
         columns = zip(*self.cells, strict=True) if self.rows else ([] for _ in self.heads)
@@ -72,13 +76,6 @@ def interval(ends: Sequence[float] | None) -> Cell:
     if ends is None or not all(map(math.isfinite, ends)):
         return Cell(DASH)
     return Cell(f"{100 * ends[0]:.1f} to {100 * ends[1]:.1f}", ends[0])
-
-
-def time_taken(seconds: float | None) -> Cell:
-    """Make a cell of a duration in seconds."""
-    if seconds is None or not math.isfinite(seconds):
-        return Cell(DASH)
-    return Cell(duration(seconds), seconds)
 
 
 def number_cells(texts: Sequence[str], values: Sequence[float | None]) -> list[Cell]:

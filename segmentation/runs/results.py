@@ -29,8 +29,7 @@ from segmentation.metrics.targets import TargetPredictions, TargetScores, target
 from segmentation.runs.directory import METRICS, recorded
 from segmentation.runs.per_image_file import write_scored
 from segmentation.runs.scored_images import ScoredImages
-from segmentation.runs.target_predictions import FILE as PREDICTIONS
-from segmentation.runs.target_predictions import write_predictions
+from segmentation.runs.target_predictions import TARGET_PREDICTIONS, write_predictions
 from segmentation.system.files import read_json, write_json
 
 
@@ -85,7 +84,7 @@ def write_results(
     if predictions is not None:
         targets = target_scores(predictions)
         metrics["targets"] = targets.to_dict()
-        write_predictions(directory / PREDICTIONS, names, predictions)
+        write_predictions(directory / TARGET_PREDICTIONS, names, predictions)
     metrics |= {"images": len(names), **facts}
     write_json(directory / METRICS, metrics)  # last: the run is finished
     return Results(directory, segmentation, targets)

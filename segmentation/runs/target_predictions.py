@@ -1,4 +1,4 @@
-"""What a model said of each image as a whole, beside the truth; as arrays and as a CSV file."""
+"""Write predicted image-level targets of each image as a CSV file, beside the truth."""
 
 import csv
 import io
@@ -11,7 +11,7 @@ from segmentation.metrics.targets import TargetPredictions
 from segmentation.system.files import write_atomic
 from segmentation.targets import NO_CATEGORY
 
-FILE = "target_predictions.csv"
+TARGET_PREDICTIONS = "target_predictions.csv"
 
 
 def write_predictions(
@@ -30,15 +30,15 @@ def write_predictions(
     columns, suffix = predictions.columns, "_predicted" if truth else ""
     table: dict[str, list[str]] = {"image": list(names)}
     if columns.category is not None:
-        said = predictions.predicted_category
+        chosen = predictions.predicted_category
         if truth:
             table[columns.category] = [
                 "" if index == NO_CATEGORY else columns.categories[index]
                 for index in predictions.category
             ]
-        table[f"{columns.category}{suffix}"] = [columns.categories[index] for index in said]
+        table[f"{columns.category}{suffix}"] = [columns.categories[index] for index in chosen]
         table[f"{columns.category}_probability"] = _cells(
-            np.take_along_axis(predictions.probabilities, said[:, None], axis=1)[:, 0]
+            np.take_along_axis(predictions.probabilities, chosen[:, None], axis=1)[:, 0]
         )
     for index, column in enumerate(columns.values):
         if truth:

@@ -6,7 +6,6 @@ import shlex
 import signal
 import sys
 import threading
-import time
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -32,8 +31,10 @@ from segmentation.system.files import write_atomic
 
 INTERVAL = 1.0
 """Seconds between two readings of the jobs' files."""
-TABLE_INTERVAL = 60.0
-"""Seconds between two tables."""
+LOG_WIDTH = 140
+"""Characters of a line where the output is a log."""
+MOST_LISTED = 10
+"""Failed jobs and warnings in the summary; the page has all."""
 
 
 class Monitor:
@@ -56,15 +57,14 @@ class Monitor:
         }
         self._planned = planned is not None
         self._read: dict[str, JobState] = {}
-        self._console = Console()
-        if not self._console.is_terminal:  # a log, which may have long lines
-            self._console.width = max(self._console.width, 140)
+        self._console = Console(markup=False, highlight=False, soft_wrap=True)
+        if not self._console.is_terminal:
+            self._console.width = max(self._console.width, LOG_WIDTH)
         self._lock = FileLock(sweep / ".sweep.lock")
         self._first = False
         self._signal: int | None = None
         self._leaving = False
         self._warned = False
-        self._printed = time.monotonic()
         self._cleanup = ExitStack()
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="watch-sweep", daemon=True)
@@ -84,7 +84,9 @@ class Monitor:
         self._read_changes()  # an earlier start left these: they are not printed
         self._mark_abandoned()
         if not any(word.startswith("sweep.storage=") for word in sys.argv):  # it has a password
-            self._print(f"sweep: {self.sweep}\nafter whatever stops it:\n  {self.command()}")
+            self._console.print(
+                f"sweep: {self.sweep}\nafter whatever stops it:\n  {self.command()}"
+            )
         self._thread.start()
 
     def end(self, code: int) -> int:
@@ -97,7 +99,7 @@ class Monitor:
         self._ended.set()
         self._thread.join()
         self._cleanup.close()
-        self._update(tables=False)  # the summary has it
+        self._update()
         self._mark_abandoned()
 
         # The request to stop ends with its sweep; others in the directory may go on by it.
@@ -152,21 +154,18 @@ class Monitor:
                 _interrupt_main()
                 return
 
-    def _update(self, tables: bool = True) -> None:
+    def _update(self) -> None:
         """Read, print and write the changes; a file system that is away is one warning."""
         try:
-            changed = self._read_changes()
-            self._print_changes(changed)
-            if changed:
+            if changed := self._read_changes():
+                self._print_changes(changed)
                 self._write_csv()
         except (OSError, ValueError) as error:
             if not self._warned:
-                self._print(f"warning: the sweep's files cannot be read or written: {error}")
+                self._console.print(
+                    f"warning: the sweep's files cannot be read or written: {error}"
+                )
             self._warned = True
-            return
-        if tables and changed and time.monotonic() - self._printed > TABLE_INTERVAL:
-            self._printed = time.monotonic()
-            self._console.print(table.job_table(self.jobs))
 
     def _read_changes(self) -> list[str]:
         """Read the states of unfinished jobs; return the names of those that changed."""
@@ -194,10 +193,11 @@ class Monitor:
             job = self.jobs[name]
             score = "" if job.score is None else f"  score {job.score:.4f}"
             time_ = "" if job.state == "running" else f"  {duration(job.seconds)}"
-            self._print(f"[{over}/{len(self.jobs)}] {job.state}{score}{time_}  {name}")
+            lines = [f"[{over}/{len(self.jobs)}] {job.state}{score}{time_}  {name}"]
             if job.state == "failed":
-                self._print("\n".join(f"    {line}" for line in job.error.split("\n")))
-                self._print(f"    the whole log: {self.sweep / name / LOG}")
+                lines += [f"    {line}" for line in job.error.split("\n")]
+                lines.append(f"    the whole log: {self.sweep / name / LOG}")
+            self._console.print("\n".join(lines))
 
     def _write_csv(self) -> None:
         write_atomic(self.sweep / "jobs.csv", table.to_csv(self._all()))
@@ -207,33 +207,31 @@ class Monitor:
         return self.jobs | read_jobs(self.sweep, skip=self.jobs)
 
     def _print_summary(self) -> None:
-        # The tables, and the best job.
-        self._console.print(table.job_table(self.jobs))
+        # The tables, the best job, and warnings.
+        self._console.print(table.job_table(self.jobs), soft_wrap=False)
         if groups := table.groups(self.jobs.values()):
-            self._console.print(table.group_table(groups))
+            self._console.print(table.group_table(groups), soft_wrap=False)
         name, best = next(iter(table.best_first(self.jobs).items()))
+        lines = []
         if best.score is not None:
-            self._print(f"best score on val: {best.score:.4f}  {self.sweep / name}")
+            lines.append(f"best score on val: {best.score:.4f}  {self.sweep / name}")
 
-        # Failures and warnings.
         failed = [name for name, job in self.jobs.items() if job.state == "failed"]
         if failed:
-            more = f" and {len(failed) - 10} more" if len(failed) > 10 else ""
-            names = ", ".join(failed[:10])
-            self._print(f"{len(failed)} of {len(self.jobs)} jobs failed: {names}{more}")
-        for text, count in warning_counts(self.sweep, self.jobs)[:10]:
-            self._print(f"warning of {count} jobs: {text}")
+            more = ", ..." if len(failed) > MOST_LISTED else ""
+            names = ", ".join(failed[:MOST_LISTED])
+            lines.append(f"{len(failed)} of {len(self.jobs)} jobs failed: {names}{more}")
+        for text, count in warning_counts(self.sweep, self.jobs)[:MOST_LISTED]:
+            lines.append(f"warning of {count} jobs: {text}")
 
         # Where everything is, and what to type next.
         page = write_report(self.sweep, self._all())
-        self._print(f"all jobs: {page}, {self.sweep / 'jobs.csv'}")
+        lines.append(f"all jobs: {page}, {self.sweep / 'jobs.csv'}")
         if len(failed) < sum(not job.done for job in self.jobs.values()):
-            self._print(f"continue with:\n  {self.command()}")
+            lines.append(f"continue with:\n  {self.command()}")
         if failed:
-            self._print(f"run the failed jobs again:\n  {self.command('sweep.retry=true')}")
-
-    def _print(self, text: str) -> None:
-        self._console.print(text, soft_wrap=True, highlight=False, markup=False)
+            lines.append(f"run the failed jobs again:\n  {self.command('sweep.retry=true')}")
+        self._console.print("\n".join(lines))
 
 
 def _interrupt_main() -> None:

@@ -18,8 +18,8 @@ from segmentation.system.files import read_json
 if TYPE_CHECKING:
     from optuna.study import Study
 
-LIMIT = 300
-"""The most jobs that are shown; `jobs.csv` has all."""
+MOST_JOBS = 300
+"""Jobs that the page shows at most; `jobs.csv` has all."""
 COSTS = ("latency_ms", "parameters")
 
 
@@ -41,7 +41,7 @@ def write_report(sweep: Path, jobs: Jobs | None = None) -> Path:
         "best": next(((key, job) for key, job in jobs.items() if job.score is not None), None),
         "groups": _group_grid(jobs),
         "warnings": warning_counts(sweep, jobs),
-        "limit": LIMIT,
+        "limit": MOST_JOBS,
         "table": _job_grid(sweep, jobs, study),
         "searched": study is not None,
         "problem": problem,
@@ -97,7 +97,7 @@ def _job_grid(sweep: Path, jobs: Jobs, study: "Study | None") -> Grid:
     """Return the table of jobs: state, score, costs, and the overrides in which they differ."""
     # The columns: costs that a job has, keys that have several values.
     values = {name: values_of(job) for name, job in jobs.items()}
-    shown = list(jobs)[:LIMIT]
+    shown = list(jobs)[:MOST_JOBS]
     keys = list(dict.fromkeys(key for row in values.values() for key in row))
     keys = [key for key in keys if len({row.get(key) for row in values.values()}) > 1]
     metrics = {name: read_metrics(sweep / name) or {} for name in shown}

@@ -8,16 +8,16 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from rich.markup import escape
 from rich.table import Table
 
 from segmentation.console import duration
+from segmentation.report.terminal.table import text_table
 from segmentation.sweep.jobs.names import split_override
 from segmentation.sweep.jobs.state import Jobs, JobState, State
 
 REPEATS = ("seed", "data.fold")
 """Jobs that differ only in these are one group."""
-LIMIT = 20
+MOST_ROWS = 20
 """The most rows that are printed; the CSV has all."""
 BASELINE = "none of these"
 """The label of a group without an override of its own: the baseline of an ablation."""
@@ -124,7 +124,7 @@ def best_first(jobs: Jobs) -> dict[str, JobState]:
     return dict(sorted(jobs.items(), key=rank))
 
 
-def shortened(jobs: Jobs, limit: int = LIMIT) -> dict[str, JobState]:
+def shortened(jobs: Jobs, limit: int = MOST_ROWS) -> dict[str, JobState]:
     """Return the jobs worth printing: the running, the last that failed, and the best."""
     ranked = best_first(jobs)
     if len(jobs) <= limit:
@@ -145,25 +145,27 @@ def counted(jobs: Iterable[JobState]) -> str:
 
 def job_table(jobs: Jobs) -> Table:
     """Return the table of the jobs for a terminal or a log, shortened if there are many."""
+    names, rows = labels(jobs), shortened(jobs)
+    columns: dict[str, list[str]] = {
+        "job": [names[name] for name in rows],
+        "state": [job.state for job in rows.values()],
+        "score": ["" if job.score is None else f"{job.score:.4f}" for job in rows.values()],
+        "time": [duration(job.seconds) if job.begun else "" for job in rows.values()],
+        "directory": list(rows),
+    }
     title = f"{len(jobs)} jobs: {counted(jobs.values())}"
-    table = Table(title=title, title_justify="left")
-    for heading in ("job", "state", "score", "time", "directory"):
-        justify = "right" if heading in ("score", "time") else "left"
-        table.add_column(heading, justify=justify, overflow="fold")  # type: ignore[arg-type]
-    names = labels(jobs)
-    for name, job in shortened(jobs).items():
-        seconds = duration(job.seconds) if job.begun else ""
-        score = "" if job.score is None else f"{job.score:.4f}"
-        table.add_row(escape(names[name]), job.state, score, seconds, escape(name))
-    return table
+    return text_table(title, columns, text=("state", "directory"), wrapped=True)
 
 
 def group_table(rows: Sequence[Group]) -> Table:
     """Return the table of groups."""
-    table = Table(title="by group (over seed and fold)", title_justify="left")
-    for heading in ("group", "jobs", "mean", "standard deviation (n - 1)"):
-        table.add_column(heading, justify="left" if heading == "group" else "right")
-    for group in rows[:LIMIT]:
-        std = "–" if group.std is None else f"{group.std:.4f}"
-        table.add_row(escape(group.overrides), str(group.jobs), f"{group.mean:.4f}", std)
-    return table
+    rows = rows[:MOST_ROWS]
+    columns = {
+        "group": [group.overrides for group in rows],
+        "jobs": [str(group.jobs) for group in rows],
+        "mean": [f"{group.mean:.4f}" for group in rows],
+        "standard deviation (n - 1)": [
+            "–" if group.std is None else f"{group.std:.4f}" for group in rows
+        ],
+    }
+    return text_table("by group (over seed and fold)", columns, wrapped=True)

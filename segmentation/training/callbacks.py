@@ -1,7 +1,7 @@
-"""What is looked at while a run trains: a loss that is finite, and how fast it goes."""
+"""Watch a run as it trains: a finite loss, images per second, elapsed time."""
 
 import time
-from typing import Any
+from typing import Any, NoReturn
 
 import pytorch_lightning as pl
 import torch
@@ -17,13 +17,14 @@ def at_log_interval(trainer: pl.Trainer) -> bool:
 
 
 class FiniteLoss(pl.Callback):
-    """Stop a run whose loss became NaN or infinite, before a checkpoint of it is written.
+    """Stop a run whose loss became NaN or infinite, before that state is saved.
 
-    The step only notes the fact on the device; it is read at the logging interval and before each
-    save, so that no step waits for the device.
+    Each step records the check on the device; the host reads it at the logging interval, before
+    validation and before each save, so that no step waits for the device.
 
     Raises:
-        TrainingError: when it is read; checkpoints that exist are from before.
+        TrainingError: the loss or a weight to be saved is not finite. Existing checkpoints are
+            from before.
     """
 
     def __init__(self) -> None:
@@ -32,54 +33,49 @@ class FiniteLoss(pl.Callback):
     def on_train_batch_end(
         self, trainer: pl.Trainer, module: pl.LightningModule, outputs: Any, *args: Any
     ) -> None:
-        """Note whether this step's loss was finite."""
         finite = torch.isfinite(outputs["loss"].detach())
         self._finite = finite if self._finite is None else self._finite & finite
         if at_log_interval(trainer):
-            self._look(trainer)
+            self._check(trainer)
 
     def on_train_epoch_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
-        """Look before the epoch's checkpoint."""
-        self._look(trainer)
+        self._check(trainer)
 
     def on_validation_start(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
-        """Look before scoring, which a checkpoint of the best follows."""
-        self._look(trainer)
+        self._check(trainer)
 
     def on_save_checkpoint(
         self, trainer: pl.Trainer, module: pl.LightningModule, checkpoint: dict[str, Any]
     ) -> None:
-        """Look before any other save, and at what is saved: a last step can spoil the weights."""
-        self._look(trainer)
-        weights = [
-            value for value in checkpoint["state_dict"].values() if value.is_floating_point()
-        ]
-        if not all(bool(value.isfinite().all()) for value in weights):
-            self._stop(trainer, "a weight")
+        self._check(trainer)
+        # The last step can spoil the weights although its loss was finite.
+        for value in checkpoint["state_dict"].values():
+            if value.is_floating_point() and not value.isfinite().all():
+                self._stop(trainer, "a weight")
 
-    def _look(self, trainer: pl.Trainer) -> None:
+    def _check(self, trainer: pl.Trainer) -> None:
         if self._finite is not None and not bool(self._finite):
             self._stop(trainer, "the loss")
         self._finite = None
 
     @staticmethod
-    def _stop(trainer: pl.Trainer, what: str) -> None:
+    def _stop(trainer: pl.Trainer, subject: str) -> NoReturn:
         raise TrainingError(
-            f"{what} is not finite (NaN or infinite) at step {trainer.global_step}, epoch "
-            f"{trainer.current_epoch + 1}. Checkpoints from before are kept. Try a lower "
+            f"{subject} is not finite (NaN or infinite) at step {trainer.global_step}, epoch "
+            f"{trainer.current_epoch + 1}. Earlier checkpoints are kept. Try a lower "
             "optimizer.lr, trainer.gradient_clip_val=1, or trainer.precision=32-true."
         )
 
 
 class Throughput(pl.Callback):
-    """Log `train/images_per_s`, over all ranks, at the logging interval."""
+    """Log `train/images_per_s` over all ranks, at the logging interval."""
 
     def __init__(self) -> None:
         self._since: float | None = None
         self._images = 0
 
     def on_train_epoch_start(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
-        """Begin anew: validation between epochs does not count."""
+        # Validation between two epochs does not count.
         self._since, self._images = None, 0
 
     def on_train_batch_end(
@@ -90,9 +86,8 @@ class Throughput(pl.Callback):
         batch: dict[str, Any],
         batch_idx: int,
     ) -> None:
-        """Count this batch; an epoch's first, which waits for the workers, starts the clock."""
         now = time.perf_counter()
-        if self._since is None:
+        if self._since is None:  # an epoch's first batch also waits for the workers to start
             self._since = now
             return
         self._images += len(batch["name"]) * trainer.world_size
@@ -102,10 +97,10 @@ class Throughput(pl.Callback):
 
 
 class Elapsed(pl.Callback):
-    """Count the seconds a run has trained and scored, over all its starts.
+    """Count the seconds that a run trained and scored, over all of its resumed parts.
 
     Attributes:
-        seconds: until now; what was done after a checkpoint that a start goes on from is not in it.
+        seconds: until now. Work after the checkpoint that a run was resumed from is not included.
     """
 
     def __init__(self) -> None:
@@ -117,9 +112,7 @@ class Elapsed(pl.Callback):
         return self._before + time.perf_counter() - self._since
 
     def state_dict(self) -> dict[str, float]:
-        """Return what a checkpoint keeps."""
         return {"seconds": self.seconds}
 
     def load_state_dict(self, state_dict: dict[str, float]) -> None:
-        """Add the seconds of earlier starts."""
         self._before = state_dict["seconds"]

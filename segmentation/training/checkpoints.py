@@ -1,8 +1,8 @@
-"""Checkpoints that are whole or not there, and which of them a run goes on from.
+"""Write checkpoints atomically, and find the one to resume from.
 
-best.ckpt      by the run's score on val
-last.ckpt      the newest state, from an epoch's end or from within one
-previous.ckpt  the one before
+best.ckpt      the best score on val
+last.ckpt      the newest state, at the end of an epoch or within one
+previous.ckpt  the last.ckpt before it
 """
 
 import errno
@@ -25,24 +25,25 @@ from segmentation.training.resuming import agreed, between_steps
 
 LAST, PREVIOUS = "last.ckpt", "previous.ckpt"
 MINUTES = 10.0
-AWAY = {errno.EIO, errno.ESTALE, errno.ETIMEDOUT, errno.ENOTCONN, errno.EHOSTDOWN, errno.EAGAIN}
-"""What a file system says that is away for a while, and may be back by the next checkpoint."""
-FOLDER = 0x10
-"""The bit that makes a member of a ZIP archive a folder: PyTorch would read nothing from it."""
+TRANSIENT = {
+    errno.EIO, errno.ESTALE, errno.ETIMEDOUT, errno.ENOTCONN, errno.EHOSTDOWN, errno.EAGAIN
+}  # fmt: skip
+"""Errors of a network file system that may be back by the next checkpoint."""
+ZIP_DIRECTORY = 0x10
+"""Attribute bit of a directory in a ZIP archive; PyTorch would read nothing from such a member."""
 
 log = logging.getLogger(__name__)
 
 
 class AtomicCheckpointIO(TorchCheckpointIO):
-    """Write a checkpoint beside its place, read it back whole, then move it there.
+    """Write a checkpoint to a temporary file, read it back, then rename it.
 
-    Lightning's own swallows a failed write and can leave half a file (full disk, killed process);
-    here the file of the name is always a whole one. `last.ckpt` is kept two deep, unless it was
-    damaged since.
+    Lightning's own swallows a failed write and can leave half a file (full disk, killed process).
+    The `last.ckpt` that is replaced becomes `previous.ckpt`, unless it is damaged.
 
     Raises:
-        TrainingError: the checkpoint cannot be written; where its file system is away for a while,
-            that is a warning, and the one before stays.
+        TrainingError: the checkpoint cannot be written. A transient error of the file system is
+            logged as a warning instead, and the previous file stays.
     """
 
     def __init__(self) -> None:
@@ -64,59 +65,59 @@ class AtomicCheckpointIO(TorchCheckpointIO):
                 if path.name == LAST and path.exists() and self._is_whole(path):
                     path.replace(path.with_name(PREVIOUS))
         except (OSError, RuntimeError, zipfile.BadZipFile) as error:
-            if isinstance(error, OSError) and error.errno in AWAY:
-                log.warning("the checkpoint %s is not written: %s; the next will be", path, error)
+            if isinstance(error, OSError) and error.errno in TRANSIENT:
+                log.warning("checkpoint %s not written: %s; retrying at the next one", path, error)
                 return
             raise TrainingError(
-                f"the checkpoint {path} could not be written: {_reason(error)}. Checkpoints from "
-                "before are kept. Free some space or choose another place with hydra.run.dir=."
+                f"the checkpoint {path} could not be written: {_reason(error)}. Earlier "
+                "checkpoints are kept. Free some space, or choose another hydra.run.dir=."
             ) from error
         self._written.add(path)
 
     def _is_whole(self, path: Path) -> bool:
-        """Whether a file is; one of an earlier process is read for that."""
+        """Return whether a file is whole; one that another process wrote is read back."""
         return path in self._written or damage(path) is None
 
 
 class BestCheckpoint(ModelCheckpoint):
-    """`best.ckpt`, the weights with the highest `monitor`; its run directory may be moved.
+    """`best.ckpt`, the weights with the highest `monitor`, in a run directory that may be moved.
 
-    Lightning's own forgets the best score in another directory, and writes absolute paths into
-    every checkpoint.
+    Lightning's own writes absolute paths into every checkpoint, and forgets the best score when
+    resumed in another directory.
     """
 
     def state_dict(self) -> dict[str, Any]:
-        """Return the state with the names of files in place of their paths."""
-        return self._placed(super().state_dict(), "")
+        """Return the state with file names in place of absolute paths."""
+        return self._in_directory(super().state_dict(), "")
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Take the state up in this directory."""
-        super().load_state_dict(self._placed(state_dict, str(self.dirpath)))
+        """Restore the state, with the paths in this directory."""
+        super().load_state_dict(self._in_directory(state_dict, str(self.dirpath)))
         self.current_score = state_dict["current_score"]
 
     @staticmethod
-    def _placed(state: dict[str, Any], directory: str) -> dict[str, Any]:
-        def placed(path: str) -> str:
+    def _in_directory(state: dict[str, Any], directory: str) -> dict[str, Any]:
+        def moved(path: str) -> str:
             return os.path.join(directory, PureWindowsPath(path).name) if path else path
 
         paths = ("best_model_path", "kth_best_model_path", "last_model_path")
         return {
             **state,
-            **{key: placed(state[key]) for key in paths},
-            "best_k_models": {placed(path): at for path, at in state["best_k_models"].items()},
+            **{key: moved(state[key]) for key in paths},
+            "best_k_models": {moved(path): score for path, score in state["best_k_models"].items()},
             "dirpath": directory,
         }
 
 
 class LastCheckpoint(Checkpoint):
-    """`last.ckpt`: the state after every epoch, and every so many minutes within one.
+    """`last.ckpt`: the state after every epoch, and within one every `minutes`.
 
-    ModelCheckpoint knows either epochs or minutes, and saves within an epoch before what the step
-    logs is written, which would be missing after going on.
+    Lightning's ModelCheckpoint takes epochs or minutes but not both, and saves within an epoch
+    before the step's metrics are written, so that a resumed run would miss them.
 
     Args:
-        directory: of the checkpoints.
-        minutes: above 0; since the last save.
+        directory: where the checkpoint is written.
+        minutes: since the last save, above 0.
     """
 
     def __init__(self, directory: Path, minutes: float) -> None:
@@ -128,7 +129,7 @@ class LastCheckpoint(Checkpoint):
         self._due = False
 
     def on_train_start(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
-        """Start the clock, and remove what a kill has left half-written."""
+        """Start the clock, and remove partial files of a killed process."""
         self._since, self._due = time.monotonic(), False
         if trainer.is_global_zero:
             for partial in self.directory.glob(f"*.ckpt*{PARTIAL}"):
@@ -137,9 +138,9 @@ class LastCheckpoint(Checkpoint):
     def on_train_batch_start(
         self, trainer: pl.Trainer, module: pl.LightningModule, batch: Any, batch_idx: int
     ) -> None:
-        """Save between two steps if it is time."""
-        late = time.monotonic() - self._since >= self.seconds
-        self._due = self._due or bool(agreed(trainer, int(late)))
+        """Save between two steps if it is time on any rank."""
+        overdue = time.monotonic() - self._since >= self.seconds
+        self._due = self._due or bool(agreed(trainer, int(overdue)))
         if self._due and between_steps(trainer, batch_idx):
             self._save(trainer)
 
@@ -156,7 +157,12 @@ class LastCheckpoint(Checkpoint):
 def checkpoint_callbacks(
     directory: Path, monitor: str = MIOU.key, minutes: float = MINUTES
 ) -> list[Checkpoint]:
-    """Return the two checkpoints of a run: `best.ckpt` by `monitor`, first, and `last.ckpt`.
+    """Return the callbacks that write `best.ckpt` (first) and `last.ckpt`.
+
+    Args:
+        directory: where both are written.
+        monitor: the logged metric that `best.ckpt` maximises.
+        minutes: between two `last.ckpt` within an epoch.
 
     Raises:
         ConfigError: `minutes` is not a number above 0.
@@ -173,16 +179,16 @@ def checkpoint_callbacks(
 
 
 def save_last(trainer: pl.Trainer, directory: Path) -> None:
-    """Write `last.ckpt`, on all ranks, after what was logged before it."""
+    """Write `last.ckpt`, on all ranks, after flushing the loggers."""
     for logger in trainer.loggers:
         logger.save()
     trainer.save_checkpoint(directory / LAST)
 
 
 def newest_checkpoint(directory: Path) -> Path | None:
-    """Return the newest whole checkpoint to go on from, None where there is none.
+    """Return the newest intact checkpoint to resume from, or None.
 
-    One that is damaged is said in a warning, and the one before is taken.
+    A damaged one is logged as a warning and skipped.
     """
     for path in (directory / LAST, directory / PREVIOUS):
         if not path.exists():
@@ -190,43 +196,45 @@ def newest_checkpoint(directory: Path) -> Path | None:
         reason = damage(path)
         if reason is None:
             return path
-        before = "the one before is used" if path.name == LAST else "the run starts afresh"
-        log.warning("the checkpoint %s is damaged (%s): %s, if there is one", path, reason, before)
+        fallback = f"using {PREVIOUS} if it exists" if path.name == LAST else "starting afresh"
+        log.warning("the checkpoint %s is damaged (%s): %s", path, reason, fallback)
     return None
 
 
 def damage(path: Path) -> str | None:
-    """Return what is wrong with a checkpoint file, None if it is whole."""
+    """Describe what is wrong with a checkpoint file; None if it is whole."""
     try:
         read_back(path)
-    except Exception as error:  # what the readers raise depends on which byte is wrong
+    except Exception as error:  # which one is raised depends on which byte is wrong
         return _reason(error) or type(error).__name__
     return None
 
 
 def read_back(path: Path) -> None:
-    """Read every byte of a checkpoint.
+    """Read every byte of a checkpoint, and check that it loads without running code.
 
-    PyTorch's format is a ZIP archive, uncompressed, with a checksum for each tensor. `torch.load`
-    does not look at them; it says whether the whole can be loaded without running code.
+    PyTorch's format is an uncompressed ZIP archive with a checksum for each tensor, which
+    `torch.load` itself ignores.
 
     Raises:
-        Exception: of whatever kind the readers find suitable.
+        Exception: of any type; it depends on which byte is wrong.
     """
     with zipfile.ZipFile(path) as archive:
-        if (wrong := archive.testzip()) is not None:
-            raise zipfile.BadZipFile(f"bytes of {wrong} have changed")
-        for one in archive.infolist():  # the fields that PyTorch goes by and testzip does not
-            if one.compress_size != one.file_size or one.external_attr & FOLDER:
-                raise zipfile.BadZipFile(f"the size or kind of {one.filename} has changed")
+        corrupt = archive.testzip()
+        if corrupt is not None:
+            raise zipfile.BadZipFile(f"bytes of {corrupt} have changed")
+        for member in archive.infolist():  # fields that PyTorch relies on and testzip ignores
+            if member.compress_size != member.file_size or member.external_attr & ZIP_DIRECTORY:
+                raise zipfile.BadZipFile(f"the size or kind of {member.filename} has changed")
     torch.load(path, weights_only=True, map_location="meta", mmap=True)
 
 
 def _reason(error: BaseException) -> str:
-    seen: BaseException | None = error
-    while seen is not None:
-        if isinstance(seen, OSError) and seen.errno:
-            full = seen.errno in (errno.ENOSPC, errno.EDQUOT)
-            return "the disk is full" if full else (seen.strerror or str(seen))
-        seen = seen.__cause__ or seen.__context__
+    """Return the operating system's reason where one is in the chain, else the first line."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, OSError) and cause.errno:
+            full = cause.errno in (errno.ENOSPC, errno.EDQUOT)
+            return "the disk is full" if full else (cause.strerror or str(cause))
+        cause = cause.__cause__ or cause.__context__
     return (str(error).strip().splitlines() or [""])[0]

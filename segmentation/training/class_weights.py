@@ -1,4 +1,4 @@
-"""Class weights from the share of pixels that each class has."""
+"""Class weights from the class frequencies of the training split."""
 
 import numpy as np
 import torch
@@ -6,7 +6,7 @@ from torch import Tensor
 
 from segmentation.errors import ConfigError, DataError, did_you_mean
 
-KINDS = ("none", "median_frequency", "sqrt_median_frequency")
+WEIGHTINGS = ("none", "median_frequency", "sqrt_median_frequency")
 
 
 def class_weights(kind: str, pixels: np.ndarray, image_pixels: np.ndarray) -> Tensor | None:
@@ -14,35 +14,34 @@ def class_weights(kind: str, pixels: np.ndarray, image_pixels: np.ndarray) -> Te
 
     ``"median_frequency"`` is Eigen & Fergus 2015, section 6.3.2: ``freq(c) = pixels[c] /
     image_pixels[c]`` and ``weight(c) = median(freq) / freq(c)``, the median over the classes that
-    occur. ``"sqrt_median_frequency"`` is its square root, which holds back the extremes.
+    occur. ``"sqrt_median_frequency"`` is its square root, which dampens the extremes.
 
-    A class that never occurs weighs 1, as a class of median frequency does: should it turn up
-    after all, its pixels are neither ignored nor exaggerated.
+    A class that never occurs weighs 1, like a class of median frequency.
 
     Args:
-        kind: one of `KINDS`.
-        pixels: integer, shape (C,): how many pixels of the training split each class has.
-        image_pixels: integer, shape (C,): how many pixels the images have in which it occurs.
+        kind: one of `WEIGHTINGS`.
+        pixels: integer, shape (C,): pixels of each class in the training split.
+        image_pixels: integer, shape (C,): pixels of the images in which the class occurs.
 
     Returns:
         float32, shape (C,), finite and above 0.
 
     Raises:
-        ConfigError: another kind.
+        ConfigError: unknown `kind`.
         DataError: no class has a pixel.
     """
-    if kind not in KINDS:
+    if kind not in WEIGHTINGS:
         raise ConfigError(
-            f"loss.class_weights={kind} is not known: use {', '.join(KINDS[:-1])} or {KINDS[-1]}."
-            f"{did_you_mean(str(kind), KINDS)}"
+            f"loss.class_weights={kind} is unknown: use {', '.join(WEIGHTINGS[:-1])} or "
+            f"{WEIGHTINGS[-1]}.{did_you_mean(str(kind), WEIGHTINGS)}"
         )
     if kind == "none":
         return None
     present = pixels > 0
     if not present.any():
         raise DataError(
-            "no pixel of the training split has a class, all are void: check the masks and the "
-            "class table, or use loss.class_weights=none."
+            "every pixel of the training split is void: check the masks and the class table, or "
+            "use loss.class_weights=none."
         )
     frequency = pixels[present] / image_pixels[present]
     weights = np.ones(len(pixels))

@@ -1,4 +1,4 @@
-"""What several processes (ranks) need that train one model: one configuration, and one end."""
+"""Keep the processes (ranks) of one training together: one configuration, one end."""
 
 import hashlib
 import json
@@ -22,25 +22,28 @@ from segmentation.system.parent_process import exit_with_parent
 from segmentation.system.ranks import exits_with_parent, external_world_size, launched_by_torchrun
 
 RANK_ZERO = "CITYSEG_RANK_ZERO"
-"""Environment variable: the process number of rank zero, for the ranks that it starts."""
-GRACE = 20.0
-"""Seconds that a rank without its parent has to end by itself."""
-PATIENCE = 45.0
-"""Seconds that rank zero has to end before the others do, where all end with one error."""
+"""Environment variable with the process id of rank zero, for the ranks that it starts."""
+ORPHAN_GRACE = 20.0
+"""Seconds in which a rank without its parent may end by itself."""
+RANK_ZERO_GRACE = 45.0
+"""Seconds for which the other ranks wait for rank zero to end, when all end with an error."""
 
 
 def processes_here(options: Mapping[str, Any]) -> int:
-    """Return how many processes of this machine train, by Lightning's options.
+    """Return how many processes train on this machine.
+
+    Args:
+        options: of Lightning's Trainer, with `devices` and `accelerator`.
 
     Raises:
-        ConfigError: `devices` is no number of devices and no list of them.
+        ConfigError: `devices` is neither a number of devices nor a list of them.
     """
     devices = options["devices"]
     if isinstance(devices, list):
         return len(devices)
     if not isinstance(devices, int) or isinstance(devices, bool) or devices < -1 or not devices:
         raise ConfigError(
-            f"trainer.devices={devices!r}: type how many, -1 for every GPU, or which, as [0,2]."
+            f"trainer.devices={devices!r}: pass a number, -1 for all GPUs, or a list such as [0,2]."
         )
     if devices == -1:
         return torch.cuda.device_count() if options["accelerator"] == "cuda" else 1
@@ -48,10 +51,10 @@ def processes_here(options: Mapping[str, Any]) -> int:
 
 
 def check_processes(options: Mapping[str, Any]) -> int:
-    """Return how many processes train in all.
+    """Return how many processes train in total.
 
     Raises:
-        ConfigError: torchrun or srun started another number; or SyncBatchNorm on a CPU.
+        ConfigError: torchrun or srun started a different number, or SyncBatchNorm without GPUs.
     """
     nodes = options.get("num_nodes", 1)
     expected = processes_here(options) * nodes
@@ -59,23 +62,22 @@ def check_processes(options: Mapping[str, Any]) -> int:
     if started is not None and started != expected:
         raise ConfigError(
             f"torchrun or srun started {started} processes, but trainer.devices times "
-            f"trainer.num_nodes is {expected}. Type trainer=ddp trainer.devices=<on each machine> "
+            f"trainer.num_nodes is {expected}. Pass trainer=ddp trainer.devices=<per machine> "
             "trainer.num_nodes=<machines>."
         )
     if options.get("sync_batchnorm") and options["accelerator"] != "cuda":
         raise ConfigError(
             "trainer.sync_batchnorm=true needs GPUs: PyTorch's SyncBatchNorm has no CPU version. "
-            "Type trainer.sync_batchnorm=false, or decoder.norm=group, which needs no batch."
+            "Pass trainer.sync_batchnorm=false, or decoder.norm=group, which needs no batch."
         )
     return expected
 
 
 def cluster() -> list[ClusterEnvironment]:
-    """Return who starts the ranks, where Lightning would guess wrong.
+    """Return Lightning's plugin for what starts the ranks, where it would guess wrong.
 
-    In a SLURM job it takes every rank from SLURM even where that has one task, and lets several
-    devices wait idle; and it requeues by itself, where our own configuration says what a signal
-    does.
+    In a SLURM job of one task Lightning takes the ranks from SLURM too, and leaves all but one
+    device idle. It also requeues by itself, which `signals.requeue` decides here.
     """
     if "SLURM_NTASKS" not in os.environ or launched_by_torchrun():
         return []
@@ -85,32 +87,32 @@ def cluster() -> list[ClusterEnvironment]:
 
 
 def watch_parent() -> None:
-    """Let this rank end with rank zero, or with torchrun; and let those that it starts do so."""
+    """End this rank when rank zero (or torchrun) ends, and likewise the ranks that it starts."""
     if exits_with_parent():
-        known = None if launched_by_torchrun() else os.environ.get(RANK_ZERO)
-        exit_with_parent(int(known) if known else None, grace=GRACE)
+        rank_zero = None if launched_by_torchrun() else os.environ.get(RANK_ZERO)
+        exit_with_parent(int(rank_zero) if rank_zero else None, grace=ORPHAN_GRACE)
     else:
         os.environ[RANK_ZERO] = str(os.getpid())
 
 
 class SameConfiguration(pl.Callback):
-    """Stop all ranks before they train if one has another configuration than rank zero.
+    """Stop all ranks before training if their configurations differ.
 
-    Each composes its own: from another file of defaults on another machine, or with other
-    hyperparameters where a sweep's sampler runs in each.
+    Each rank composes its own. They differ where machines have different files in `conf/`, or
+    where a sweep's sampler runs in each of them.
 
     Args:
-        config: plain values, nested or not: all that has to be the same.
+        config: plain values, possibly nested: everything that must be the same.
 
     Raises:
-        TrainingError: on every rank; it names the keys that differ.
+        TrainingError: on every rank, with the keys that differ.
     """
 
     def __init__(self, config: Mapping[str, Any]) -> None:
         self.config = flat(config)
 
     def setup(self, trainer: pl.Trainer, module: pl.LightningModule, stage: str) -> None:
-        """Compare hashes, and only if they differ the values."""
+        """Compare hashes first, and the values only where those differ."""
         text = json.dumps(self.config, sort_keys=True, default=str)
         hashes = gathered(hashlib.sha256(text.encode()).hexdigest())
         if len(set(hashes)) == 1:
@@ -122,41 +124,40 @@ class SameConfiguration(pl.Callback):
             for key in first.keys() | other.keys()
             if first.get(key) != other.get(key)
         }
-        wrong = [str(number) for number, one in enumerate(hashes) if one != hashes[0]]
+        ranks = [str(rank) for rank, value in enumerate(hashes) if value != hashes[0]]
         raise TrainingError(
-            f"rank {listed(wrong)} has another configuration than rank 0: {listed(sorted(keys))} "
-            "differ. Start all ranks with the same command and the same files in conf/."
+            f"rank {listed(ranks)} and rank 0 have different configurations: "
+            f"{listed(sorted(keys))}. Start all ranks with the same command and the same conf/."
         )
 
 
 class EndTogether(pl.Callback):
-    """Make the end of one rank the end of all, and of rank zero an orderly one.
+    """End all ranks when one ends, and let rank zero close its loggers.
 
-    Rank zero looks after those that it started (Lightning kills all as soon as one ends with an
-    error), and they look after it (see `watch_parent`). Two cases are left. A rank that leaves with
-    exit code 0 in mid-training would count as finished while the others wait for it: it becomes an
-    error. And an error that all ranks have, such as a loss that is not finite, must not get rank
-    zero killed while it still closes its loggers: the others let it go first.
+    Lightning kills all ranks as soon as one ends with an error, and `watch_parent` ends them with
+    rank zero. Two cases are left. A rank that exits with code 0 in mid-training counts as finished
+    while the others wait for it; here it becomes an error. And where all ranks raise the same
+    error, such as a non-finite loss, the first to end would get rank zero killed; here the others
+    wait until it has ended.
     """
 
     def on_exception(
         self, trainer: pl.Trainer, module: pl.LightningModule, exception: BaseException
     ) -> None:
-        """Wait for rank zero, or turn a quiet exit into an error."""
+        """Wait for rank zero, or turn an exit with code 0 into an error."""
         if trainer.world_size == 1:
             return
         if isinstance(exception, SystemExit) and not exception.code:
-            raise TrainingError(
-                f"rank {trainer.global_rank} left while the others trained."
-            ) from exception
+            message = f"rank {trainer.global_rank} exited while the others were training."
+            raise TrainingError(message) from exception
         if isinstance(exception, TrainingError) and RANK_ZERO in os.environ and exits_with_parent():
-            parent, until = os.getppid(), time.monotonic() + PATIENCE
+            parent, until = os.getppid(), time.monotonic() + RANK_ZERO_GRACE
             while os.getppid() == parent and time.monotonic() < until:
                 time.sleep(0.1)
 
 
 def gathered(value: Any) -> list[Any]:
-    """Return what each rank has as `value`, in their order; all ranks have to ask."""
+    """Return the `value` of every rank, in rank order; all ranks must call it."""
     if not (dist.is_available() and dist.is_initialized()):
         return [value]
     values: list[Any] = [None] * dist.get_world_size()

@@ -1,4 +1,4 @@
-"""What one optimizer step is, and what a validation logs."""
+"""The Lightning module: optimizer steps, validation logs, checkpoint contents."""
 
 from functools import partial
 from typing import Any
@@ -20,22 +20,21 @@ from segmentation.training.resuming import begin_epoch_afresh, place_of, seed_st
 from segmentation.training.scoring import Batch, ScoringModule
 
 LOSS_LR_FACTOR = 10.0
-"""Learned weights of losses are a few numbers of order 1, and start from 0: they may move faster
-than a network's thousands of small ones."""
+"""Learned task weights are few and of order 1, so they may move faster than a network's."""
 
 
 class TrainingModule(ScoringModule):
-    """Trains a model.
+    """Train a model.
 
     Args:
-        model, classes: see `ScoringModule`; `model.encoder` may get a learning rate of its own.
+        model, classes: see `ScoringModule`; the encoder is `model.encoder`.
         loss: (outputs, batch) to the total and its named parts, see `TaskLoss`.
-        optimizer: makes an optimizer of parameter groups; its `lr` and `weight_decay` are theirs.
-        schedule: (optimizer, total_steps=) to a schedule that is stepped after each optimizer step.
-        encoder_lr_factor: the encoder's learning rate as a multiple of the rest's.
-        freeze_encoder_epochs: for so many first epochs the encoder stays as it is.
-        checkpoint_extra: plain values that every checkpoint keeps beside the weights.
-        seed: what is random in a step follows from it and from the step's place.
+        optimizer: called with parameter groups; must bind `lr`, and may bind `weight_decay`.
+        schedule: called with (optimizer, total_steps=); stepped after each optimizer step.
+        encoder_lr_factor: learning rate of the encoder as a multiple of the rest's.
+        freeze_encoder_epochs: number of first epochs in which the encoder is frozen.
+        checkpoint_extra: plain values stored in every checkpoint beside the weights.
+        seed: determines, with the place of a step in the run, all that is random in it.
     """
 
     model: Model
@@ -63,14 +62,14 @@ class TrainingModule(ScoringModule):
         self.monitor = monitor_of(model)
 
     def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
-        """Make the optimizer and the schedule, which counts optimizer steps."""
         options = self.make_optimizer.keywords
         groups = parameter_groups(
             self.model, options["lr"], self.encoder_lr_factor, options.get("weight_decay", 0.0)
         )
-        if learned := list(self.loss.parameters()):
+        task_weights = list(self.loss.parameters())
+        if task_weights:
             rate = LOSS_LR_FACTOR * options["lr"]
-            groups.append({"name": "loss", "params": learned, "lr": rate, "weight_decay": 0.0})
+            groups.append({"name": "loss", "params": task_weights, "lr": rate, "weight_decay": 0.0})
         # Lightning's scaler for float16 cannot clip the gradients of a fused optimizer.
         unfused = {"fused": False} if self.trainer.precision == "16-mixed" else {}
         optimizer = self.make_optimizer(groups, **unfused)
@@ -87,10 +86,10 @@ class TrainingModule(ScoringModule):
         gradient_clip_val: float | None = None,
         gradient_clip_algorithm: str | None = None,
     ) -> None:
-        """Clip, with a fused optimizer too.
+        """Clip gradients of fused optimizers too.
 
-        Lightning refuses that for the sake of float16, whose scaled gradients a fused optimizer
-        unscales by itself; float32 and bfloat16 have no scale.
+        Lightning refuses that because a fused optimizer unscales float16 gradients itself, after
+        clipping; float32 and bfloat16 are not scaled.
         """
         if self.trainer.precision == "16-mixed":
             self.clip_gradients(optimizer, gradient_clip_val, gradient_clip_algorithm)
@@ -100,16 +99,14 @@ class TrainingModule(ScoringModule):
             nn.utils.clip_grad_norm_(self.parameters(), gradient_clip_val)
 
     def on_train_start(self) -> None:
-        """Take up a run where it was left."""
         begin_epoch_afresh(self.trainer)
-        self.on_train_epoch_start()  # Lightning does not call it within an epoch
+        self.on_train_epoch_start()  # Lightning does not call it on resuming within an epoch
 
     def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
-        """Make what is random in the step follow from its place in the run."""
         seed_step(self.seed, self.current_epoch, batch_idx, self.global_rank)
 
     def on_train_epoch_start(self) -> None:
-        """Freeze or release the encoder."""
+        """Freeze or unfreeze the encoder."""
         if not self.freeze_encoder_epochs:
             return
         frozen = self.current_epoch < self.freeze_encoder_epochs
@@ -118,46 +115,42 @@ class TrainingModule(ScoringModule):
         self.model.encoder.train(not frozen)
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        """Return the loss of one batch; nothing here waits for the device."""
+        """Return the loss of one batch, without waiting for the device."""
         total, parts = self.loss(self(batch["image"]), batch)
         size = len(batch["name"])
         self.log("train/loss", total, on_step=True, on_epoch=True, batch_size=size)
         if len(parts) > 1:
-            self.log_dict(
-                {f"train/{name}": value for name, value in parts.items()}, batch_size=size
-            )
+            metrics = {f"train/{name}": value for name, value in parts.items()}
+            self.log_dict(metrics, batch_size=size)
         return total
 
     def on_validation_epoch_end(self) -> None:
-        """Gather what was kept and log the scores."""
+        """Log the scores."""
         super().on_validation_epoch_end()
         values: dict[str, float] = {}
-        if (result := self.scores) is not None:
-            values |= {
-                "miou": result.miou,
-                "pixel_accuracy": result.pixel_accuracy,
-                "mean_accuracy": result.mean_accuracy,
-                "dice": result.dice,
-            }
-        if (targets := self.target_scores) is not None:
+        scores, targets = self.scores, self.target_scores
+        if scores is not None:
+            for key in ("miou", "pixel_accuracy", "mean_accuracy", "dice"):
+                values[key] = getattr(scores, key)
+        if targets is not None:
             values |= targets.flat()
-        # Every rank holds the same gathered images, so there is nothing left to reduce.
-        self.log_dict(
-            {f"val/{key}": torch.tensor(value) for key, value in values.items()}, sync_dist=False
-        )
+        # Every rank holds the same gathered images, so there is nothing to reduce.
+        metrics = {f"val/{key}": torch.tensor(value) for key, value in values.items()}
+        self.log_dict(metrics, sync_dist=False)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Add what the weights mean and their scores, so that a checkpoint is enough by itself."""
+        """Add what a checkpoint needs to be used by itself: class table, sizes, scores."""
         settle(checkpoint)
         checkpoint["stopped"] = stopped(self.trainer)
         checkpoint.update(self.checkpoint_extra)
-        if (result := self.scores) is not None and self.classes is not None:
-            checkpoint["scores"] = result.to_dict(self.classes.names)
-        if (targets := self.target_scores) is not None:
+        scores, targets = self.scores, self.target_scores
+        if scores is not None and self.classes is not None:
+            checkpoint["scores"] = scores.to_dict(self.classes.names)
+        if targets is not None:
             checkpoint["scores"] = {**checkpoint.get("scores", {}), "targets": targets.to_dict()}
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Go on at the checkpoint's place; the weights are Lightning's business."""
+        """Resume the data at the checkpoint's place; Lightning restores the weights."""
         if self.trainer.state.fn != TrainerFn.FITTING:
             return
         self.trainer.should_stop = checkpoint.get("stopped", False)

@@ -1,4 +1,4 @@
-"""The one score on val that says which weights of a run are the best."""
+"""The score on val by which the best weights of a run are chosen."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -10,12 +10,12 @@ from segmentation.models import TargetModel
 
 @dataclass(frozen=True)
 class Monitor:
-    """A score that is better the higher it is.
+    """A score; higher is better.
 
     Args:
-        name: as in logs (``val/<name>``) and in `metrics.json` (``val_<name>``).
-        path: where a checkpoint's `scores` have it.
-        title: for people.
+        name: logged as ``val/<name>``, and in `metrics.json` as ``val_<name>``.
+        path: keys that lead to it in a checkpoint's `scores`.
+        title: for display.
     """
 
     name: str
@@ -28,7 +28,7 @@ class Monitor:
         return f"val/{self.name}"
 
     def of(self, scores: dict[str, Any]) -> float:
-        """Return the score from a checkpoint's `scores`; NaN where it does not exist."""
+        """Return the score from a checkpoint's `scores`; NaN where it is undefined."""
         value: Any = scores
         for key in self.path:
             value = value[key]
@@ -41,7 +41,7 @@ CCC = Monitor("ccc", ("targets", "ccc"), "CCC")
 
 
 def monitor_of(model: nn.Module) -> Monitor:
-    """Return mIoU for a model that segments, else macro F1 of its categories, else mean CCC."""
+    """Return mIoU for a segmentation model, else macro F1 of the categories, else mean CCC."""
     if not isinstance(model, TargetModel):
         return MIOU
     return MACRO_F1 if model.target_head.columns.category is not None else CCC

@@ -1,4 +1,4 @@
-"""Parameter groups: a learning rate for the encoder, weight decay only where it belongs."""
+"""Parameter groups with learning rates and weight decay, and the learning rate for a batch size."""
 
 import math
 
@@ -12,24 +12,24 @@ NO_DECAY = "_no_decay"
 def parameter_groups(
     model: nn.Module, lr: float, encoder_lr_factor: float, weight_decay: float
 ) -> list[dict]:
-    """Return groups for a torch optimizer that hold each trainable parameter exactly once.
+    """Return parameter groups for a torch optimizer, each trainable parameter in exactly one.
 
-    Normalisation, biases and other vectors get no weight decay, which is for kernels (He et al.
-    2019, "Bag of tricks", section 3.1). Tables of relative position biases count as biases.
+    Normalisation layers, biases and other vectors get no weight decay (He et al. 2019, "Bag of
+    tricks", section 3.1). Tables of relative position biases count as biases.
 
     Args:
-        model: `model.encoder` holds the encoder. What is frozen when this is called is left out,
-            for good: freeze an encoder for its first epochs only after building the optimizer.
-        lr: above 0, of everything but the encoder.
-        encoder_lr_factor: 0 or more; the encoder learns at ``lr * encoder_lr_factor``.
+        model: with the encoder as `model.encoder`. Frozen parameters are omitted for good: to
+            freeze the encoder for some epochs, do so after building the optimizer.
+        lr: learning rate of everything but the encoder, above 0.
+        encoder_lr_factor: the encoder's learning rate is ``lr * encoder_lr_factor``; 0 or more.
         weight_decay: 0 or more.
 
     Returns:
-        Up to four groups, with ``name`` (encoder, encoder_no_decay, decoder, decoder_no_decay),
-        ``params``, ``lr`` and ``weight_decay``; one without parameters is left out.
+        Up to four groups with ``name`` (encoder, encoder_no_decay, decoder, decoder_no_decay),
+        ``params``, ``lr`` and ``weight_decay``; empty ones are omitted.
 
     Raises:
-        ConfigError: a number out of range, or nothing is trainable.
+        ConfigError: a number out of range, or no trainable parameter.
     """
     lr = check_number("optimizer.lr", lr, "above 0", lambda value: value > 0)
     factor = check_number(
@@ -49,7 +49,7 @@ def parameter_groups(
             vector = parameter.dim() <= 1 or "bias" in name.rpartition(".")[2]
             parameters[part + NO_DECAY if vector else part].append(parameter)
     if not any(parameters.values()):
-        raise ConfigError("no parameter of the model is trainable: all are frozen.")
+        raise ConfigError("the model has no trainable parameter: all are frozen.")
     return [
         {
             "name": name,
@@ -62,37 +62,37 @@ def parameter_groups(
     ]
 
 
-SQUARE_ROOT = ("Adam", "AdamW", "RMSprop")
+SQUARE_ROOT_SCALING = ("Adam", "AdamW", "RMSprop")
 
-LINEAR = ("SGD",)
+LINEAR_SCALING = ("SGD",)
 
 
 def lr_factor(optimizer: str, lr_for_batch: int | None, batch: int) -> float:
-    """Return what the learning rate is multiplied by so that it suits `batch`.
+    """Return the factor that scales a learning rate to another batch size.
 
-    Adam and its kin divide a gradient by the size of its noise, so that their rate grows with the
-    square root of the batch (Malladi et al. 2022, "On the SDEs and scaling rules for adaptive
-    gradient algorithms", section 5; its changes of beta and epsilon are not made). For SGD it
-    grows in proportion (Goyal et al. 2017, "Accurate, large minibatch SGD", section 2.1).
+    The rate of Adam and its kin grows with the square root of the batch (Malladi et al. 2022, "On
+    the SDEs and scaling rules for adaptive gradient algorithms", section 5; betas and epsilon are
+    not scaled), that of SGD in proportion (Goyal et al. 2017, "Accurate, large minibatch SGD",
+    section 2.1).
 
     Args:
-        optimizer: the name of its class, with or without its module.
-        lr_for_batch: the global batch that the learning rate is meant for; None: every batch.
+        optimizer: class name, with or without its module.
+        lr_for_batch: global batch that the learning rate is for; None disables scaling.
         batch: images in one optimizer step, over all ranks and accumulated batches.
 
     Raises:
-        ConfigError: `lr_for_batch` is no count, or there is no rule for the optimizer.
+        ConfigError: `lr_for_batch` is not a positive count, or the optimizer has no rule.
     """
     if lr_for_batch is None:
         return 1.0
     ratio = batch / check_count("optimizer.lr_for_batch", lr_for_batch, 1)
     name = optimizer.rpartition(".")[2]
-    if name in SQUARE_ROOT:
+    if name in SQUARE_ROOT_SCALING:
         return math.sqrt(ratio)
-    if name in LINEAR:
+    if name in LINEAR_SCALING:
         return ratio
     raise ConfigError(
-        f"optimizer.lr_for_batch: there is no rule for {name} (there is for "
-        f"{', '.join((*SQUARE_ROOT, *LINEAR))}). Set optimizer.lr for your batch instead, and "
-        "optimizer.lr_for_batch=null."
+        f"optimizer.lr_for_batch has no scaling rule for {name}, only for "
+        f"{', '.join((*SQUARE_ROOT_SCALING, *LINEAR_SCALING))}. Pass optimizer.lr for your batch "
+        "size and optimizer.lr_for_batch=null."
     )

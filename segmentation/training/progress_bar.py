@@ -1,4 +1,4 @@
-"""One bar for the whole run: epoch, loss, mIoU, images/s and time left."""
+"""Show one progress bar for the whole run: epoch, loss, score, images/s and time left."""
 
 import sys
 from typing import Any
@@ -10,6 +10,7 @@ from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
     Progress,
+    ProgressColumn,
     TextColumn,
     TimeElapsedColumn,
     TimeRemainingColumn,
@@ -17,9 +18,18 @@ from rich.progress import (
 
 from segmentation.training.callbacks import at_log_interval
 
+METRICS = {
+    "train/loss_step": "loss {:.3f}",
+    "val/miou": "val mIoU {:.1%}",
+    "val/macro_f1": "val macro F1 {:.1%}",
+    "val/ccc": "val CCC {:.3f}",
+    "train/images_per_s": "{:.1f} images/s",
+}
+"""Logged metrics that are shown, with their formats."""
+
 
 class RunProgressBar(ProgressBar):
-    """Show training on a terminal as one bar, and in a log file as one line for each epoch.
+    """Show training as one bar on a terminal, and as one line for each epoch in a log file.
 
     Metrics are read at the logging interval only: reading one waits for the device.
     """
@@ -31,11 +41,10 @@ class RunProgressBar(ProgressBar):
         self._enabled = True
 
     def disable(self) -> None:
-        """Be silent: called on every rank but the first."""
+        """Show nothing: Lightning calls this on every rank but the first."""
         self._enabled = False
 
     def enable(self) -> None:
-        """Show again."""
         self._enabled = True
 
     def print(self, *args: Any, **kwargs: Any) -> None:
@@ -43,111 +52,83 @@ class RunProgressBar(ProgressBar):
         self._console.print(*args)
 
     def on_train_start(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
-        """Open the bar."""
-        if not (self._enabled and sys.stderr.isatty()):
-            return
-        self._bar = Progress(
+        self._open(
             TextColumn("epoch {task.fields[epoch]}"),
             BarColumn(bar_width=None),
             TextColumn("{task.fields[metrics]}"),
             TimeElapsedColumn(),
             TextColumn("left"),
-            TimeRemainingColumn(elapsed_when_finished=False),
-            console=self._console,
-            refresh_per_second=4,
-        )
-        self._bar.start()
-        self._task = self._bar.add_task(
-            "train",
+            TimeRemainingColumn(),
             total=trainer.estimated_stepping_batches * trainer.accumulate_grad_batches,
-            epoch=self._epoch(trainer),
+            epoch=_epoch(trainer),
             metrics="",
         )
 
     def on_train_batch_end(
         self, trainer: pl.Trainer, module: pl.LightningModule, *args: Any
     ) -> None:
-        """Move the bar."""
-        if self._bar is None:
-            return
-        self._bar.advance(self._task)
+        self._advance()
         if at_log_interval(trainer):
             self._update(trainer)
 
     def on_validation_start(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
-        """Say that the run is being scored."""
         if self._bar is not None:
             self._bar.update(self._task, metrics=f"{_metrics(trainer)} · scoring val")
 
     def on_train_epoch_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
-        """Show the epoch's result, and print it where there is no terminal."""
-        if self._bar is not None:
-            self._update(trainer)
-        elif self._enabled:
-            self._console.print(
-                f"epoch {self._epoch(trainer)} · {_metrics(trainer)}", soft_wrap=True, style=""
-            )
+        self._update(trainer)
+        if self._bar is None and self._enabled:
+            line = f"epoch {_epoch(trainer)} · {_metrics(trainer)}"
+            self._console.print(line, soft_wrap=True, style="")
 
     def on_test_start(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
-        """Open a bar for the scoring of a split."""
-        if self._enabled and sys.stderr.isatty():
-            self._bar = Progress(
-                TextColumn("scoring"),
-                BarColumn(bar_width=None),
-                MofNCompleteColumn(),
-                TimeRemainingColumn(),
-                console=self._console,
-            )
-            self._bar.start()
-            self._task = self._bar.add_task("test", total=sum(trainer.num_test_batches))
+        self._open(
+            TextColumn("scoring"),
+            BarColumn(bar_width=None),
+            MofNCompleteColumn(),
+            TimeRemainingColumn(),
+            total=sum(trainer.num_test_batches),
+        )
 
-    def on_test_batch_end(
-        self, trainer: pl.Trainer, module: pl.LightningModule, *args: Any
-    ) -> None:
-        """Move the bar."""
+    def on_test_batch_end(self, *args: Any) -> None:
+        self._advance()
+
+    def on_test_end(self, *args: Any) -> None:
+        self._close()
+
+    def on_train_end(self, *args: Any) -> None:
+        self._close()
+
+    def on_exception(self, *args: Any) -> None:
+        self._close()  # so that the error is printed below the bar
+
+    def _open(self, *columns: ProgressColumn, total: float, **fields: Any) -> None:
+        if self._enabled and sys.stderr.isatty():
+            self._bar = Progress(*columns, console=self._console, refresh_per_second=4)
+            self._bar.start()
+            self._task = self._bar.add_task("", total=total, **fields)
+
+    def _advance(self) -> None:
         if self._bar is not None:
             self._bar.advance(self._task)
 
-    def on_test_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
-        """Close the bar."""
-        self._stop()
+    def _update(self, trainer: pl.Trainer) -> None:
+        if self._bar is not None:
+            self._bar.update(self._task, epoch=_epoch(trainer), metrics=_metrics(trainer))
 
-    def on_train_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
-        """Close the bar."""
-        self._stop()
-
-    def on_exception(
-        self, trainer: pl.Trainer, module: pl.LightningModule, exception: BaseException
-    ) -> None:
-        """Close the bar, so that the error stands below it."""
-        self._stop()
-
-    def _stop(self) -> None:
+    def _close(self) -> None:
         if self._bar is not None:
             self._bar.stop()
             self._bar = None
 
-    def _update(self, trainer: pl.Trainer) -> None:
-        assert self._bar is not None
-        self._bar.update(self._task, epoch=self._epoch(trainer), metrics=_metrics(trainer))
 
-    @staticmethod
-    def _epoch(trainer: pl.Trainer) -> str:
-        last = trainer.max_epochs if trainer.max_epochs and trainer.max_epochs > 0 else "?"
-        return f"{trainer.current_epoch + 1}/{last}"
-
-
-SHOWN = {
-    "train/loss_step": "loss {:.3f}",
-    "val/miou": "val mIoU {:.1%}",
-    "val/macro_f1": "val macro F1 {:.1%}",
-    "val/ccc": "val CCC {:.3f}",
-    "train/images_per_s": "{:.1f} images/s",
-}
+def _epoch(trainer: pl.Trainer) -> str:
+    last = trainer.max_epochs if trainer.max_epochs and trainer.max_epochs > 0 else "?"
+    return f"{trainer.current_epoch + 1}/{last}"
 
 
 def _metrics(trainer: pl.Trainer) -> str:
-    metrics = trainer.callback_metrics
+    logged = trainer.callback_metrics
     return " · ".join(
-        text.format(float(metrics[key])) for key, text in SHOWN.items() if key in metrics
+        text.format(float(logged[key])) for key, text in METRICS.items() if key in logged
     )

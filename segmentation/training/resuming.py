@@ -1,9 +1,8 @@
-"""What makes a run that goes on from a checkpoint the same, bit for bit, as one that never stopped.
+"""Resume a run bit for bit as if it had never stopped.
 
 Order and augmentation are functions of (seed, epoch, index), see `EpochSampler` and `TrainDataset`;
-the checkpoint has weights, optimizer, schedule and averages. Here is the rest: a random state for
-each step that follows from its place alone, the place itself, and at which places a checkpoint says
-everything.
+the checkpoint holds weights, optimizer, schedule and averages. This module adds the random state of
+each step, the place in the run, and the rule when a checkpoint is complete.
 """
 
 from typing import Any
@@ -14,25 +13,24 @@ import torch
 from pytorch_lightning.callbacks import Timer
 
 Place = tuple[int, int]
-"""(epoch, batches of it that were seen)."""
+"""(epoch, batches of it already seen)."""
 
 
 def seed_step(seed: int, epoch: int, batch: int, rank: int) -> None:
-    """Set PyTorch's random state for one training step: dropout, drop path and the like.
+    """Seed PyTorch for one training step (dropout, drop path).
 
-    Not by `global_step`, which repeats while gradients are accumulated.
+    `global_step` would not do: it repeats while gradients are accumulated.
     """
     state = np.random.SeedSequence((seed, epoch, batch, rank)).generate_state(1, np.uint64)
     torch.manual_seed(int(state[0]))
 
 
 def between_steps(trainer: pl.Trainer, batch_idx: int) -> bool:
-    """Return whether a checkpoint that is made as this batch begins says everything.
+    """Return whether a checkpoint made as this batch starts is complete.
 
-    It does not while gradients are accumulated, which are in no checkpoint. Right after a
-    validation within the epoch Lightning would count that twice. Before an epoch's first batch the
-    checkpoint of the last epoch's end says the same, and before the first step of a run that goes
-    on the one that it goes on from, whose means of the epoch are taken up with that step.
+    It is not while gradients are accumulated, as no checkpoint holds them, nor right after a
+    validation within the epoch, which Lightning would count twice on resuming. Before an epoch's
+    first batch, and before the first batch of a resumed run, the last checkpoint is still current.
 
     Args:
         trainer: in `on_train_batch_start`.
@@ -42,17 +40,16 @@ def between_steps(trainer: pl.Trainer, batch_idx: int) -> bool:
         return False
     if trainer.fit_loop.epoch_loop.restarting:
         return False
-    every = trainer.val_check_batch  # None: validation goes by the clock
+    every = trainer.val_check_batch  # None: validation by wall time
     per_run = trainer.check_val_every_n_epoch is None
     seen = trainer.fit_loop.epoch_loop.total_batch_idx if per_run else batch_idx
     return every is None or seen % every != 0
 
 
 def agreed(trainer: pl.Trainer, mine: int) -> int:
-    """Return the largest value that any rank has, so that all do the same as this batch begins.
+    """Return the largest value of all ranks, so that all act alike as this batch starts.
 
-    With several ranks that means to wait for the device, and is done at the logging interval only;
-    between, the answer is 0.
+    With several ranks this waits for the device, so between logging intervals it returns 0.
 
     Args:
         trainer: in `on_train_batch_start`.
@@ -67,29 +64,28 @@ def agreed(trainer: pl.Trainer, mine: int) -> int:
 
 
 def largest(trainer: pl.Trainer, mine: int) -> int:
-    """Return the largest value that any rank has; all ranks have to ask."""
+    """Return the largest value of all ranks; all ranks must call it."""
     value = torch.tensor(mine, device=trainer.strategy.root_device)
     return int(trainer.strategy.reduce(value, reduce_op="max"))
 
 
 def stopped(trainer: pl.Trainer) -> bool:
-    """Return whether training was ended for good: a checkpoint has to keep that.
+    """Return whether training was stopped for good, such as by early stopping.
 
-    Not where time has run out: `Timer` keeps that by itself, and more of it may be given.
+    Running out of `max_time` does not count: a resumed run may be given more.
     """
     callbacks = trainer.callbacks  # type: ignore[attr-defined]
-    timers = [one for one in callbacks if isinstance(one, Timer)]
+    timers = [callback for callback in callbacks if isinstance(callback, Timer)]
     left = [timer.time_remaining() for timer in timers]
-    return trainer.should_stop and not any(one is not None and one <= 0 for one in left)
+    return trainer.should_stop and not any(time is not None and time <= 0 for time in left)
 
 
 def settle(checkpoint: dict[str, Any]) -> None:
-    """Make the counters of a checkpoint say only what is done.
+    """Make the progress counters of a checkpoint consistent.
 
-    A checkpoint is made within a hook, when some of Lightning's counters are ahead of others, and
-    what it makes of them differs from hook to hook, and with `max_steps`: an epoch that is counted
-    twice, a step that is. Afterwards there are two cases: so many whole epochs, or so many batches
-    of the next one.
+    Within a hook some of Lightning's counters are ahead of others, and on resuming an epoch or a
+    step would count twice, depending on the hook and on `max_steps`. Afterwards a checkpoint is at
+    the end of a whole epoch, or at a number of finished batches within one.
     """
     if "loops" not in checkpoint:  # weights alone
         return
@@ -100,16 +96,14 @@ def settle(checkpoint: dict[str, Any]) -> None:
             counts.update(dict.fromkeys(counts, counts["processed"]))
         batches["current"] = dict.fromkeys(batches["current"], 0)
         batches["is_last_batch"] = False
-    counts = batches["current"]
-    counts.update(dict.fromkeys(counts, counts["processed"]))
-    counts = batches["total"]
-    counts.update(dict.fromkeys(counts, counts["processed"]))
-    # What loggers call the step; Lightning adds the last one after the hooks.
+    for counts in (batches["current"], batches["total"]):
+        counts.update(dict.fromkeys(counts, counts["processed"]))
+    # The loggers' step; Lightning adds the last one after the hooks.
     loops["epoch_loop.state_dict"]["_batches_that_stepped"] = checkpoint["global_step"]
 
 
 def place_of(checkpoint: dict[str, Any]) -> Place:
-    """Return where a settled checkpoint goes on."""
+    """Return the place at which a settled checkpoint resumes."""
     loops = checkpoint["loops"]["fit_loop"]
     return (
         loops["epoch_progress"]["current"]["processed"],
@@ -118,9 +112,9 @@ def place_of(checkpoint: dict[str, Any]) -> Place:
 
 
 def begin_epoch_afresh(trainer: pl.Trainer) -> None:
-    """Let Lightning begin an epoch as it always does if none is under way, in `on_train_start`.
+    """Start a normal epoch if none is under way; to be called in `on_train_start`.
 
-    With `max_steps` it takes every run that goes on for one that was stopped within an epoch.
+    With `max_steps` Lightning treats every resumed run as one that stopped within an epoch.
     """
     if trainer.fit_loop.epoch_loop.batch_progress.current.completed == 0:
         trainer.fit_loop.epoch_loop.restarting = False

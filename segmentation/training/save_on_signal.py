@@ -1,4 +1,4 @@
-"""Signals that end a run with its state saved: Ctrl-C, and what a cluster sends."""
+"""Save a run's state and stop on a signal: Ctrl-C, or one that a cluster sends."""
 
 import logging
 import os
@@ -19,32 +19,30 @@ from segmentation.training.checkpoints import LAST, save_last
 from segmentation.training.resuming import agreed, between_steps, largest
 
 ELSEWHERE = {"SIGHUP", "SIGQUIT", "SIGUSR1", "SIGUSR2", "SIGALRM", "SIGTSTP", "SIGXCPU", "SIGCONT"}
-"""Names that this platform may lack and another has."""
+"""Signals of other platforms, which this one may lack."""
 UNSTOPPABLE = {"SIGKILL", "SIGSTOP"}
 SAME_SECONDS = 1.0
-"""A signal that comes again so soon is the same one, from the terminal and from a parent."""
+"""A second signal within this time is the same one, from the terminal and from a parent."""
 
 log = logging.getLogger(__name__)
 
 
 class SaveOnSignal(pl.Callback):
-    """Save and leave on a signal.
+    """Save the state and stop on a signal.
 
-    The first signal lets the running step end (or, while the run is scored on val, that scoring),
-    saves its state to `last.ckpt` and ends the run; a second one ends it at once, with exit code
-    128 + signal. Lightning's own handlers are put back afterwards; in between they have no say, as
-    theirs for SIGTERM ends a run without saving. With several ranks one is enough to get the
-    signal: they agree at the logging interval.
+    The first signal lets the current step (or validation) finish, writes `last.ckpt` and ends the
+    run; a second one ends it at once with exit code 128 + signal. Lightning's handlers are replaced
+    during training, as its SIGTERM handler stops without saving. With several ranks it is enough
+    that one gets the signal: they agree at the logging interval.
 
     Args:
         directory: of the run.
-        save: names of signals that do that.
-        requeue: names of signals that ask SLURM besides to start the same job again, if this is a
-            job of SLURM's and not one of submitit's, which asks by itself.
+        save: names of signals to save and stop on.
+        requeue: names of signals that also requeue the SLURM job.
 
     Raises:
-        ConfigError: a name that is no signal, or that no process can handle.
-        Interrupted: in training.
+        ConfigError: an unknown signal name, or a signal that no process can handle.
+        Interrupted: during training, after the state was saved.
     """
 
     def __init__(
@@ -59,14 +57,14 @@ class SaveOnSignal(pl.Callback):
         self._agreed = 0
 
     def on_train_start(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
-        """Install the handlers, after Lightning its own; they can be in a main thread only."""
+        """Install the handlers, after Lightning's; Python allows that in the main thread only."""
         self._received = self._agreed = 0
         if threading.current_thread() is threading.main_thread():
             for number in self._numbers:
                 self._before[number] = signal.signal(number, self._handle)
 
     def on_train_epoch_start(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
-        """Leave if a signal came while val was scored."""
+        """Stop if a signal came during validation."""
         self._agreed = largest(trainer, self._received)
         if self._agreed and trainer.global_step:
             self._leave(trainer, save=True)
@@ -74,14 +72,14 @@ class SaveOnSignal(pl.Callback):
     def on_train_batch_start(
         self, trainer: pl.Trainer, module: pl.LightningModule, batch: Any, batch_idx: int
     ) -> None:
-        """Leave if a signal came, as soon as a checkpoint can say everything."""
+        """Stop if a signal came, as soon as a checkpoint is complete."""
         self._agreed = self._agreed or agreed(trainer, self._received)
         if self._agreed and between_steps(trainer, batch_idx):
             self._leave(trainer, save=True)
 
     def on_train_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
-        """Leave if a signal came in the last epoch, whose end is saved already."""
-        self._put_back()
+        """Stop if a signal came in the last epoch, whose end is saved already."""
+        self._restore()
         self._agreed = self._agreed or largest(trainer, self._received)
         if self._agreed:
             self._leave(trainer, save=False)
@@ -89,18 +87,19 @@ class SaveOnSignal(pl.Callback):
     def on_exception(
         self, trainer: pl.Trainer, module: pl.LightningModule, exception: BaseException
     ) -> None:
-        """Put the handlers back."""
-        self._put_back()
+        self._restore()
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
         now = time.monotonic()
         if not self._received:
             self._received, self._at = number, now
-            _say(f"{_name(number)}: saving after this step; once more to leave at once")
+            # Not `print`: a stream may be in the middle of a line.
+            message = f"\n{_name(number)}: saving after this step; send again to stop at once\n"
+            os.write(2, message.encode())
         elif now - self._at > SAME_SECONDS:
             os._exit(128 + number)
 
-    def _put_back(self) -> None:
+    def _restore(self) -> None:
         for number, handler in self._before.items():
             signal.signal(number, signal.SIG_DFL if handler is None else handler)
         self._before = {}
@@ -113,13 +112,13 @@ class SaveOnSignal(pl.Callback):
         raise Interrupted(
             f"{_name(self._agreed)} stopped the run at step {trainer.global_step}; its state is in "
             f"{self.directory / 'checkpoints' / LAST}. "
-            f"Go on with `{typed('train')} {argument('resume', self.directory)}`.",
+            f"Resume with `{typed('train')} {argument('resume', self.directory)}`.",
             self._agreed,
         )
 
 
 def requeue() -> None:
-    """Ask SLURM to start this job again, if it is one; submitit asks by itself for its own."""
+    """Requeue this job if it is one of SLURM's; submitit requeues its own."""
     job = os.environ.get("SLURM_JOB_ID")
     if job is None or "SUBMITIT_EXECUTOR" in os.environ:
         return
@@ -129,31 +128,26 @@ def requeue() -> None:
     try:
         subprocess.run(command, check=True, capture_output=True, text=True, timeout=60)
     except (OSError, subprocess.SubprocessError) as error:
-        said = getattr(error, "stderr", None) or error
-        log.warning("SLURM did not requeue job %s (`%s`): %s", job, " ".join(command), said)
+        reason = getattr(error, "stderr", None) or error
+        log.warning("SLURM did not requeue job %s (`%s`): %s", job, " ".join(command), reason)
     else:
-        log.info("SLURM starts job %s again", job)
+        log.info("SLURM requeued job %s", job)
 
 
 def _numbers(key: str, names: Sequence[str]) -> set[int]:
-    """Return the numbers of those signals that this platform has."""
-    here = {one.name: int(one) for one in signal.Signals}
+    """Return the numbers of the named signals that this platform has."""
+    here = {member.name: int(member) for member in signal.Signals}
     known = here.keys() | ELSEWHERE
     if isinstance(names, str):
-        raise ConfigError(f"{key}={names}: type a list, such as {key}=[{names}].")
+        raise ConfigError(f"{key}={names}: pass a list, such as {key}=[{names}].")
     for name in names:
         if name not in known:
             hint = did_you_mean(str(name).upper(), known)
-            raise ConfigError(f"{key}: there is no signal {name!r}.{hint}")
+            raise ConfigError(f"{key}: no such signal {name!r}.{hint}")
         if name in UNSTOPPABLE:
-            raise ConfigError(f"{key}: no process can handle {name}. Leave it out.")
+            raise ConfigError(f"{key}: no process can handle {name}. Omit it.")
     return {here[name] for name in names if name in here}
 
 
 def _name(number: int) -> str:
     return signal.Signals(number).name
-
-
-def _say(text: str) -> None:
-    """Print from a signal handler, where a stream may be in the middle of a line."""
-    os.write(2, f"\n{text}\n".encode())

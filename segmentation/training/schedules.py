@@ -1,12 +1,18 @@
 """Learning-rate schedules, stepped after every optimizer step.
 
-Each multiplies the learning rates of all parameter groups by one factor, so their ratio stays. A
-factor is a closed formula of the step, and one `LambdaLR` applies it, because torch's composed
-schedulers have edges here: `SequentialLR` and the recursive forms drift by rounding, and
-`OneCycleLR` divides by zero where the warm-up is one step and raises once a resumed run goes on
-for longer than the first one planned. State dicts are plain numbers.
+A schedule multiplies the learning rates of all parameter groups by one factor, a closed formula of
+the step, applied by `LambdaLR`. Torch's composed schedulers fail at edges: `SequentialLR` and the
+recursive forms drift by rounding; `OneCycleLR` divides by zero for a warm-up of one step, and
+raises when a run is resumed for longer than planned.
 
-All start with a linear warm-up, except one-cycle, whose warm-up is half a cosine.
+All take the same arguments:
+
+- `optimizer`: its learning rates are those at factor 1.
+- `total_steps`: optimizer steps of the whole training, 1 or more.
+- `warmup`: the share of them, 0 to below 1, over which the learning rate rises: linearly, and along
+  half a cosine for `one_cycle`.
+
+Each raises a ConfigError for an argument out of range.
 """
 
 import math
@@ -19,49 +25,25 @@ from segmentation.errors import ConfigError, check_number
 
 
 def constant(optimizer: Optimizer, total_steps: int, warmup: float = 0.05) -> LambdaLR:
-    """Return a schedule that stays at the full learning rate after the warm-up.
-
-    Args:
-        optimizer: its learning rates are those at factor 1.
-        total_steps: optimizer steps of the whole training.
-        warmup: the share of them, 0 to below 1, over which the learning rate rises.
-
-    Raises:
-        ConfigError: `warmup` out of range, or `total_steps` is not a count of at least 1.
-    """
+    """Return the full learning rate after the warm-up."""
     return _schedule(optimizer, total_steps, warmup, lambda progress: 1.0)
 
 
 def poly(
     optimizer: Optimizer, total_steps: int, warmup: float = 0.05, power: float = 0.9
 ) -> LambdaLR:
-    """Return the schedule ``(1 - progress)^power`` after the warm-up (Chen et al. 2017, DeepLab).
+    """Return the decay ``(1 - progress)^power`` after the warm-up (Chen et al. 2017, DeepLab).
 
     Args:
-        optimizer: its learning rates are those at factor 1.
-        total_steps: optimizer steps of the whole training.
-        warmup: the share of them, 0 to below 1, over which the learning rate rises.
-        power: above 0; 1 is a straight line.
-
-    Raises:
-        ConfigError: `warmup` or `power` out of range, or `total_steps` is not a count of at
-            least 1.
+        optimizer, total_steps, warmup: see the module.
+        power: above 0; 1 is linear.
     """
     power = check_number("schedule.power", power, "above 0", lambda value: value > 0)
     return _schedule(optimizer, total_steps, warmup, lambda progress: (1 - progress) ** power)
 
 
 def cosine(optimizer: Optimizer, total_steps: int, warmup: float = 0.05) -> LambdaLR:
-    """Return half a cosine to 0 after the warm-up (Loshchilov & Hutter 2017, eq. 5, one period).
-
-    Args:
-        optimizer: its learning rates are those at factor 1.
-        total_steps: optimizer steps of the whole training.
-        warmup: the share of them, 0 to below 1, over which the learning rate rises.
-
-    Raises:
-        ConfigError: `warmup` out of range, or `total_steps` is not a count of at least 1.
-    """
+    """Return half a cosine to 0 after the warm-up (Loshchilov & Hutter 2017, eq. 5, one period)."""
     return _schedule(optimizer, total_steps, warmup, lambda progress: _half_cosine(1, 0, progress))
 
 
@@ -74,18 +56,13 @@ def one_cycle(
 ) -> LambdaLR:
     """Return one cycle (Smith & Topin 2019): half a cosine up, half a cosine down to almost 0.
 
-    The same learning rates as torch's `OneCycleLR` where the warm-up is a whole number of steps,
-    2 or more. Momentum stays as it is, which suits every optimizer alike.
+    The learning rates are those of torch's `OneCycleLR` where the warm-up is a whole number of
+    steps, 2 or more. Momentum is not cycled.
 
     Args:
-        optimizer: its learning rates are those of the peak.
-        total_steps: optimizer steps of the whole training.
-        warmup: the share of them, 0 to below 1, over which the learning rate rises.
-        div_factor: peak over start, 1 or more.
-        final_div_factor: start over end, 1 or more.
-
-    Raises:
-        ConfigError: an option out of range, or `total_steps` is not a count of at least 1.
+        optimizer, total_steps, warmup: see the module.
+        div_factor: peak over initial learning rate, 1 or more.
+        final_div_factor: initial over final learning rate, 1 or more.
     """
     for name, value in (("div_factor", div_factor), ("final_div_factor", final_div_factor)):
         check_number(f"schedule.{name}", value, "1 or more", lambda value: value >= 1)

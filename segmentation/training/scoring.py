@@ -1,6 +1,6 @@
-"""What one scored batch is, in validation, in test and in `evaluate.py`."""
+"""Score batches: the code path of validation, test and `evaluate.py`."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any, cast
 
 import numpy as np
@@ -23,17 +23,16 @@ Batch = dict[str, Any]
 
 
 class ScoringModule(pl.LightningModule):
-    """Scores a model: the one code path of validation, test and `evaluate.py`.
+    """Score a model on a split.
 
-    After each pass over a split, what the model said of each image is there, in the split's order:
-    `confusion`, `int64` (images, C, C), of a model that segments, and `predictions` of one with
-    image-level targets. A test leaves `details` besides (see `PerImageDetails`), which cost more
-    time than a look at the curves is worth.
+    After each pass these hold the images in the split's order: `confusion`, `int64`
+    (images, C, C), of a segmentation model; `predictions` of a model with image-level targets; and
+    after a test `details` (see `PerImageDetails`), which take too long for each validation.
 
     Args:
-        model: an `ImageModel` or what has a `forward_all` like one, or any module from `uint8`
-            images (N, 3, H, W) to logits (N, C, H, W).
-        classes: what the logits mean; None of a model that does not segment.
+        model: an `ImageModel`, a model with its `forward_all`, or any module from `uint8` images
+            (N, 3, H, W) to logits (N, C, H, W).
+        classes: of the logits; None for a model that does not segment.
     """
 
     def __init__(self, model: nn.Module, classes: ClassTable | None) -> None:
@@ -49,61 +48,73 @@ class ScoringModule(pl.LightningModule):
         self.predictions: TargetPredictions | None = None
 
     def forward(self, images: Tensor) -> Outputs:
-        """Return all that the model says of `uint8` images (N, 3, H, W)."""
+        """Return all outputs of the model for `uint8` images (N, 3, H, W)."""
         forward_all = getattr(self.model, "forward_all", None)
         return Outputs(self.model(images), None) if forward_all is None else forward_all(images)
 
     @property
     def scores(self) -> Scores | None:
-        """The segmentation's scores of the split that was gone through last, if there is one."""
+        """Segmentation scores of the last pass over a split, if there are any."""
         return None if self.confusion is None else scores(self.confusion.sum(axis=0))
 
     @property
     def target_scores(self) -> TargetScores | None:
-        """The scores of the image-level targets on that split, if there are any."""
+        """Scores of the image-level targets in that pass, if there are any."""
         return None if self.predictions is None else target_scores(self.predictions)
 
     def on_validation_epoch_start(self) -> None:
-        """Forget the last pass."""
-        kept = (self.per_image, self.per_image_details, self.per_image_targets)
-        for one in filter(None, kept):
-            one.reset()
+        for metric in (self.per_image, self.per_image_details, self.per_image_targets):
+            if metric is not None:
+                metric.reset()
+
+    on_test_epoch_start = on_validation_epoch_start
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
-        """Count one batch."""
         self._count(batch)
 
     def test_step(self, batch: Batch, batch_idx: int) -> None:
-        """Count one batch, details too."""
         self._count(batch, self.per_image_details)
+
+    def on_validation_epoch_end(self) -> None:
+        self._gather()
+
+    def on_test_epoch_end(self) -> None:
+        self._gather()
+        if self.per_image_details is not None:
+            self.details = self.per_image_details.compute()
 
     def _count(self, batch: Batch, details: PerImageDetails | None = None) -> None:
         images, index = batch["image"], batch["index"].to(self.device)
-        # images of different sizes cannot share a batch
-        outputs = [self(one) for one in ([images] if isinstance(images, Tensor) else _each(images))]
+        # Images of different sizes come as a list, and go through the model one by one.
+        inputs = [images] if isinstance(images, Tensor) else [image[None] for image in images]
+        outputs = [self(images) for images in inputs]
+
         if self.per_image is not None:
+            logits_of_each = [
+                logits
+                for output in outputs
+                if output.logits is not None
+                for logits in output.logits.split(1)
+            ]
             matrices = []
-            for place, mask, logits in zip(
-                index, batch["mask"], _logits_of_each(outputs), strict=True
-            ):
+            for position, mask, logits in zip(index, batch["mask"], logits_of_each, strict=True):
                 logits = upsampled(logits, mask.shape)[0]
                 labels = logits.argmax(dim=0)
                 matrices.append(confusion_matrix(mask, labels, self.per_image.num_classes))
                 if details is not None:
-                    details.add(place, mask, labels, logits)
+                    details.add(position, mask, labels, logits)
             self.per_image.update(index, torch.stack(matrices))
+
         if self.per_image_targets is not None:
             self.per_image_targets.update(index, *self._targets(outputs, batch))
 
-    def on_validation_epoch_end(self) -> None:
-        """Gather what was kept on all ranks."""
-        self._gather()
-
-    def on_test_epoch_end(self) -> None:
-        """Gather what was kept on all ranks, details too."""
-        self._gather()  # a module that trains does more at the end of a validation
-        if self.per_image_details is not None:
-            self.details = self.per_image_details.compute()
+    def _targets(self, outputs: Sequence[Outputs], batch: Batch) -> tuple[Tensor, ...]:
+        """Return the tensors that `PerImageTargets` keeps."""
+        head = cast(TargetHead, self.model.target_head)
+        targets = [output.targets for output in outputs if output.targets is not None]
+        category = torch.cat([target.category for target in targets]).softmax(dim=1)
+        values = head.in_units(torch.cat([target.values for target in targets]))
+        return category, values, batch["category"], batch["values"]
 
     def _gather(self) -> None:
         if self.per_image is not None:
@@ -111,24 +122,3 @@ class ScoringModule(pl.LightningModule):
         if self.per_image_targets is not None:
             arrays = self.per_image_targets.compute()
             self.predictions = TargetPredictions(self.per_image_targets.columns, **arrays)
-
-    on_test_epoch_start = on_validation_epoch_start
-
-    def _targets(self, outputs: Sequence[Outputs], batch: Batch) -> tuple[Tensor, ...]:
-        """Return what `PerImageTargets` keeps."""
-        head = cast(TargetHead, self.model.target_head)
-        targets = [one.targets for one in outputs if one.targets is not None]
-        category = torch.cat([one.category for one in targets]).softmax(dim=1)
-        values = head.in_units(torch.cat([one.values for one in targets]))
-        return category, values, batch["category"], batch["values"]
-
-
-def _each(images: Sequence[Tensor]) -> Iterator[Tensor]:
-    return (image[None] for image in images)
-
-
-def _logits_of_each(outputs: Sequence[Outputs]) -> Iterator[Tensor]:
-    """Yield the logits of each image, (1, C, H, W)."""
-    for one in outputs:
-        if one.logits is not None:
-            yield from one.logits.split(1)

@@ -1,4 +1,4 @@
-"""The mean of a run's last weights."""
+"""Average a run's weights over its last epochs."""
 
 import logging
 from typing import Any
@@ -12,22 +12,22 @@ log = logging.getLogger(__name__)
 
 
 class MeanOfLast(WeightAveraging):
-    """Scores and keeps the mean of the weights at the ends of the last epochs.
+    """Validate and save the mean of the weights at the ends of the last epochs.
 
-    Until those begin it is the weights as they are. Buffers (batch norm's statistics) are averaged
-    like weights. Izmailov et al. 2018, arXiv:1803.05407, average along a constant or cyclic
-    learning rate and count batch norm afresh; here the rate goes on falling as the schedule says,
-    so the weights that are averaged lie close together.
+    Before those epochs the weights are used as they are. Buffers (batch norm's statistics) are
+    averaged too. Izmailov et al. 2018, arXiv:1803.05407, average along a constant or cyclic
+    learning rate and recompute the statistics; here the rate keeps falling, so the averaged weights
+    lie close together.
 
-    The last epochs are those before `trainer.max_epochs`: a run that ends before them (by
-    `max_time`, or early stopping) is warned of. One that goes on for longer than it was to last
-    begins its average anew, and is warned of if that leaves fewer epochs.
+    The last epochs count back from `trainer.max_epochs`. Resuming with more epochs starts a new
+    average. A warning is logged where the mean covers fewer epochs than it should, as after
+    `max_time` or early stopping.
 
     Args:
-        epochs: how many; of a shorter run all of them.
+        epochs: how many, 1 or more; a shorter run averages all of its epochs.
 
     Raises:
-        ConfigError: `epochs` is no whole number of 1 or more.
+        ConfigError: `epochs` is not a whole number of 1 or more.
     """
 
     def __init__(self, epochs: int = 5) -> None:
@@ -35,29 +35,29 @@ class MeanOfLast(WeightAveraging):
         self.epochs = check_count("callbacks.mean_of_last.epochs", epochs, 1)
 
     def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
-        """Make the average.
+        """Create the average.
 
         Raises:
-            ConfigError: the run has no last epoch.
+            ConfigError: `trainer.max_epochs` is not set.
         """
         super().setup(trainer, pl_module, stage)
         if stage == "fit":
             check_count("trainer.max_epochs (for callbacks=mean_of_last)", trainer.max_epochs, 1)
 
     def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Forget an average that a shorter training, now resumed as a longer one, had begun."""
+        """Reset an average that was started for a smaller `max_epochs`."""
         assert self._average_model is not None
         if self._averaged > max(0, trainer.current_epoch - self._first(trainer)):
             self._average_model.n_averaged.zero_()
 
     @property
     def _averaged(self) -> int:
-        """The epochs that are in the average."""
+        """Number of epochs in the average."""
         assert self._average_model is not None
         return int(self._average_model.n_averaged)
 
     def _follow(self, pl_module: pl.LightningModule) -> None:
-        """Let the average be the weights as they are, until the first of the last epochs ends."""
+        """Copy the current weights into an average that has no epoch yet."""
         assert self._average_model is not None
         if not self._averaged:
             self._average_model.module.load_state_dict(pl_module.state_dict())
@@ -65,18 +65,17 @@ class MeanOfLast(WeightAveraging):
     def on_train_batch_end(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, *args: Any
     ) -> None:
-        """Take in the weights at the last step of the last epochs; validation comes after it."""
+        """Add the weights at an epoch's last step, before validation."""
         assert self._average_model is not None
         if trainer.is_last_batch and trainer.current_epoch >= self._first(trainer):
             self._average_model.update_parameters(pl_module)
 
     def _first(self, trainer: pl.Trainer) -> int:
-        """Return the first epoch that counts, the run's first one being 0."""
+        """Return the first epoch to be averaged, counted from 0."""
         assert trainer.max_epochs is not None
         return max(0, trainer.max_epochs - self.epochs)
 
     def on_validation_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Let validation see the average."""
         if self._average_model is not None:
             self._follow(pl_module)
         super().on_validation_epoch_start(trainer, pl_module)
@@ -84,20 +83,19 @@ class MeanOfLast(WeightAveraging):
     def on_save_checkpoint(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]
     ) -> None:
-        """Keep both the average and the weights that go on being trained."""
         if self._average_model is not None:
             self._follow(pl_module)
         super().on_save_checkpoint(trainer, pl_module, checkpoint)
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Leave the average in the model."""
         self._follow(pl_module)
         super().on_train_end(trainer, pl_module)
         assert trainer.max_epochs is not None
-        wanted = min(self.epochs, trainer.max_epochs)
-        if self._averaged < wanted:
-            last = f"the mean of {self._averaged} epochs" if self._averaged else "no mean"
+        epochs = min(self.epochs, trainer.max_epochs)
+        if self._averaged < epochs:
             log.warning(
-                "callbacks=mean_of_last: the last weights are %s, not the mean of %d epochs: "
-                "training ended early, or was resumed to go on for longer.", last, wanted,
-            )  # fmt: skip
+                "callbacks=mean_of_last: the final weights average %d epochs instead of %d: "
+                "training ended early or was resumed with more epochs.",
+                self._averaged,
+                epochs,
+            )

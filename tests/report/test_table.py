@@ -4,8 +4,7 @@ import math
 
 import pytest
 
-from segmentation.console import duration
-from segmentation.report.table import Cell, Grid, interval, number, points, time_taken
+from segmentation.report.table import Cell, Grid, interval, number, points
 
 
 def test_cells_say_what_is_not_known():
@@ -13,8 +12,6 @@ def test_cells_say_what_is_not_known():
     assert points(None).text == points(math.nan).text == number(math.inf).text == "–"
     assert interval([0.1, 0.25]) == Cell("10.0 to 25.0", 0.1)
     assert interval(None).text == interval([math.nan, math.nan]).text == "–"
-    assert time_taken(65) == Cell(duration(65), 65)
-    assert time_taken(None).text == time_taken(math.nan).text == "–"
     grid = Grid("g", ["a", "b"], [["x", points(None)], ["y", points(0.5)]])
     assert grid.numeric == [False, True]
     assert Grid("g", ["a", "b"], []).numeric == [False, False]

@@ -47,13 +47,13 @@ def test_weights_are_finite_positive_and_fall_with_frequency(counts, kind):
 
 
 def test_all_void_is_refused():
-    with pytest.raises(DataError, match="no pixel of the training split has a class"):
+    with pytest.raises(DataError, match="every pixel of the training split is void"):
         class_weights("median_frequency", np.zeros(3, int), np.zeros(3, int))
 
 
 def test_unknown_kind_is_refused_with_the_nearest():
     with pytest.raises(
         ConfigError,
-        match=r"loss.class_weights=median_freqency is not known.*Did you mean 'median_frequency'",
+        match=r"loss.class_weights=median_freqency is unknown.*Did you mean 'median_frequency'",
     ):
         class_weights("median_freqency", np.ones(3), np.ones(3))

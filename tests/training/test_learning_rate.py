@@ -27,7 +27,7 @@ def test_square_root_for_adam_and_in_proportion_for_sgd(name, factor):
 
 def test_an_optimizer_without_a_rule_is_refused():
     assert lr_factor("torch.optim.Adagrad", None, 32) == 1
-    with pytest.raises(ConfigError, match=r"no rule for Adagrad .*lr_for_batch=null"):
+    with pytest.raises(ConfigError, match=r"no scaling rule for Adagrad.*lr_for_batch=null"):
         lr_factor("torch.optim.Adagrad", 8, 32)
     for wrong in (0, "8", 8.0):
         with pytest.raises(ConfigError, match=r"optimizer.lr_for_batch=.* whole number"):

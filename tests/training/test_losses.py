@@ -176,7 +176,7 @@ def test_class_weights_are_checked_and_not_part_of_the_state(make):
     with pytest.raises(ConfigError, match="3 class weights for a model of 4 classes"):
         make(class_weights=torch.ones(3))(logits, target)
     for wrong in ([1.0, -1.0], [1.0, math.nan], [[1.0]]):
-        with pytest.raises(ConfigError, match="one finite number, 0 or more, for each class"):
+        with pytest.raises(ConfigError, match="one finite number of 0 or more for each class"):
             make(class_weights=torch.tensor(wrong))
 
 

@@ -100,5 +100,5 @@ def test_refuses(options, message):
 
 
 def test_refuses_a_model_that_cannot_learn():
-    with pytest.raises(ConfigError, match="no parameter of the model is trainable"):
+    with pytest.raises(ConfigError, match="no trainable parameter"):
         parameter_groups(Net().requires_grad_(False), 0.1, 1.0, 0.0)

@@ -123,7 +123,7 @@ def test_a_second_signal_leaves_at_once_and_an_echo_does_not(tmp_path, monkeypat
     monkeypatch.setattr(save_on_signal.time, "monotonic", lambda: clock[0])
     callback = SaveOnSignal(tmp_path, ["SIGINT"], ["SIGUSR1"])
     callback._handle(signal.SIGINT, None)
-    assert "once more to leave at once" in capfd.readouterr().err
+    assert "send again to stop at once" in capfd.readouterr().err
     clock[0] += 0.2
     callback._handle(signal.SIGINT, None)
     assert left == []
@@ -190,11 +190,11 @@ def test_what_slurm_refuses_is_said(there, monkeypatch, scontrol, caplog):
 
 
 def test_names_are_checked(tmp_path, monkeypatch):
-    with pytest.raises(ConfigError, match=r"signals\.save: there is no signal 'SIGTREM'.*SIGTERM"):
+    with pytest.raises(ConfigError, match=r"signals\.save: no such signal 'SIGTREM'.*SIGTERM"):
         SaveOnSignal(tmp_path, ["SIGTREM"])
     with pytest.raises(ConfigError, match=r"signals\.requeue: no process can handle SIGKILL"):
         SaveOnSignal(tmp_path, [], ["SIGKILL"])
-    with pytest.raises(ConfigError, match=r"type a list, such as signals\.save=\[SIGINT\]"):
+    with pytest.raises(ConfigError, match=r"pass a list, such as signals\.save=\[SIGINT\]"):
         SaveOnSignal(tmp_path, "SIGINT")
 
 

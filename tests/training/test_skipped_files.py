@@ -79,7 +79,7 @@ def test_or_is_left_out_counted_and_said_at_the_end(breaks_later, tmp_path):
         "train.py", *QUICK, f"data.root={breaks_later}", "data.on_error=skip",
         f"hydra.run.dir={tmp_path}/run",
     )  # fmt: skip
-    assert "2 files could not be read any more" in result.stdout
+    assert "2 files became unreadable during the run" in result.stdout
     metrics = json.loads((tmp_path / "run" / "metrics.json").read_text())
     assert metrics["images"] == 2
     assert any("test_001.png cannot be read" in text for text in metrics["warnings"])

@@ -248,7 +248,10 @@ def test_uncertainty_learns_to_balance():
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: TargetLoss(COLUMNS, "mea"), "values_loss='mea' is not known: mse, huber, ccc"),
+        (
+            lambda: TargetLoss(COLUMNS, "mea"),
+            "'mea' is unknown; use one of mse, huber",
+        ),
         (lambda: Weighting(["values"], {"values": 1}, "uncertain"), "Did you mean 'uncertainty'"),
         (lambda: Weighting(["values"], {"values": -1}), "task.weights.values is -1: .* 0 or more"),
         (lambda: Weighting(["values"], {"values": 0}), "of values are all 0"),

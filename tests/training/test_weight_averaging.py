@@ -111,7 +111,7 @@ def test_validation_within_an_epoch_sees_the_weights_of_that_step():
 def test_a_run_that_ends_early_keeps_its_last_weights_and_is_warned_of(caplog):
     module = fit(MeanOfLast(2), epochs=5, max_steps=4)
     close(module.state_dict(), mean([module.last]))
-    assert "the last weights are no mean, not the mean of 2 epochs" in caplog.text
+    assert "the final weights average 0 epochs instead of 2" in caplog.text
     caplog.clear()
     fit(MeanOfLast(9), epochs=2)
     assert "mean_of_last" not in caplog.text
@@ -133,7 +133,7 @@ def test_a_mean_that_had_begun_is_not_mixed_with_that_of_a_slightly_longer_run(t
     fit(MeanOfLast(2), epochs=4, saver=saver)
     module = fit(MeanOfLast(2), epochs=5, ckpt_path=tmp_path / "epoch=3.ckpt")
     close(module.state_dict(), mean(module.ends[-1:]))
-    assert "the mean of 1 epochs, not the mean of 2" in caplog.text
+    assert "the final weights average 1 epochs instead of 2" in caplog.text
     caplog.clear()
     module = fit(MeanOfLast(2), epochs=4, ckpt_path=tmp_path / "epoch=2.ckpt")  # as it was to be
     assert "mean_of_last" not in caplog.text

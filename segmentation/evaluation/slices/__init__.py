@@ -1,4 +1,4 @@
-"""Score the parts of a split that have something in common.
+"""Score groups of images that share an attribute.
 
-Their tables and pages are in `report/`.
+Tables and pages are in `report/`.
 """

@@ -1,4 +1,4 @@
-"""What is known of each image besides its scores: the columns by which a split is sliced."""
+"""Attributes of images by which a split is sliced."""
 
 from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -12,7 +12,7 @@ from segmentation.evaluation.statistics.sequences import find_sequences
 from segmentation.system.hardware import available_cores
 
 BRIGHTNESS, SEQUENCE, TARGETS, SIZE = "brightness", "sequence", "targets.", "size."
-"""Names of columns, and what the names of columns begin with that there are several of."""
+"""Column names, and prefixes of the columns for each target and each class."""
 
 
 def image_attributes(
@@ -22,19 +22,19 @@ def image_attributes(
     targets: Mapping[str, Sequence[str]] | None = None,
     sizes: Mapping[str, np.ndarray] | None = None,
 ) -> pd.DataFrame:
-    """Return one table of attributes, a row for each image; what is not given has no column.
+    """Return a table of attributes, one row for each image.
 
     Args:
         names: of the n images.
-        brightness: (n,), the mean luma, 0..255: the column ``brightness``.
-        sequences: whether there is to be a column ``sequence``: the first and the last image of
-            the sequence that each image belongs to, see `find_sequences`.
-        targets: text (n,) by column of `targets.csv`, empty where nothing is known: the columns
-            ``targets.<column>``, of numbers where every cell is one.
-        sizes: (n,) by class, see `object_sizes`: the columns ``size.<class>``.
+        brightness: (n,), mean luma, 0..255; gives the column ``brightness``.
+        sequences: add a column ``sequence``: the first and the last image of each image's sequence
+            (see `find_sequences`).
+        targets: cells (n,) of each column of `targets.csv`, empty if unknown; gives the columns
+            ``targets.<column>``, numeric if every cell is a number.
+        sizes: (n,) for each class, see `object_sizes`; gives the columns ``size.<class>``.
 
     Returns:
-        The index holds the names; NaN or None stands where nothing is known.
+        The index holds the names; unknown values are NaN or None.
     """
     columns: dict[str, object] = {}
     if brightness is not None:
@@ -49,26 +49,25 @@ def image_attributes(
 
 
 def object_sizes(labels: np.ndarray, classes: int) -> np.ndarray:
-    """Return how large the objects of each class are, in per cent of the picture, `float64` (C,).
+    """Return the mean object size of each class, in per cent of the image, `float64` (C,).
 
-    An object is a connected component of its class (8 neighbours). The size of a class is that of
-    the object in which one of its pixels lies on average, sum a^2 / sum a over the areas a, and not
-    the plain mean: half a dozen stray pixels beside a large object would make that one small,
-    whereas IoU, which the sizes are to explain, counts pixels too. The class's share of the
-    picture would not do: a far-away crowd has a large one.
+    An object is a connected component of its class (8 neighbours). The mean is weighted by area,
+    sum a^2 / sum a: in a plain mean a few stray pixels would hide a large object, while IoU, which
+    the sizes are to explain, counts pixels as well. The class's share of the image would not do
+    either: it is large for a far-away crowd.
 
     Args:
-        labels: `uint8` (H, W).
-        classes: how many there are; other labels are void.
+        labels: `uint8` (H, W); labels of `classes` or more are void.
+        classes: C.
 
     Returns:
-        NaN for a class without a pixel.
+        NaN for a class without pixels.
     """
     sizes = np.full(classes, np.nan)
     for label in np.unique(labels[labels < classes]).tolist():
         same = (labels == label).astype(np.uint8)
-        _, _, facts, _ = cv2.connectedComponentsWithStats(same, connectivity=8)
-        areas = facts[1:, cv2.CC_STAT_AREA].astype(np.float64)  # row 0 is what is not of the class
+        _, _, objects, _ = cv2.connectedComponentsWithStats(same, connectivity=8)
+        areas = objects[1:, cv2.CC_STAT_AREA].astype(np.float64)  # row 0 is the background
         sizes[label] = 100 * (areas**2).sum() / areas.sum() / labels.size
     return sizes
 
@@ -76,10 +75,7 @@ def object_sizes(labels: np.ndarray, classes: int) -> np.ndarray:
 def sizes_of(
     pairs: Pairs, indices: Collection[int], classes: Sequence[str]
 ) -> dict[str, np.ndarray]:
-    """Return `object_sizes` of some images of a split by class, `float64` (n,) each.
-
-    Every mask is decoded once, on all cores.
-    """
+    """Return the `object_sizes` of some images of a split, `float64` (n,) for each class."""
     with ThreadPoolExecutor(available_cores()) as pool:
         rows = list(pool.map(lambda i: object_sizes(pairs[i][1], len(classes)), indices))
     return dict(zip(classes, np.array(rows).T, strict=True))

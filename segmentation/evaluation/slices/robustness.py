@@ -1,4 +1,4 @@
-"""The scores of corrupted images, with intervals, against those of the images as they are."""
+"""Score corrupted images, with intervals, against the clean images."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -28,12 +28,12 @@ NAME, MEAN = "corruptions", "mean of all"
 
 @dataclass(frozen=True)
 class Robustness:
-    """How a model holds out (Michaelis et al. 2019, "Benchmarking Robustness in Object Detection").
+    """Robustness to corruptions (Michaelis et al. 2019, "Benchmarking Robustness in ...").
 
     Attributes:
-        clean: mIoU of the images as they are.
-        mean: averaged over all corruptions and severities (their mPC).
-        corruptions: over the severities of each corruption, by its name.
+        clean: mIoU of the clean images.
+        mean: mean mIoU over all corruptions and severities (their mPC).
+        corruptions: mean mIoU over the severities of each corruption, by name.
     """
 
     clean: float
@@ -42,20 +42,23 @@ class Robustness:
 
     @property
     def relative(self) -> float:
-        """The mean as a share of the clean score (their rPC); NaN where that is 0."""
+        """The mean as a share of the clean score (their rPC); NaN if that is 0."""
         return self.mean / self.clean if self.clean else float("nan")
 
     def to_dict(self) -> dict[str, Any]:
-        """Return plain values, as `metrics.json` keeps them; None where there is none."""
-        relative = None if isnan(self.relative) else self.relative
-        return {"clean": self.clean, "mean": self.mean, "relative": relative,
-                "corruptions": self.corruptions}  # fmt: skip
+        """Return plain values for `metrics.json`, None instead of NaN."""
+        return {
+            "clean": self.clean,
+            "mean": self.mean,
+            "relative": None if isnan(self.relative) else self.relative,
+            "corruptions": self.corruptions,
+        }
 
     def describe(self) -> str:
-        """Say it in a sentence."""
+        """Summarise the scores in a sentence."""
         share = "" if isnan(self.relative) else f"{self.relative:.0%} of "
         return (
-            f"Over all corruptions and severities mIoU is {self.mean:.1%}: {share}the clean "
+            f"Over all corruptions and severities, mIoU is {self.mean:.1%}: {share}the clean "
             f"{self.clean:.1%}."
         )
 
@@ -66,48 +69,58 @@ def score_corruptions(
     resamples: int = RESAMPLES,
     seed: int = 0,
 ) -> tuple[pd.DataFrame, Robustness, Resampling]:
-    """Score corrupted images, and compare them with the same images as they are: paired.
+    """Score corrupted images, and compare them with the clean ones, paired.
 
-    mIoU is over the classes that the truth holds; p-values are corrected for all rows (Holm).
+    mIoU is over the classes that occur in the truth; p-values are corrected for all rows (Holm).
 
     Args:
-        clean: the scoring of the images as they are.
-        corrupted: what was counted in the same images in the same order, by the name of the
-            corruption and its severity.
-        resamples: how many at least.
+        clean: the evaluation of the clean images.
+        corrupted: counts of the same images in the same order, by corruption and severity.
+        resamples: least number of resamples.
         seed: of the draws.
 
     Returns:
-        A table with `COLUMNS`, whose last row is the mean of all; the summary; and how it was
-        resampled.
+        A table with `COLUMNS` whose last row is the mean of all, the summary, and the resampling.
     """
     after, counts = list(corrupted.values()), Counts.of(clean.confusion)
-    comparisons = len(corrupted) + 1  # and the mean of all
+    comparisons = len(corrupted) + 1  # the mean of all is one more
     resampling = plan([clean], resamples=enough(comparisons, resamples), seed=seed, more=after)
+
+    # Score every corruption on the same draws of images.
     everything = np.ones(len(clean), dtype=bool)
     classes, images = classes_held(counts, everything), worth(everything, resampling)
-    before, *scored = (
-        mean_over(one, classes, images) for one in sample_counts([counts, *after], resampling)
+    before, *scores = (
+        mean_over(sampled, classes, images)
+        for sampled in sample_counts([counts, *after], resampling)
     )
-    named = {
-        f"{name} {severity}": one for (name, severity), one in zip(corrupted, scored, strict=True)
+    rows = {
+        f"{name} {severity}": score
+        for (name, severity), score in zip(corrupted, scores, strict=True)
     }
-    named[MEAN] = Sampled(
-        np.mean([one.value for one in scored], axis=0),
-        np.mean([one.resamples for one in scored], axis=0),
-        np.mean([one.influence for one in scored], axis=0), (), before.held,
-    )  # fmt: skip
+    rows[MEAN] = Sampled(
+        value=np.mean([score.value for score in scores], axis=0),
+        resamples=np.mean([score.resamples for score in scores], axis=0),
+        influence=np.mean([score.influence for score in scores], axis=0),
+        seeds=(),
+        held=before.held,
+    )
+
+    # Compare each with the clean images.
     table = pd.DataFrame(
-        [row(NAME, name, len(clean), one, one - before, resampling) for name, one in named.items()],
+        [
+            row(NAME, name, len(clean), score, score - before, resampling)
+            for name, score in rows.items()
+        ],
         columns=list(COLUMNS),
     )
     table["p_holm"] = holm(table["p_holm"].to_numpy())
-    scores: dict[str, list[float]] = {}
-    for (name, _), one in zip(corrupted, scored, strict=True):
-        scores.setdefault(name, []).append(one.value.item())
+
+    severities: dict[str, list[float]] = {}
+    for (name, _), score in zip(corrupted, scores, strict=True):
+        severities.setdefault(name, []).append(score.value.item())
     summary = Robustness(
         before.value.item(),
-        named[MEAN].value.item(),
-        {name: float(np.mean(values)) for name, values in scores.items()},
+        rows[MEAN].value.item(),
+        {name: float(np.mean(values)) for name, values in severities.items()},
     )
     return table, summary, resampling

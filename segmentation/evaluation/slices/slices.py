@@ -1,4 +1,4 @@
-"""The slices of a split: images that have something in common, and those to compare them with."""
+"""Divide a split into slices: images that share an attribute, and the others."""
 
 import math
 from collections.abc import Sequence
@@ -12,10 +12,10 @@ from segmentation.errors import listed
 from segmentation.evaluation.slices.attributes import SIZE
 from segmentation.runs.scored_images import ScoredImages
 
-FEWEST = 5
-"""Fewer images than this, in a slice or beside it, say nothing."""
-MOST = 12
-"""More values of one attribute than this are no overview: those with the most images are kept."""
+MIN_IMAGES = 5
+"""Slices with fewer images, inside or outside, are omitted."""
+MAX_VALUES = 12
+"""Of an attribute with more values, those with the most images are kept."""
 QUARTILES = (0.25, 0.5, 0.75)
 TERCILES = (1 / 3, 2 / 3)
 SIZES = ("small", "medium", "large")
@@ -23,13 +23,13 @@ SIZES = ("small", "medium", "large")
 
 @dataclass(frozen=True, eq=False)
 class Slice:
-    """Some images of a split, and others to compare them with.
+    """Images of a split that share an attribute, and the images to compare them with.
 
     Attributes:
         attribute: such as ``brightness``.
         value: such as ``84-97``.
-        inside, outside: `bool` (n,); no image is in both.
-        only: the class whose IoU counts alone; None: the mean over classes.
+        inside, outside: disjoint, `bool` (n,).
+        only: the single class that is scored; None for the mean over classes.
     """
 
     attribute: str
@@ -39,54 +39,50 @@ class Slice:
     only: int | None = None
 
     @property
-    def kept(self) -> bool:
-        """Whether both sides have images enough to say something."""
-        return bool(min(self.inside.sum(), self.outside.sum()) >= FEWEST)
+    def large_enough(self) -> bool:
+        """Whether both sides have at least `MIN_IMAGES`."""
+        return bool(min(self.inside.sum(), self.outside.sum()) >= MIN_IMAGES)
 
 
 def find_slices(
     run: ScoredImages, attributes: pd.DataFrame, presence: bool = False
 ) -> tuple[list[Slice], list[str]]:
-    """Divide the images of a scoring by each of their attributes.
+    """Slice an evaluation by each attribute of its images.
 
-    Text is divided by what it says, numbers with more than four different values into quartiles.
-    For the sizes of a class's objects the images that hold the class are divided into terciles, in
-    which its IoU alone counts. An image of which an attribute is not known is on neither side.
+    Text is sliced by value, numbers with more than four different values by quartile. Object sizes
+    of a class are sliced into terciles of the images with that class, which are scored by its IoU
+    alone. Images without a value are on neither side.
 
     Args:
-        run: the scoring.
-        attributes: see `image_attributes`; its index holds the run's names.
-        presence: divide by whether the truth holds a class, too.
+        run: the evaluation.
+        attributes: see `image_attributes`; indexed by the run's image names.
+        presence: also slice by whether each class occurs in the truth.
 
     Returns:
-        The slices, and notes on what was left out: values of fewer than `FEWEST` images (or with
-        fewer others), values beyond `MOST`, and attributes that divide nothing.
+        The slices, and notes on what was omitted: values with fewer than `MIN_IMAGES` inside or
+        outside, values beyond `MAX_VALUES`, and attributes that divide nothing.
     """
     attributes = attributes.loc[list(run.names)]
+    sizes = [column for column in attributes if str(column).startswith(SIZE)]
     slices, notes = [], []
-    for column in attributes:
-        if str(column).startswith(SIZE):
-            continue
-        found, left_out = _divided(str(column), attributes[column])
-        slices += found
-        notes += left_out
-    for name, wanted, found in (
-        ("presence", presence, _by_presence(run)),
-        (
-            "size",
-            any(str(column).startswith(SIZE) for column in attributes),
-            _by_size(run, attributes),
-        ),
-    ):
-        if wanted:
-            slices += found
-            notes += (
-                [] if found else [f"{name}: no class divides the images in parts large enough."]
-            )
+    for column in attributes.columns.drop(sizes):
+        by_value, omitted = _by_value(str(column), attributes[column])
+        slices += by_value
+        notes += omitted
+
+    by_class = {}
+    if presence:
+        by_class["presence"] = _by_presence(run)
+    if sizes:
+        by_class["size"] = _by_size(run, attributes)
+    for name, parts in by_class.items():
+        slices += parts
+        if not parts:
+            notes.append(f"{name}: no class divides the images into large enough parts.")
     return slices, notes
 
 
-def _divided(attribute: str, values: pd.Series) -> tuple[list[Slice], list[str]]:
+def _by_value(attribute: str, values: pd.Series) -> tuple[list[Slice], list[str]]:
     known = values.notna().to_numpy()
     if is_numeric_dtype(values) and values[known].nunique() > len(QUARTILES) + 1:
         texts = ranges(values.to_numpy(dtype=np.float64), QUARTILES)
@@ -94,24 +90,24 @@ def _divided(attribute: str, values: pd.Series) -> tuple[list[Slice], list[str]]
         texts = np.array([_text(value) for value in values], dtype=object)
     names, counts = np.unique(texts[known].astype(str), return_counts=True)
     if len(names) < 2:
-        return [], [f"{attribute}: it is the same for all images."]
-    every = [
+        return [], [f"{attribute}: the same for all images."]
+    slices = [
         Slice(attribute, str(name), known & (texts == name), known & (texts != name))
         for name in names[np.argsort(-counts, kind="stable")]
     ]
-    good = [one for one in every if one.kept]
-    few = [one.value for one in every if not one.kept]
+    large = [part for part in slices if part.large_enough]
+    small = [part.value for part in slices if not part.large_enough]
     notes = []
-    if few:
+    if small:
         notes.append(
-            f"{attribute}: fewer than {FEWEST} images, or fewer than {FEWEST} others: "
-            f"{listed(few, 3)}. They are left out."
+            f"{attribute}: omitted for having fewer than {MIN_IMAGES} images inside or outside: "
+            f"{listed(small, 3)}."
         )
-    if len(good) > MOST:
+    if len(large) > MAX_VALUES:
         notes.append(
-            f"{attribute}: the {MOST} values with the most images are shown, of {len(good)}."
+            f"{attribute}: showing the {MAX_VALUES} values with the most images, of {len(large)}."
         )
-    return good[:MOST], notes
+    return large[:MAX_VALUES], notes
 
 
 def _by_presence(run: ScoredImages) -> list[Slice]:
@@ -119,7 +115,7 @@ def _by_presence(run: ScoredImages) -> list[Slice]:
     for name, held in zip(run.classes, (run.truth > 0).T, strict=True):
         slices.append(Slice("presence", f"with {name}", held, ~held))
         slices.append(Slice("presence", f"without {name}", ~held, held))
-    return [one for one in slices if one.kept]
+    return [part for part in slices if part.large_enough]
 
 
 def _by_size(run: ScoredImages, attributes: pd.DataFrame) -> list[Slice]:
@@ -129,7 +125,8 @@ def _by_size(run: ScoredImages, attributes: pd.DataFrame) -> list[Slice]:
             continue
         sizes = attributes[f"{SIZE}{name}"].to_numpy(dtype=np.float64)
         held = ~np.isnan(sizes)
-        if np.count_nonzero(held) < FEWEST * len(SIZES) or len(np.unique(sizes[held])) < len(SIZES):
+        few = np.count_nonzero(held) < MIN_IMAGES * len(SIZES)
+        if few or len(np.unique(sizes[held])) < len(SIZES):
             continue
         texts, part = ranges(sizes, TERCILES, "%"), parts(sizes, TERCILES)
         for number, word in enumerate(SIZES):
@@ -137,18 +134,17 @@ def _by_size(run: ScoredImages, attributes: pd.DataFrame) -> list[Slice]:
             if inside.any():
                 value = f"{name}: {word}, {texts[inside][0]}"
                 slices.append(Slice("size", value, inside, held & ~inside, label))
-    return [one for one in slices if one.kept]
+    return [part for part in slices if part.large_enough]
 
 
 def parts(values: np.ndarray, shares: Sequence[float]) -> np.ndarray:
-    """Return which part each value is in, `int64` (n,), from 0 for the least; -1 for NaN.
+    """Return the part of each value, `int64` (n,), counted from the least; -1 for NaN.
 
-    A value that equals an edge is in the lower part, so equal values are in one part, and a part
-    may be empty.
+    A value that equals an edge is in the lower part; parts may be empty.
 
     Args:
         values: `float64` (n,).
-        shares: of the values below each edge, rising, such as `QUARTILES`.
+        shares: quantiles of the edges, rising, such as `QUARTILES`.
     """
     known = ~np.isnan(values)
     edges = np.quantile(values[known], shares)
@@ -156,11 +152,11 @@ def parts(values: np.ndarray, shares: Sequence[float]) -> np.ndarray:
 
 
 def ranges(values: np.ndarray, shares: Sequence[float], unit: str = "") -> np.ndarray:
-    """Return the least and the largest value of the part of each value, as text (n,).
+    """Return the range of the part that each value is in, as text (n,).
 
     Args:
         values, shares: see `parts`.
-        unit: what stands behind.
+        unit: appended to the text.
     """
     part = parts(values, shares)
     ends = {
@@ -168,13 +164,13 @@ def ranges(values: np.ndarray, shares: Sequence[float], unit: str = "") -> np.nd
         for number in np.unique(part[part >= 0]).tolist()
     }
     decimals = _decimals(list(ends.values()))
-    while True:  # until no two parts are called alike, as different values need some decimals
-        called = {number: _range(*pair, decimals, unit) for number, pair in ends.items()}
-        if len(set(called.values())) == len(called):
+    while True:  # add decimals until the texts of all parts differ
+        names = {number: _range(*pair, decimals, unit) for number, pair in ends.items()}
+        if len(set(names.values())) == len(names):
             break
         decimals += 1
     texts = np.full(len(values), "", dtype=object)
-    for number, text in called.items():
+    for number, text in names.items():
         texts[part == number] = text
     return texts
 
@@ -186,7 +182,7 @@ def _range(low: float, high: float, decimals: int, unit: str) -> str:
 
 
 def _decimals(ends: Sequence[tuple[float, float]]) -> int:
-    """Return how many decimals tell apart the two ends of every range, and the least from 0."""
+    """Return the decimals that distinguish the ends of every range, and the least one from 0."""
     widths = [high - low for low, high in ends if high > low]
     if not widths:
         return 0

@@ -1,4 +1,1 @@
-"""Intervals, resampling and corrections over arrays of counts.
-
-Nothing here knows of run directories.
-"""
+"""Intervals, resampling and corrections over arrays of counts; no run directories."""

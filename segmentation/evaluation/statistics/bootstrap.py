@@ -1,4 +1,4 @@
-"""Scores and their resamples: of one model, of its seeds together, of a difference."""
+"""Resample scores of a model, of its seeds together, and of differences."""
 
 import zlib
 from collections.abc import Sequence
@@ -15,14 +15,14 @@ from segmentation.runs.scored_images import ScoredImages
 
 @dataclass(frozen=True, eq=False)
 class Sampled:
-    """S scores (the IoU of C classes, then mIoU) and what resampling makes of them.
+    """S scores (usually the IoU of C classes, then mIoU) and their resamples.
 
     Attributes:
-        value: (S,) the scores; NaN where a class does not occur.
-        resamples: (B, S) the scores of each resample; differences are differences on equal draws.
+        value: (S,) scores; NaN for a class that does not occur.
+        resamples: (B, S) scores of each resample; differences are on the same draws.
         influence: (n, S) of each image.
-        seeds: variances (S,) that seeds add, each with its degrees of freedom.
-        held: (S,) how many images each score rests on.
+        seeds: variances (S,) between seeds, each with its degrees of freedom.
+        held: (S,) number of images that each score rests on.
     """
 
     value: np.ndarray
@@ -39,16 +39,15 @@ class Sampled:
         )  # fmt: skip
 
     def spread(self, resampling: Resampling) -> Spread:
-        """Return how much wider than the resamples intervals have to be."""
+        """Return by how much intervals must be wider than the resamples."""
         return spread(self.influence, self.held, resampling, self.seeds)
 
 
 def sample(runs: Sequence[ScoredImages], resampling: Resampling) -> list[Sampled]:
-    """Resample the scores of some runs, all with the same draws.
+    """Resample the scores of runs, all with the same draws.
 
-    The resamples are centred at the scores: where blocks draw some images more often than others,
-    the resamples' own centre lies elsewhere (Lahiri 1992, "Edgeworth correction by moving block
-    bootstrap", centres at it for this reason), and the difference is taken off.
+    The resamples are centred at the scores: blocks draw some images more often than others, which
+    shifts the resamples' centre (Lahiri 1992, "Edgeworth correction by moving block bootstrap").
 
     Args:
         runs: scored on the same images, in the same order.
@@ -58,41 +57,41 @@ def sample(runs: Sequence[ScoredImages], resampling: Resampling) -> list[Sampled
 
 
 def sample_counts(runs: Sequence[Counts], resampling: Resampling) -> list[Sampled]:
-    """Resample scores as `sample` does, from what each image counts."""
-    counts = [(run.correct, run.union) for run in runs]
-    units = [np.hstack([resampling.sums(part) for part in both]) for both in counts]
-    width = runs[0].truth.shape[1]
+    """Resample the scores of runs like `sample`, from the counts of each image."""
+    units = [np.hstack([resampling.sums(run.correct), resampling.sums(run.union)]) for run in runs]
     joined = np.hstack(units)
-    found: list[list[np.ndarray]] = [[] for _ in runs]
+    width = runs[0].truth.shape[1]
+
+    # Score every run on each resample.
+    scores: list[list[np.ndarray]] = [[] for _ in runs]
     for draws in resampling.counts():
         drawn = draws.astype(np.float64) @ joined  # whole numbers: exact
-        for index, part in enumerate(np.hsplit(drawn, len(runs))):
-            found[index].append(ious(part[:, :width], part[:, width:]))
+        for of_run, part in zip(scores, np.hsplit(drawn, len(runs)), strict=True):
+            of_run.append(ious(part[:, :width], part[:, width:]))
+
     results = []
-    for (correct, union), unit, parts in zip(counts, units, found, strict=True):
-        value = ious(correct.sum(axis=0)[None], union.sum(axis=0)[None])[0]
+    held = np.append((runs[0].truth > 0).sum(axis=0), len(runs[0].truth))
+    for run, unit, parts in zip(runs, units, scores, strict=True):
+        value = ious(run.correct.sum(axis=0)[None], run.union.sum(axis=0)[None])[0]
         resamples = np.concatenate(parts)
         if resampling.by == "block":
             expected = (resampling.probability @ unit)[None]
             resamples += value - ious(expected[:, :width], expected[:, width:])[0]
-        held = np.append((runs[0].truth > 0).sum(axis=0), len(runs[0].truth))
-        results.append(Sampled(value, resamples, influence(correct, union), (), held))
+        results.append(Sampled(value, resamples, influence(run.correct, run.union), (), held))
     return results
 
 
 def over_seeds(runs: Sequence[Sampled], name: str, seed: int) -> Sampled:
-    """Return the mean of runs that differ in their seed, resampled over seeds, then images.
+    """Return the mean of runs that differ only in their seed, resampled over seeds and images.
 
     A hierarchical bootstrap (Davison and Hinkley 1997, sec. 3.8): each resample draws as many seeds
-    as there are, with replacement, then images. All seeds are scored on the same images, so the
-    images drawn are the same for all of them: seeds and images are crossed and not nested (Owen
-    2007, "The pigeonhole bootstrap"). Deviations from the seeds' mean are stretched by
+    as there are, with replacement, then images, which are the same for all seeds (crossed, not
+    nested: Owen 2007, "The pigeonhole bootstrap"). Deviations from the seeds' mean are stretched by
     sqrt(s / (s - 1)), without which two seeds would show half their variance (Rao and Wu 1988).
 
     Args:
-        runs: s resampled with the same draws of images. One alone is returned as it is: it cannot
-            tell what another seed would change.
-        name: of the group; seeds of groups with other names are drawn independently.
+        runs: s runs resampled with the same draws of images; a single one is returned unchanged.
+        name: of the group; groups with different names draw seeds independently.
         seed: of the draws.
     """
     if len(runs) == 1:

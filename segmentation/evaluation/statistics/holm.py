@@ -1,4 +1,4 @@
-"""Holm's correction for many comparisons."""
+"""Holm's correction for multiple comparisons."""
 
 import numpy as np
 
@@ -6,12 +6,10 @@ from segmentation.evaluation.statistics.intervals import ALPHA
 
 
 def holm(p: np.ndarray) -> np.ndarray:
-    """Adjust p-values so that the chance of any false finding stays below the level (Holm 1979).
-
-    It holds whatever the dependence between the comparisons.
+    """Adjust p-values to control the family-wise error rate under any dependence (Holm 1979).
 
     Args:
-        p: any shape; NaN is no comparison, is not counted, and stays NaN.
+        p: any shape; NaN is not a comparison and stays NaN.
 
     Returns:
         The same shape, 0 to 1.
@@ -26,9 +24,9 @@ def holm(p: np.ndarray) -> np.ndarray:
 
 
 def enough(comparisons: int, resamples: int = 10_000) -> int:
-    """Return how many resamples, at least so many, let one of some comparisons be told apart.
+    """Return the number of resamples, at least `resamples`, that some comparisons need.
 
-    Of B resamples the least p-value is 2 / (B + 1), which Holm multiplies by the number of
-    comparisons: with so many resamples that is half of `ALPHA`.
+    The least p-value of B resamples is 2 / (B + 1), which Holm multiplies by the number of
+    comparisons; with the returned number that product is half of `ALPHA`.
     """
     return max(resamples, int(4 * comparisons / ALPHA))

@@ -1,4 +1,4 @@
-"""95% intervals of resampled scores, and the p-values that invert them."""
+"""Compute 95% intervals of resampled scores, and the matching p-values."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -16,18 +16,18 @@ ALPHA = 0.05
 
 @dataclass(frozen=True)
 class Interval:
-    """The ends of an interval; both are NaN where none can be given."""
+    """An interval; both ends are NaN if it is unknown."""
 
     low: float
     high: float
 
     @property
     def known(self) -> bool:
-        """Whether there is an interval."""
+        """Whether the ends are known."""
         return not np.isnan(self.low)
 
     def plain(self) -> list[float] | None:
-        """Return [low, high] for JSON, None where there is no interval."""
+        """Return [low, high] for JSON, None if unknown."""
         return [self.low, self.high] if self.known else None
 
     def points(self) -> str:
@@ -45,38 +45,33 @@ class Estimate:
 
 @dataclass(frozen=True)
 class RunEstimates:
-    """The scores of one run with their intervals.
+    """The scores of a run with their intervals.
 
     Attributes:
         miou: mean over the classes that occur.
-        classes: the IoU of each class by name; NaN where it does not occur.
-        resampling: how the intervals were made, in words.
-        notes: what a reader of them must know.
+        classes: IoU by class name; NaN for a class that does not occur.
     """
 
     miou: Estimate
     classes: dict[str, Estimate]
-    resampling: str
-    notes: tuple[str, ...]
 
 
 def run_estimates(run: ScoredImages, resampling: Resampling) -> RunEstimates:
     """Return mIoU and the IoU of every class of a run, with 95% intervals."""
     (sampled,) = sample([run], resampling)
     *classes, miou = estimates(sampled, resampling, (0.0, 1.0))
-    return RunEstimates(
-        miou, dict(zip(run.classes, classes, strict=True)), resampling.describe(), resampling.notes
-    )
+    return RunEstimates(miou, dict(zip(run.classes, classes, strict=True)))
 
 
 def interval_facts(run: ScoredImages) -> dict[str, Any]:
-    """Return the intervals of a run as metrics.json keeps them; None where there is none."""
-    found = run_estimates(run, plan([run]))
+    """Return the intervals of a run for `metrics.json`; None for unknown ones."""
+    resampling = plan([run])
+    scores = run_estimates(run, resampling)
     return {
-        "miou": found.miou.interval.plain(),
-        "iou": {name: one.interval.plain() for name, one in found.classes.items()},
-        "resampling": found.resampling,
-        "notes": list(found.notes),
+        "miou": scores.miou.interval.plain(),
+        "iou": {name: iou.interval.plain() for name, iou in scores.classes.items()},
+        "resampling": resampling.describe(),
+        "notes": list(resampling.notes),
     }
 
 
@@ -88,17 +83,16 @@ def estimates(
 ) -> list[Estimate]:
     """Return S scores with their intervals.
 
-    The ends are the k-th smallest and the k-th largest of B resamples, k the whole part of
-    (B + 1) alpha / 2 (the percentile interval, Efron and Tibshirani 1993, ch. 13), moved away from
-    the score as `spread` says; there it also says why not BCa. Resamples without the class are left
-    out of its interval. There is none (NaN) where nothing is known of the spread: a class in a
-    single image or block, and less than two images or blocks.
+    The ends are the k-th smallest and the k-th largest of B resamples, k being (B + 1) alpha / 2
+    rounded down (the percentile interval, Efron and Tibshirani 1993, ch. 13), widened as `spread`
+    explains. Resamples without a class do not count in its interval. The interval is unknown (NaN)
+    for a class in a single image or block, and for fewer than two images or blocks.
 
     Args:
         sampled: scores or differences.
         resampling: how they were resampled.
-        bounds: the least and the largest possible value.
-        alpha: 0.05 gives intervals of 95%.
+        bounds: least and largest possible value.
+        alpha: 0.05 for 95% intervals.
     """
     finite = np.isfinite(sampled.resamples).sum(axis=0)
     k = np.floor((finite + 1) * alpha / 2).astype(int)
@@ -113,13 +107,12 @@ def estimates(
 
 
 def p_values(difference: Sampled, resampling: Resampling) -> np.ndarray:
-    """Return the two-sided p-values (S,) of "there is no difference"; NaN where there is no score.
+    """Return the two-sided p-values (S,) of no difference; NaN where there is no score.
 
-    The smallest alpha at which the interval of `estimates` excludes zero (Efron and Tibshirani
-    1993, sec. 15.4 and ch. 16). Without stretching it is 2 (k + 1) / (B + 1), with k of B resamples
-    on the far side of zero (Davison and Hinkley 1997, eq. 4.11), so it is never 0; resamples equal
-    to zero count as beyond it. It is 1 where nothing excludes zero, as for runs that predict the
-    same, and where nothing is known of the spread.
+    A p-value is the smallest alpha at which the interval of `estimates` excludes zero (Efron and
+    Tibshirani 1993, sec. 15.4 and ch. 16). Without widening it is 2 (k + 1) / (B + 1), with k of B
+    resamples at or beyond zero (Davison and Hinkley 1997, eq. 4.11), so it is never 0. It is 1 if
+    no interval excludes zero, as for identical predictions, and if the spread is unknown.
     """
     side = np.where(difference.value < 0, -1.0, 1.0)
     ordered = np.sort(side * difference.resamples, axis=0)  # NaN last
@@ -143,9 +136,9 @@ def _low_end(
 
     Args:
         ordered: (B, S) resamples, rising, NaN last.
-        value: (S,) the scores.
-        k: (S,) which resample, counted from 1.
-        finite: (S,) how many resamples are not NaN.
+        value: (S,) scores.
+        k: (S,) rank of the resample, counted from 1.
+        finite: (S,) number of resamples that are not NaN.
         spread: of the scores.
     """
     known = (k >= 1) & (k <= finite // 2) & spread.known

@@ -1,4 +1,4 @@
-"""Which resampling fits some images: by image, or by block of neighbouring frames."""
+"""Choose a resampling for a set of images: by image, or by block of neighbouring frames."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -28,27 +28,27 @@ def plan(
     seed: int = 0,
     more: Sequence[Counts] = (),
 ) -> Resampling:
-    """Choose how to resample images that one or more runs were scored on.
+    """Choose how to resample the images that one or more runs were scored on.
 
-    The length of a block is chosen for the influence of each image on every run's mIoU, and on
-    every run's difference to their mean (see `block_length`), so it serves comparisons too.
+    The block length suits the influence of each image on every run's mIoU and on its difference to
+    their mean (see `block_length`), so that it serves comparisons too.
 
     Args:
         runs: scored on the same images, in the same order.
-        by: ``image``, ``block``, or ``auto``: blocks where the images are frames of a video, as
-            `groups` say, or as names and labels show (`is_video`).
-        groups: the sequence of each image, where it is known.
+        by: ``image``, ``block``, or ``auto``: blocks if the images are frames of a video according
+            to `groups`, or to their names and labels (`is_video`).
+        groups: the sequence of each image, if known.
         resamples, seed: as in `Resampling`.
-        more: of further scorings of the same images, in the same order.
+        more: counts of further evaluations of the same images, in the same order.
 
     Raises:
-        ConfigError: blocks are asked for, but no two images are neighbours; too few resamples.
+        ConfigError: blocks were requested but no two images are neighbours, or too few resamples.
     """
     if resamples < FEWEST_RESAMPLES:
         raise ConfigError(
             f"resamples={resamples}: at least {FEWEST_RESAMPLES} are needed; 10000 is usual."
         )
-    # In the order of names, so that equal images are drawn whatever order they come in.
+    # By name, so that the draws do not depend on the order of the images.
     order = np.argsort(np.array(runs[0].names))
     images = replace(by_image(len(order), resamples, seed), order=order)
     if by == "image":
@@ -59,7 +59,7 @@ def plan(
             return images
         raise ConfigError(
             "by=block needs neighbouring frames, but no two names share what stands before their "
-            f"number, as in {runs[0].names[0]!r}. Say by=image, or give the images' sequences."
+            f"number, as in {runs[0].names[0]!r}. Pass by=image."
         )
     if by == "auto" and groups is None and not is_video(runs[0].truth, sequences):
         return images
@@ -73,28 +73,27 @@ def plan(
 
 
 FEWEST_BLOCKS = 5
-"""A block holds at most 1/5 of the images: fewer blocks say nothing about what varies."""
+"""A block holds at most a fifth of the images; fewer blocks do not show the variance."""
 
 FEWEST_IMAGES = 20
-"""With fewer images no autocorrelation can be estimated, and blocks are as long as may be."""
+"""With fewer images no autocorrelation can be estimated, and blocks are as long as possible."""
 
 
 def block_length(series: np.ndarray, sequences: Sequence[np.ndarray]) -> int:
     """Return the block length for a moving block bootstrap of the mean of some series.
 
-    Politis and White (2004), corrected by Patton, Politis and White (2009), as `arch` has it: the
-    length that estimates the variance of the mean best. Sequences are laid end to end. Of several
-    series the longest length counts: too short a block makes an interval too narrow, too long a one
-    only rough.
+    By Politis and White (2004), corrected by Patton, Politis and White (2009), from `arch`, over
+    the sequences joined end to end. The longest length of all series is taken: short blocks make
+    intervals too narrow, long ones only rough.
 
     Args:
-        series: one value for each image and series, (n, m), such as `iou.influence`.
-        sequences: positions of the images of each sequence, in order of time.
+        series: one value for each image and series, (n, m), such as `counts.influence`.
+        sequences: positions of the images of each sequence, in temporal order.
 
     Returns:
         A length from 1 to n / 5 (rounded down, at least 1).
     """
-    # `arch` brings statsmodels and pandas, seconds of import that only videos need.
+    # Takes seconds to import, and only videos need it.
     from arch.bootstrap import optimal_block_length
 
     longest = max(1, len(series) // FEWEST_BLOCKS)
@@ -104,6 +103,6 @@ def block_length(series: np.ndarray, sequences: Sequence[np.ndarray]) -> int:
     varying = ordered[:, np.ptp(ordered, axis=0) > 0]
     if not varying.size:
         return 1
-    # The length for circular blocks: that of moving blocks is the same in the limit.
+    # `arch` has no length for moving blocks; that for circular ones is asymptotically the same.
     lengths = optimal_block_length(varying)["circular"].to_numpy()
     return int(np.clip(np.ceil(lengths.max()), 1, longest))

@@ -6,28 +6,29 @@ from typing import Literal
 
 import numpy as np
 
-CHUNK = 2**20  # counts held at once: 8 MB
+COUNTS_AT_ONCE = 2**20
+"""Counts held in memory at once: 8 MB."""
 FEW_BLOCKS = 15
 FEW_SEQUENCES = 5
 
 
 @dataclass(frozen=True, eq=False)
 class Resampling:
-    """A plan by which n images are drawn again and again; equal plans give equal draws.
+    """A plan for resampling n images; equal plans give equal draws.
 
-    What is drawn is a unit: an image, or a block of neighbouring frames.
+    The units drawn are images, or blocks of neighbouring frames.
 
     Attributes:
-        order: (n,) positions of the images, sequence after sequence, in order of time.
+        order: (n,) positions of the images, sequence after sequence, in temporal order.
         starts, stops: (units,) unit u holds the images ``order[starts[u]:stops[u]]``.
-        probability: (units,) of drawing a unit; sums to 1.
-        drawn: how many units a resample has; its images number about n.
-        independent: how many units would fill n images exactly: what the images are worth.
-        length: images in a block; 1 where images are drawn.
-        sequences: how many sequences the images form; 0 where images are drawn.
-        resamples: how many there are.
+        probability: (units,) of drawing each unit; sums to 1.
+        drawn: number of units in a resample, about n images.
+        independent: effective number of independent units.
+        length: images in a block; 1 if images are drawn.
+        sequences: number of sequences; 0 if images are drawn.
+        resamples: number of resamples.
         seed: of the draws.
-        notes: what a reader of the intervals must know.
+        notes: caveats for readers of the intervals.
     """
 
     order: np.ndarray
@@ -44,11 +45,11 @@ class Resampling:
 
     @property
     def by(self) -> Literal["image", "block"]:
-        """What is drawn."""
+        """The kind of unit that is drawn."""
         return "block" if self.sequences else "image"
 
     def describe(self) -> str:
-        """Say how it is resampled, for reports."""
+        """Describe the resampling, for reports."""
         how = f"{self.resamples:,} bootstrap resamples of {len(self.order)} images"
         if self.by == "image":
             return f"{how}, drawn one by one (Efron 1979)"
@@ -58,7 +59,7 @@ class Resampling:
         )
 
     def sums(self, values: np.ndarray) -> np.ndarray:
-        """Sum values of images (n, ...) over each unit: (units, ...)."""
+        """Sum values of images (n, ...) over each unit; (units, ...)."""
         ordered = values[self.order]
         if self.by == "image":
             return ordered
@@ -66,10 +67,10 @@ class Resampling:
         return total[self.stops] - total[self.starts]
 
     def counts(self) -> Iterator[np.ndarray]:
-        """Yield how often each resample draws each unit: `int64` (some resamples, units)."""
+        """Yield how often each resample draws each unit, in chunks `int64` (resamples, units)."""
         random = np.random.default_rng(self.seed)
         edges, units = np.cumsum(self.probability)[:-1], len(self.starts)
-        rows = max(1, CHUNK // max(units, self.drawn))
+        rows = max(1, COUNTS_AT_ONCE // max(units, self.drawn))
         for first in range(0, self.resamples, rows):
             here = min(rows, self.resamples - first)
             unit = np.searchsorted(edges, random.random((here, self.drawn)), side="right")
@@ -78,7 +79,7 @@ class Resampling:
 
 
 def by_image(images: int, resamples: int = 10_000, seed: int = 0) -> Resampling:
-    """Draw images one by one, with replacement (Efron 1979): for images that are independent."""
+    """Draw independent images one by one, with replacement (Efron 1979)."""
     places = np.arange(images)
     return Resampling(
         places, places, places + 1, np.full(images, 1 / images), images, float(images),
@@ -91,15 +92,15 @@ def by_block(
 ) -> Resampling:
     """Draw moving blocks of neighbouring frames within sequences (Künsch 1989).
 
-    Any `length` neighbours of a sequence are a block; a sequence that is shorter is one block as a
-    whole. A block is drawn from a sequence with a probability in proportion to the blocks that fit
-    into it side by side, so each sequence has its share of the images on average. With sequences of
-    one image this is `by_image`, with short sequences a bootstrap of whole sequences.
+    Any `length` neighbours in a sequence are a block; a shorter sequence is one block. A sequence
+    is drawn from in proportion to the blocks that fit into it side by side, so it has its share of
+    the images on average. With sequences of one image this is `by_image`, with short sequences a
+    bootstrap of whole sequences.
 
-    Frames near the ends of a sequence lie in fewer blocks; `sampled.sample` makes up for that.
+    Frames near the ends of a sequence are in fewer blocks, which `bootstrap.sample` corrects.
 
     Args:
-        sequences: positions of the images of each sequence, in order of time.
+        sequences: positions of the images of each sequence, in temporal order.
         length: images in a block, at least 1.
         resamples, seed: as in `Resampling`.
     """
@@ -122,20 +123,20 @@ def by_block(
 
 
 def _notes(images: int, sequences: int, blocks: float) -> tuple[str, ...]:
-    """Say what few sequences, or few blocks, cannot show."""
+    """Return caveats for few sequences and few blocks."""
     notes = []
     if sequences < FEW_SEQUENCES:
         notes.append(
-            f"All {images} images come from {_count(sequences, 'sequence')}: the intervals say "
-            "what other moments of the same scenes would give, and nothing of other scenes."
+            f"All {images} images come from {_count(sequences, 'sequence')}: the intervals cover "
+            "other moments of the same scenes, not other scenes."
         )
     if blocks < FEW_BLOCKS:
         notes.append(
-            f"The images are worth only {blocks:.1f} independent blocks: intervals are rough, and "
-            "wide for that reason; they hold the truth less often than they say."
+            f"The images are worth only {blocks:.1f} independent blocks: intervals are wide, and "
+            "still cover the true score less often than stated."
         )
     return tuple(notes)
 
 
-def _count(number: int, what: str) -> str:
-    return f"{number} {what}{'' if number == 1 else 's'}"
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"

@@ -1,22 +1,22 @@
-"""How much wider than the resamples' own spread an interval has to be.
+"""Widen bootstrap intervals for small numbers of images, blocks and seeds.
 
 A plain percentile interval is too narrow for few images: the resamples' variance is too small by
-(n - 1) / n, and normal quantiles stand where Student's t belongs (Hesterberg 2015, "What teachers
-should know about the bootstrap"). So the distance of its ends from the score is stretched by
-sqrt(n / (n - 1)) t / z, the ratio of the quantiles of Student's t and the normal distribution.
-Hesterberg stretches the quantile's level instead, which with a handful of blocks asks for tails
-that no resample reaches. Here n is the number of independent units, images or blocks, and the
-degrees of freedom are those that the spread really has:
+(n - 1) / n, and normal quantiles stand in for Student's t (Hesterberg 2015, "What teachers should
+know about the bootstrap"). So the distance of its ends from the score is stretched by
+sqrt(n / (n - 1)) t / z, with the quantiles of Student's t and of the normal distribution.
+(Hesterberg changes the quantile's level instead, which with a handful of blocks asks for tails that
+no resample reaches.) Here n is the number of independent units, images or blocks, and the degrees
+of freedom are:
 
-- a variance estimated from heavy-tailed values, such as a class that few images hold, varies more
-  than one of normal values: 2 n / (kurtosis - 1) degrees, by the variance of a sample variance
-  matched to chi-square (Satterthwaite 1946);
-- a class in m images has at most m - 1 degrees;
-- seeds add a variance with a few degrees of its own (Welch 1947, Satterthwaite 1946).
+- 2 n / (kurtosis - 1), as the variance of heavy-tailed values, such as a class in few images, is
+  estimated less precisely; from matching the variance of a sample variance to chi-square
+  (Satterthwaite 1946);
+- at most m - 1 for a class in m images;
+- combined with the few of the variance between seeds (Welch 1947, Satterthwaite 1946).
 
-Share of 95% intervals that hold the truth, 300 simulated sets of independent images (the standard
-error is 0.013; "rare" is a class in 15% of the images, which has no interval in half of the sets of
-10 images, and in 15% of those of 20):
+Coverage of 95% intervals in 300 simulated sets of independent images (standard error 0.013; "rare"
+is a class in 15% of the images, which has no interval in half of the sets of 10 images and in 15%
+of those of 20):
 
     images   mIoU, plain   mIoU, stretched   rare, plain   rare, stretched
         10          0.85              0.91          0.73              0.99
@@ -24,11 +24,11 @@ error is 0.013; "rare" is a class in 15% of the images, which has no interval in
         60          0.93              0.95          0.91              0.97
        233          0.94              0.95          0.95              0.95
 
-BCa intervals (Efron 1987) hold it as often as the plain ones: 0.82, 0.88, 0.93, 0.95 for mIoU.
+BCa intervals (Efron 1987) cover no more than plain ones: 0.82, 0.88, 0.93, 0.95 for mIoU.
 
-Frames of a video whose neighbours correlate by 0.8: 0.54 and 0.53 if 101 and 233 images are drawn
-singly, 0.88 and 0.93 in blocks. By 0.93: 0.27 and 0.27 against 0.76 and 0.83, for no method finds
-in some seconds of video what a drive holds.
+For 101 and 233 frames of a video whose neighbours correlate by 0.8: 0.54 and 0.53 drawn singly,
+0.88 and 0.93 in blocks. By 0.93: 0.27 and 0.27 against 0.76 and 0.83; a few seconds of video cannot
+show the variance of a whole drive.
 """
 
 from collections.abc import Sequence
@@ -43,11 +43,11 @@ from segmentation.metrics.scores import ratio
 
 @dataclass(frozen=True, eq=False)
 class Spread:
-    """What the resamples of S scores lack in width.
+    """The width that the resamples of S scores lack.
 
     Attributes:
-        widening: (S,) by what the resamples' standard deviation is too small, at least 1.
-        freedom: (S,) degrees of freedom of the variance; below 1 nothing can be said.
+        widening: (S,) factor that corrects the resamples' standard deviation, at least 1.
+        freedom: (S,) degrees of freedom of the variance; below 1 the interval is unknown.
     """
 
     widening: np.ndarray
@@ -55,17 +55,14 @@ class Spread:
 
     @property
     def known(self) -> np.ndarray:
-        """Whether there is an interval, `bool` (S,)."""
+        """Whether an interval can be given, `bool` (S,)."""
         return self.freedom >= 1
 
     def stretch(self, alpha: np.ndarray) -> np.ndarray:
-        """Return by what the ends of intervals of level 1 - alpha move away from the score.
+        """Return the factors (S,) for the distance of an interval's ends from the score.
 
         Args:
-            alpha: (S,) between 0 and 1, both excluded.
-
-        Returns:
-            (S,) factors; they fall as alpha rises.
+            alpha: (S,) 1 - level of the intervals, above 0 and below 1.
         """
         freedom = np.where(self.known, self.freedom, 1)
         return self.widening * stdtrit(freedom, alpha / 2) / ndtri(alpha / 2)
@@ -80,10 +77,10 @@ def spread(
     """Return the spread of S scores.
 
     Args:
-        influence: of each image on each score, (n, S), from `iou.influence`.
-        held: (S,) how many images a score rests on: those whose truth holds the class.
-        resampling: how images are drawn.
-        seeds: variances (S,) that seeds add to the scores, each with its degrees of freedom.
+        influence: of each image on each score, (n, S), from `counts.influence`.
+        held: (S,) number of images that a score rests on: those with the class in their truth.
+        resampling: of the images.
+        seeds: variances (S,) between seeds, each with its degrees of freedom.
     """
     units = resampling.independent
     sums = resampling.sums(influence)

@@ -6,6 +6,7 @@ that plots follow light mode, dark mode and paper.
 
 import html
 import json
+import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -189,10 +190,12 @@ def whiskers(values: Sequence[float], ends: Sequence[Sequence[float] | None]) ->
 
     Args:
         values: the scores.
-        ends: (low, high) of each; None draws nothing.
+        ends: (low, high) of each; None or NaN draws nothing.
     """
     pairs = [
-        (None, None) if end is None else (max(0.0, end[1] - value), max(0.0, value - end[0]))
+        (max(0.0, end[1] - value), max(0.0, value - end[0]))
+        if end is not None and all(map(math.isfinite, end))
+        else (None, None)
         for value, end in zip(values, ends, strict=True)
     ]
     return {

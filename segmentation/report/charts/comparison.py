@@ -1,4 +1,7 @@
-"""The plots of a comparison: mIoU, differences to the best, IoU by class."""
+"""The plots of a comparison: mIoU, differences to the best, IoU by class.
+
+Each takes the table of its numbers.
+"""
 
 import math
 from collections.abc import Sequence
@@ -19,7 +22,7 @@ from segmentation.report.charts.chart import (
     style,
     whiskers,
 )
-from segmentation.report.table import Grid, Row, interval, number, points
+from segmentation.report.table import Grid
 
 SEED = {"size": 8, "symbol": "diamond-open", "color": SERIES[1], "line": {"width": 2}}
 SEED_OFFSET = 0.25
@@ -27,7 +30,7 @@ CLASS_SHARE = 0.76
 """Part of the room of a class that the dots of all contenders take."""
 
 
-def miou_chart(comparison: Comparison, contenders: Sequence[Contender]) -> Chart:
+def miou_chart(comparison: Comparison, contenders: Sequence[Contender], grid: Grid) -> Chart:
     """Draw the mIoU of each contender with its interval, and the mIoU of each of its seeds."""
     entries, best = comparison.entries, comparison.entries[0]
     names = [entry.name for entry in entries]
@@ -60,26 +63,14 @@ def miou_chart(comparison: Comparison, contenders: Sequence[Contender]) -> Chart
         hovertemplate="%{customdata}, one seed: %{x:.1%}<extra></extra>",
     )
 
-    # The same in numbers
     summary = (
         f"mIoU of {len(names)} contenders with 95% intervals; highest {best.name} "
         f"({best.miou.value:.1%})."
     )
-    rows: list[Row] = [
-        [
-            entry.name,
-            points(entry.miou.value),
-            interval(entry.miou.interval.plain()),
-            ", ".join(f"{100 * miou:.1f}" for miou in seeds[entry.name]),
-            points(entry.deviation),
-        ]
-        for entry in entries
-    ]
-    heads = ["contender", "mIoU %", "95% interval", "seeds", "standard deviation"]
-    return Chart("miou", summary, {"mIoU": drawn}, Grid("mIoU with intervals", heads, rows))
+    return Chart("miou", summary, {"mIoU": drawn}, grid)
 
 
-def difference_chart(comparison: Comparison) -> Chart | None:
+def difference_chart(comparison: Comparison, grid: Grid) -> Chart | None:
     """Draw how far each contender is from the best; None for a single contender."""
     differences = list(comparison.to_best.values())
     if not differences:
@@ -115,35 +106,17 @@ def difference_chart(comparison: Comparison) -> Chart | None:
                 marker=DOT | {"color": color, "symbol": mark, "line": {"width": 2, "color": color}},
             )
 
-    # The same in numbers
     best = comparison.entries[0].name
     worse = sum(difference.distinguishable for difference in differences)
     summary = (
         f"Differences to {best} with paired 95% intervals; {worse} of {len(differences)} can be "
         "told from it."
     )
-    rows: list[Row] = [
-        [
-            difference.first,
-            points(difference.miou.value),
-            interval(difference.miou.interval.plain()),
-            number(difference.p, ".2g"),
-            number(difference.p_holm, ".2g"),
-            difference.verdict,
-        ]
-        for difference in differences
-    ]
-    heads = ["contender", "difference", "95% interval", "p", "p corrected", "in words"]
-    return Chart("differences", summary, {"": drawn}, Grid(f"differences to {best}", heads, rows))
+    return Chart("differences", summary, {"": drawn}, grid)
 
 
 def class_chart(comparison: Comparison, grid: Grid) -> Chart:
-    """Draw the IoU of each class and contender; the best, and those not told from it, are filled.
-
-    Args:
-        comparison: the comparison.
-        grid: its numbers by class.
-    """
+    """Draw the IoU of each class and contender; filled if not told from the best of the class."""
     classes = [name for name, winner in comparison.winners.items() if winner.best is not None]
     count = len(comparison.entries)
     step = CLASS_SHARE / max(count, 1)

@@ -15,7 +15,7 @@ from segmentation.report.charts.chart import (
     style,
     whiskers,
 )
-from segmentation.report.table import DASH, Grid, Row, number, points, time_taken
+from segmentation.report.table import Grid
 
 COSTS = (
     ("parameters", "parameters", "parameters"),
@@ -44,9 +44,8 @@ def front(costs: Sequence[float], scores: Sequence[float]) -> list[int]:
     return on_front
 
 
-def cost_chart(comparison: Comparison, contenders: Sequence[Contender]) -> Chart | None:
+def cost_chart(comparison: Comparison, contenders: Sequence[Contender], grid: Grid) -> Chart | None:
     """Draw mIoU over each cost that is known for at least two contenders; None if there is none."""
-    # One figure for each cost
     costs = {contender.name: contender.cost for contender in contenders}
     styles = {entry.name: style(index) for index, entry in enumerate(comparison.entries)}
     figures = {}
@@ -62,35 +61,10 @@ def cost_chart(comparison: Comparison, contenders: Sequence[Contender]) -> Chart
     if not figures:
         return None
 
-    # In words and in numbers
-    title, names = next(iter(fronts.items()))
-    summary = f"mIoU over cost. On the Pareto front for {title}: {', '.join(names)}."
-    rows: list[Row] = []
-    for entry in comparison.entries:
-        cost = costs[entry.name]
-        rows.append(
-            [
-                entry.name,
-                points(entry.miou.value),
-                number(cost.parameters, ",d"),
-                number(None if cost.flops is None else cost.flops / 1e9, ",.2f"),
-                number(cost.latency_ms),
-                number(cost.images_per_second),
-                time_taken(cost.training_seconds),
-                ", ".join(title for title, names in fronts.items() if entry.name in names) or DASH,
-            ]
-        )
-    heads = [
-        "contender",
-        "mIoU %",
-        "parameters",
-        "GFLOPs",
-        "latency ms",
-        "images/s",
-        "training time",
-        "on the front for",
-    ]
-    return Chart("cost", summary, figures, Grid("quality and cost", heads, rows), "Cost")
+    on_fronts = "; ".join(f"{title}: {', '.join(names)}" for title, names in fronts.items())
+    return Chart(
+        "cost", f"mIoU over cost. On the Pareto front for {on_fronts}.", figures, grid, "Cost"
+    )
 
 
 def _pareto(

@@ -7,10 +7,12 @@ from typing import Any
 
 import numpy as np
 
+from segmentation.console import percent
 from segmentation.data.check.balance import is_rare, shares
 from segmentation.data.check.finding import LEVELS, Finding, Item
 from segmentation.data.discovery.scan import Scan
 from segmentation.data.discovery.scanned_dataset import ScannedDataset
+from segmentation.report.table import Cell, Grid, number
 
 
 def facts(
@@ -105,6 +107,24 @@ def _below(path: Path | None, root: Path) -> str | None:
     if path is None:
         return None
     return path.relative_to(root).as_posix() if path.is_relative_to(root) else str(path)
+
+
+def summary_grid(splits: dict[str, Any]) -> Grid:
+    """Make the table of what is known of each split but its classes.
+
+    Args:
+        splits: see `facts`.
+    """
+    rows: dict[str, list[Cell | str]] = {
+        "images": [number(split["images"], "d") for split in splits.values()],
+        "usable images": [number(split["usable"], "d") for split in splits.values()],
+        "height x width": [size_text(split["sizes"]) for split in splits.values()],
+        "void": [percent(split["void"]) for split in splits.values()],
+        "brightness, median": [
+            number((split["brightness"] or {}).get("median"), ".1f") for split in splits.values()
+        ],
+    }
+    return Grid("summary", ["", *splits], [[name, *cells] for name, cells in rows.items()])
 
 
 def size_text(sizes: Sequence[dict[str, int]]) -> str:

@@ -9,7 +9,7 @@ import numpy as np
 from segmentation.classes import Color
 from segmentation.data.check.finding import Finding
 from segmentation.data.discovery.scanned_dataset import ScannedDataset
-from segmentation.report.check.facts import counts_text, size_text
+from segmentation.report.check.facts import counts_text, summary_grid
 from segmentation.report.check.thumbnails import UNKNOWN, thumbnails
 from segmentation.report.pages import write_page
 
@@ -46,7 +46,7 @@ def write_check(path: Path, source: ScannedDataset, found: Sequence[Finding], kn
         classes=_classes(source),
         rare=[name for name, counts in train.items() if counts["rare"]],
         unknown=_css(UNKNOWN),
-        size_text=size_text,
+        summary=summary_grid(known["splits"]),
         class_bars=_class_bars(source, known),
         **_sizes(source, known),
         exposure=_exposure(source),

@@ -7,7 +7,7 @@ from rich.text import Text
 
 from segmentation.console import console, percent
 from segmentation.data.check.finding import Finding
-from segmentation.report.check.facts import size_text
+from segmentation.report.check.facts import summary_grid
 from segmentation.report.terminal.table import text_table
 
 STYLES = {"error": "bold red", "warning": "yellow", "note": "cyan"}
@@ -21,36 +21,19 @@ def show_check(known: dict[str, Any], found: Sequence[Finding]) -> None:
         found: see `check_dataset`.
     """
     splits = known["splits"]
-    table = text_table(
-        f"{known['data']} in {known['root']}",
-        ["", *splits],
-        [
-            ["images", *map(_images, splits.values())],
-            ["height x width", *(size_text(split["sizes"]) for split in splits.values())],
-            ["brightness", *map(_brightness, splits.values())],
-            ["void", *(percent(split["void"]) for split in splits.values())],
-        ],
-        framed=True,
-    )
-    table.add_section()
-    for name in next(iter(splits.values()))["classes"]:
-        shares = [percent(split["classes"][name]["share"]) for split in splits.values()]
-        table.add_row(name, *shares)
+    columns = summary_grid(splits).columns
+    facts = len(columns[""])
+    columns[""] += next(iter(splits.values()))["classes"]
+    for name, split in splits.items():
+        columns[name] += [percent(counts["share"]) for counts in split["classes"].values()]
+    table = text_table(f"{known['data']} in {known['root']}", columns, wrapped=True)
+    table.rows[facts - 1].end_section = True
     console.print(table)
     for finding in found:
         level = (f"{finding.level}: ", STYLES[finding.level])
         console.print(Text.assemble(level, _printable(finding.message)))
     if not found:
         console.print("No problems found.")
-
-
-def _images(split: dict[str, Any]) -> str:
-    images, usable = split["images"], split["usable"]
-    return f"{images} ({usable} usable)" if usable < images else f"{images}"
-
-
-def _brightness(split: dict[str, Any]) -> str:
-    return f"{split['brightness']['median']:.0f}" if split["brightness"] else "–"
 
 
 def _printable(text: str) -> str:

@@ -31,9 +31,7 @@ def show_comparison(compared: Compared) -> None:
     columns = [name for name in QUALITY if name not in left_out]
     _show(f"mIoU on {compared.split}, in points", texts[columns])
     console.print(f"{comparison.resampling}.\n")
-    for line in verdicts(comparison):
-        console.print(line)
-    console.print()
+    console.print(*verdicts(comparison), "", sep="\n")
 
     # Cost
     _show("cost", texts[list(COST)])
@@ -54,8 +52,9 @@ def show_comparison(compared: Compared) -> None:
             console.print("* highest   = not distinguishable from the highest on this test set")
     else:
         winners = in_words(compared.classes)[["class", "best", "not_distinguishable"]].fillna("–")
-        winners.columns = ["class", "best", "not distinguishable"]
-        _show("best of each class", winners)
+        _show(
+            "best of each class", winners.set_axis(["class", "best", "not distinguishable"], axis=1)
+        )
     console.print()
 
     for note in compared.notes:
@@ -73,4 +72,4 @@ def verdicts(comparison: Comparison) -> list[str]:
 
 
 def _show(title: str, frame: "pd.DataFrame") -> None:
-    console.print(text_table(title, [str(column) for column in frame], frame.values.tolist()))
+    console.print(text_table(title, frame.to_dict("list")))

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 from segmentation.console import console, percent
 from segmentation.evaluation.slices.robustness import MEAN, NAME
 from segmentation.evaluation.slices.scores import distinguishable
-from segmentation.report.terminal.scores import bar
 from segmentation.report.terminal.table import text_table
 
 if TYPE_CHECKING:
@@ -15,9 +14,8 @@ if TYPE_CHECKING:
 
 SHOWN = 8
 """Rows of each kind of slices; the file lists the rest."""
-BAR = 10
-WIDE_FOR_BARS, WIDE_FOR_VERDICTS = 100, 78
-"""Characters of a terminal from which on bars and verdicts are shown."""
+WIDE_FOR_VERDICTS = 78
+"""Characters of a terminal from which on verdicts are shown."""
 NOT, UNKNOWN = "not distinguishable", "too few to tell"
 
 
@@ -68,21 +66,20 @@ def verdict(difference: float, low: float, sure: bool) -> str:
 
 
 def _show_kind(kind: str, rows: "pd.DataFrame") -> None:
-    heads = ["slice", "images", "IoU" if kind == "size" else "mIoU", "", "difference", ""]
-    shown, cells = rows.head(SHOWN), []
-    for row, sure in zip(shown.itertuples(index=False), distinguishable(shown), strict=True):
-        score = None if isnan(row.miou) else row.miou
-        ends = None if isnan(row.low) else (row.low, row.high)
-        difference = _points(row.difference, row.difference_low, row.difference_high)
-        words = verdict(row.difference, row.difference_low, bool(sure))
-        cells.append(
-            [str(row.value), str(row.images), percent(row.miou), bar(score, ends, BAR),
-             difference, words]
-        )  # fmt: skip
-    fits = [True] * 3 + [_bars_fit(), True, console.width >= WIDE_FOR_VERDICTS]
-    columns = [column for column, wide_enough in enumerate(fits) if wide_enough]
-    rows_shown = [[row[column] for column in columns] for row in cells]
-    console.print(text_table(kind, [heads[column] for column in columns], rows_shown))
+    shown = rows.head(SHOWN)
+    differences = shown[["difference", "difference_low", "difference_high"]].to_numpy()
+    columns = {
+        "slice": shown["value"].astype(str).tolist(),
+        "images": shown["images"].astype(str).tolist(),
+        "IoU" if kind == "size" else "mIoU": shown["miou"].map(percent).tolist(),
+        "difference": [_points(*difference) for difference in differences],
+    }
+    if console.width >= WIDE_FOR_VERDICTS:
+        columns[""] = [
+            verdict(difference, low, bool(sure))
+            for (difference, low, _), sure in zip(differences, distinguishable(shown), strict=True)
+        ]
+    console.print(text_table(kind, columns))
 
 
 def _show_corruptions(rows: "pd.DataFrame") -> None:
@@ -91,29 +88,20 @@ def _show_corruptions(rows: "pd.DataFrame") -> None:
     every = rows[rows["value"] != MEAN]
     named = every["value"].str.rsplit(" ", n=1, expand=True)
     every = every.assign(name=named[0], severity=named[1], sure=distinguishable(every))
-    severities = list(every["severity"].unique())
     means = every.groupby("name", sort=False)["miou"].mean().sort_values(kind="stable")
 
     # mIoU and difference at each severity, ~ where it may be chance
-    cells = []
-    for name, mean in means.items():
-        own = every[every["name"] == name].set_index("severity")
-        scores = [
-            f"{percent(own.at[severity, 'miou'])} {100 * own.at[severity, 'difference']:+5.1f}"
-            f"{' ' if own.at[severity, 'sure'] else '~'}"
-            for severity in severities
-        ]
-        bars = [bar(mean, None, BAR)] if _bars_fit() else []
-        cells.append([str(name), *scores, percent(mean), *bars])
-    heads = ["corruption", *(f"severity {severity}" for severity in severities), "mean"]
-    heads += [""] * _bars_fit()
-    console.print(text_table(f"{NAME}: mIoU, and points against the clean images", heads, cells))
+    every["text"] = [
+        f"{percent(row.miou)} {100 * row.difference:+5.1f}{' ' if row.sure else '~'}"
+        for row in every.itertuples()
+    ]
+    columns = {"corruption": means.index.astype(str).tolist()}
+    for severity, own in every.groupby("severity", sort=False):
+        columns[f"severity {severity}"] = own.set_index("name")["text"][means.index].tolist()
+    columns["mean"] = means.map(percent).tolist()
+    console.print(text_table(f"{NAME}: mIoU, and points against the clean images", columns))
     if not every["sure"].all():
         console.print(f"~ {NOT} from the clean images", style="dim")
-
-
-def _bars_fit() -> bool:
-    return console.width >= WIDE_FOR_BARS
 
 
 def _points(value: float, low: float, high: float) -> str:

@@ -68,20 +68,15 @@ def history(study: Study) -> Chart:
         figures["by epoch"] = _styled(epochs, xaxis_title="epoch, from 0", yaxis_title="score")
     trials = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE, TrialState.PRUNED))
     rows: list[Row] = [
-        [
-            Cell(str(trial.number), trial.number),
-            trial.state.name.lower(),
-            number(trial.value, ".4f"),
-        ]
+        [_trial_number(trial), trial.state.name.lower(), number(trial.value, ".4f")]
         for trial in trials
     ]
     text = (
         f"Score of {len(_finished(study))} finished trials; the best has {study.best_value:.4f}. "
         f"{len(trials) - len(_finished(study))} pruned trials are in the table at their last score."
     )
-    return Chart(
-        "history", text, figures, Grid("score by trial", ["trial", "state", "score"], rows)
-    )
+    grid = Grid("score by trial", ["trial", "state", "score"], rows)
+    return Chart("history", text, figures, grid)
 
 
 def pareto_front(study: Study, names: Sequence[str]) -> Chart:
@@ -91,7 +86,6 @@ def pareto_front(study: Study, names: Sequence[str]) -> Chart:
         study: of two objectives or more.
         names: of its objectives.
     """
-    best = sorted_front(study)
     drawn = visualization.plot_pareto_front(
         study, target_names=[names[1], names[0]], targets=lambda trial: trial.values[1::-1]
     )
@@ -101,28 +95,17 @@ def pareto_front(study: Study, names: Sequence[str]) -> Chart:
     others.marker = {"color": SERIES[0], "size": 8, "line": edge}
     front.marker = {"color": SERIES[1], "size": 11, "symbol": "square", "line": edge}
     drawn.update_traces(showlegend=True)
-    searched = list(study.user_attrs["settings"]["searched"])
-    rows = [
-        [
-            Cell(str(trial.number), trial.number),
-            *(number(value) for value in trial.values),
-            *(_cell(trial.params.get(key, "")) for key in searched),
-        ]
-        for trial in best
-    ]
+
+    # The trials on the front, each once, the best in the first objective first
+    sign = -1 if study.directions[0] == StudyDirection.MAXIMIZE else 1
+    unique = {trial.number: trial for trial in study.best_trials}.values()
+    best = sorted(unique, key=lambda trial: sign * trial.values[0])
     text = (
         f"{names[0]} over {names[1]} of {len(_finished(study))} trials; {len(best)} are on the "
         "front."
     )
-    grid = Grid("Pareto front", ["trial", *names, *searched], rows)
+    grid = _trial_grid("Pareto front", best, names, study.user_attrs["settings"]["searched"])
     return Chart("front", text, {"": _styled(drawn, showlegend=True)}, grid)
-
-
-def sorted_front(study: Study) -> list[FrozenTrial]:
-    """Return the trials on the Pareto front, each once, by the first objective."""
-    sign = -1 if study.directions[0] == StudyDirection.MAXIMIZE else 1
-    trials = {trial.number: trial for trial in study.best_trials}
-    return sorted(trials.values(), key=lambda trial: sign * trial.values[0])
 
 
 def parameters(study: Study, names: Sequence[str]) -> Chart:
@@ -132,27 +115,19 @@ def parameters(study: Study, names: Sequence[str]) -> Chart:
         study: the study.
         names: of its objectives; slices show the first.
     """
-    parallel = visualization.plot_parallel_coordinate(
-        _with_names(study, names), target_name=names[0]
-    )
+    named = _with_names(study, names)
+    parallel = visualization.plot_parallel_coordinate(named, target_name=names[0])
     figures = {"all, as parallel coordinates": _styled(parallel)}
-    keys = sorted({key for trial in _finished(study) for key in trial.params})
+    trials = _finished(study)
+    keys = sorted({key for trial in trials for key in trial.params})
     for key in keys:
         drawn = visualization.plot_slice(
             study, [key], target=lambda trial: trial.values[0], target_name=names[0]
         )
         drawn.update_traces(marker={"size": 8})
         figures[key] = _styled(drawn)
-    rows = [
-        [
-            Cell(str(trial.number), trial.number),
-            *(number(value) for value in trial.values),
-            *(_cell(trial.params.get(key, "")) for key in keys),
-        ]
-        for trial in _finished(study)
-    ]
-    text = f"{len(rows)} finished trials over the parameters that were searched."
-    grid = Grid("trials and their parameters", ["trial", *names, *keys], rows)
+    text = f"{len(trials)} finished trials over the parameters that were searched."
+    grid = _trial_grid("trials and their parameters", trials, names, keys)
     return Chart("parameters", text, figures, grid, choice="Parameter")
 
 
@@ -200,6 +175,25 @@ def _styled(drawn: go.Figure, **layout: object) -> go.Figure:
     return drawn.update_layout(**layout)
 
 
-def _cell(value: object) -> Cell:
+def _trial_grid(
+    name: str, trials: Sequence[FrozenTrial], names: Sequence[str], keys: Sequence[str]
+) -> Grid:
+    """Make a table of trials: number, objectives by `names`, parameters by `keys`."""
+    rows = [
+        [
+            _trial_number(trial),
+            *map(number, trial.values),
+            *(_parameter(trial.params.get(key, "")) for key in keys),
+        ]
+        for trial in trials
+    ]
+    return Grid(name, ["trial", *names, *keys], rows)
+
+
+def _trial_number(trial: FrozenTrial) -> Cell:
+    return Cell(str(trial.number), trial.number)
+
+
+def _parameter(value: object) -> Cell:
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
     return number(value) if is_number else Cell(str(value))  # type: ignore[arg-type]

@@ -1,9 +1,8 @@
-"""The losses: pixel by pixel, over regions, weighted sums of both, and of image-level targets.
+"""Losses over pixels and regions, their weighted sums, and losses of image-level targets.
 
-Those of the segmentation are called with logits, shape (N, C, H, W), and labels in `int64`, shape
-(N, H, W), that hold `segmentation.classes.VOID` where a pixel must not be learnt, and return a
-scalar. Void pixels have no influence and a gradient of exactly zero, and a batch of nothing but
-void costs 0. `TaskLoss` adds those of image-level targets.
+Segmentation losses take logits (N, C, H, W) and `int64` labels (N, H, W), and return a scalar.
+Pixels labelled `segmentation.classes.VOID` have no influence and a gradient of exactly zero; a
+batch of only void pixels costs 0. `TaskLoss` adds the losses of image-level targets.
 """
 
 from segmentation.training.losses.base import SegmentationLoss

@@ -1,4 +1,4 @@
-"""What all losses share: the shapes they take, full precision, class weights, and void."""
+"""The base of the segmentation losses: shapes, precision, class weights, void, several ranks."""
 
 from abc import ABC, abstractmethod
 
@@ -12,18 +12,18 @@ from segmentation.errors import ConfigError
 
 
 class SegmentationLoss(nn.Module, ABC):
-    """Base of the losses; a loss of your own implements `compute`.
+    """Base of the segmentation losses; subclasses implement `compute`.
 
-    Nothing in `forward` waits for a GPU: no value is read back, no shape depends on the labels.
-    Where several processes train, the loss is that of the global batch: what `compute` divides by,
-    and what else it is a function of, are sums `over_ranks`.
+    `forward` never waits for a GPU: no value is read back, no shape depends on the labels. With
+    several processes the loss is that of the global batch, so every sum that `compute` divides by
+    or is a non-linear function of goes through `over_ranks`.
 
     Args:
-        class_weights: float, shape (C,), 0 or more; None weighs all classes alike. Kept out of the
-            state dict: the weights belong to the training data, not to what was learnt from it.
+        class_weights: float, shape (C,), 0 or more; None weighs all classes alike. Not in the state
+            dict, as they follow from the training data.
 
     Raises:
-        ConfigError: weights that are not one finite number, 0 or more, for each class.
+        ConfigError: class weights that are not finite, negative, or not of shape (C,).
     """
 
     class_weights: Tensor | None
@@ -36,20 +36,20 @@ class SegmentationLoss(nn.Module, ABC):
             or (class_weights < 0).any()
         ):
             raise ConfigError(
-                f"class weights are one finite number, 0 or more, for each class, not "
+                f"class weights must be one finite number of 0 or more for each class, not "
                 f"{class_weights.tolist()}."
             )
         self.register_buffer("class_weights", class_weights, persistent=False)
 
     def forward(self, logits: Tensor, target: Tensor) -> Tensor:
-        """Return the loss, a scalar in float32 (float64 for float64 logits), whatever autocast is.
+        """Return the loss, a scalar in float32 (float64 for float64 logits), under autocast too.
 
         Args:
             logits: float, shape (N, C, H, W), any memory format.
             target: `int64`, shape (N, H, W), 0..C-1 or VOID.
 
         Raises:
-            ConfigError: there are class weights, but not C of them.
+            ConfigError: the number of class weights is not C.
         """
         if self.class_weights is not None and len(self.class_weights) != logits.shape[1]:
             raise ConfigError(
@@ -57,15 +57,15 @@ class SegmentationLoss(nn.Module, ABC):
             )
         if logits.dtype in (torch.float16, torch.bfloat16):
             logits = logits.float()
-        with torch.autocast(logits.device.type, enabled=False):  # it would take products in bf16
+        with torch.autocast(logits.device.type, enabled=False):  # else matrix products in bfloat16
             return self.compute(logits, target)
 
     @abstractmethod
     def compute(self, logits: Tensor, target: Tensor) -> Tensor:
-        """Return the loss; as `forward`, with logits of at least float32 and autocast off."""
+        """Return the loss as `forward` does, of logits in at least float32, without autocast."""
 
     def pixel_weights(self, logits: Tensor, target: Tensor) -> Tensor:
-        """Return each pixel's class weight, 1 without weights, 0 for void; shape (N, H, W)."""
+        """Return each pixel's class weight (1 without class weights), 0 for void; (N, H, W)."""
         if self.class_weights is None:
             return (target != VOID).to(logits.dtype)
         weights = self.class_weights.to(logits.dtype)
@@ -73,14 +73,14 @@ class SegmentationLoss(nn.Module, ABC):
 
 
 def over_ranks(*sums: Tensor) -> tuple[Tensor, ...]:
-    """Return sums over this rank's share of the batch as sums over the global batch.
+    """Turn sums over this rank's share of the batch into sums over the global batch.
 
-    DDP averages the gradients of R ranks. So that this mean is the gradient of the loss of the
-    global batch, whatever function of such sums the loss is, a sum has the value of all ranks and
-    R times the gradient of its own share: nothing is sent on the way back. It holds for sums of
-    what a rank has by itself, not for sums of what came from `over_ranks` already.
+    DDP averages the gradients of R ranks. For that mean to be the gradient of the global batch's
+    loss, whatever function of the sums it is, each sum has the value over all ranks and R times the
+    gradient of this rank's share; nothing is communicated in the backward pass. Sums of results of
+    `over_ranks` must not go through it again.
 
-    All ranks have to call it alike, whatever their labels are; one call sends one message. A single
+    All ranks must make the same calls, whatever their labels; each call sends one message. A single
     process gets its sums back.
 
     Args:
@@ -88,18 +88,15 @@ def over_ranks(*sums: Tensor) -> tuple[Tensor, ...]:
     """
     if not (dist.is_available() and dist.is_initialized() and dist.get_world_size() > 1):
         return sums
-    total = torch.cat([one.detach().flatten() for one in sums])
-    dist.all_reduce(total)
-    parts = total.split([one.numel() for one in sums])
+    values = torch.cat([own.detach().flatten() for own in sums])
+    dist.all_reduce(values)
+    totals = values.split([own.numel() for own in sums])
     return tuple(
-        part.view_as(one) + dist.get_world_size() * (one - one.detach())
-        for part, one in zip(parts, sums, strict=True)
+        total.view_as(own) + dist.get_world_size() * (own - own.detach())
+        for total, own in zip(totals, sums, strict=True)
     )
 
 
 def divide(total: Tensor, count: Tensor) -> Tensor:
-    """Return ``total / count``, and `total` where `count` is 0.
-
-    `total` is 0 in that case, with a gradient of 0, where 0 / 0 would give NaN for both.
-    """
+    """Return ``total / count``, and `total` (then 0, with a gradient of 0) where `count` is 0."""
     return total / torch.where(count > 0, count, 1)

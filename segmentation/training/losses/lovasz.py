@@ -1,4 +1,4 @@
-"""The Lovász-softmax loss: the convex extension of the Jaccard index that mIoU is made of."""
+"""The Lovász-softmax loss, a convex surrogate of the Jaccard index."""
 
 import torch
 from torch import Tensor
@@ -10,14 +10,12 @@ from segmentation.training.losses.base import SegmentationLoss, divide, over_ran
 class Lovasz(SegmentationLoss):
     """Lovász-softmax over the batch (Berman, Rannen Triki, Blaschko 2018).
 
-    For each class, the Lovász extension (definition 2) of the Jaccard loss at the softmax's errors
-    ``m``: ``1 - p`` for a pixel of the class, ``p`` for another. Their mean goes over the classes
-    that the batch holds (the authors' ``classes="present"``, as in SMP), weighted where there are
-    class weights.
+    The Lovász extension (definition 2) of each class's Jaccard loss, at the errors ``1 - p`` of the
+    pixels of the class and ``p`` of the others; then the (weighted) mean over the classes present
+    in the batch (the authors' ``classes="present"``, as in SMP).
 
-    Errors are sorted within a rank's share of the batch: where several ranks share it, the mean
-    goes over every class of every rank that holds it, which is not the loss of one process (just
-    as the loss of two small batches is not that of one large batch).
+    Errors are sorted within a rank's share of the batch, and the mean goes over the classes of all
+    ranks: with several ranks the loss differs from that of one process.
 
     Args:
         class_weights: float, shape (C,), or None: weights of the classes in the mean.
@@ -41,17 +39,16 @@ class Lovasz(SegmentationLoss):
 def jaccard_gradient(errors: Tensor, inside: Tensor) -> Tensor:
     """Return the gradient of the Jaccard loss's Lovász extension (algorithm 1), shape (P,).
 
-    The paper takes differences of neighbours along the sorted errors. Written out, they are
-    ``1 / union`` for a pixel of the class and ``intersection / (union (union - 1))`` for another:
-    the same numbers, without the cancellation, which in float32 costs a large batch its digits.
+    The paper takes differences of neighbours along the sorted errors. Here they are simplified to
+    ``1 / union`` for a pixel of the class and ``intersection / (union (union - 1))`` for others,
+    which avoids cancellation in float32.
 
     Args:
         errors: float, shape (P,), 0..1.
         inside: bool, shape (P,): pixels of the class.
     """
-    # Floats of 0 or more are in the order of their bits, and torch sorts integers, ascending, by
-    # radix: on a CPU an eighth of the time. The bit below says what is of the class, which saves
-    # looking it up in the new order.
+    # Non-negative floats sort like their bits, and torch sorts ascending integers by radix: an
+    # eighth of the time on a CPU. The lowest bit carries `inside` along, which saves a gather.
     key, order = (-(2 * errors.float().view(torch.int32) + inside)).sort()
     hit = key & 1
     hits = hit.cumsum(0)  # integers: float32 cannot count beyond 2^24

@@ -1,9 +1,8 @@
-"""Losses that are a mean over pixels.
+"""Losses that are a mean over the pixels of the global batch.
 
-All divide the weighted sum by the sum of the pixels' class weights, as `torch.nn.CrossEntropyLoss`
-does, and not by the number of pixels: so the loss keeps its scale whatever the weights are and
-whichever classes a batch holds, and a learning rate found without weights still fits with them.
-Both sums go over the global batch, however many ranks share it.
+Like `torch.nn.CrossEntropyLoss` they divide by the sum of the pixels' class weights, not by the
+number of pixels. So the scale of the loss, and with it the right learning rate, does not depend on
+the weights or on the classes of a batch.
 """
 
 import math
@@ -18,15 +17,15 @@ from segmentation.training.losses.base import SegmentationLoss, divide, over_ran
 
 
 class CrossEntropy(SegmentationLoss):
-    """Cross-entropy; `torch.nn.CrossEntropyLoss`, but 0 where torch gives NaN: without labels.
+    """Cross-entropy as in `torch.nn.CrossEntropyLoss`, but 0 instead of NaN without labels.
 
     Args:
-        label_smoothing: the share, 0 to below 1, of each pixel's label that is spread evenly over
-            all classes (Szegedy et al. 2016, section 7).
+        label_smoothing: share of each label that is spread evenly over all classes, 0 to below 1
+            (Szegedy et al. 2016, section 7).
         class_weights: float, shape (C,), or None.
 
     Raises:
-        ConfigError: `label_smoothing` outside that range.
+        ConfigError: `label_smoothing` out of range.
     """
 
     def __init__(self, label_smoothing: float = 0.0, class_weights: Tensor | None = None) -> None:
@@ -53,12 +52,12 @@ class CrossEntropy(SegmentationLoss):
 class Focal(SegmentationLoss):
     """Focal loss of the softmax, ``-(1 - p)^gamma log p`` (Lin et al. 2017, equation 4).
 
-    `p` is the probability of the pixel's own class. SMP's `FocalLoss` is another loss, C binary
-    ones on sigmoids, of a model whose prediction is not the argmax of a softmax, as ours is. Class
-    weights are the paper's alpha (equation 5); gamma 0 is `CrossEntropy`.
+    `p` is the softmax probability of the pixel's class; SMP's `FocalLoss` is a sum of binary losses
+    on sigmoids instead. Class weights are the paper's alpha (equation 5); gamma 0 is
+    `CrossEntropy`.
 
     Args:
-        gamma: 0 or more: how strongly pixels that are already right are held back.
+        gamma: 0 or more: how strongly well-classified pixels are down-weighted.
         class_weights: float, shape (C,), or None.
 
     Raises:
@@ -71,7 +70,7 @@ class Focal(SegmentationLoss):
 
     def compute(self, logits: Tensor, target: Tensor) -> Tensor:
         nll = F.cross_entropy(logits, target, ignore_index=VOID, reduction="none")
-        # p = 1 to the last digit: below gamma 1 the power's slope is infinite there
+        # Where p rounds to 1 the power has an infinite slope for gamma below 1.
         wrong = (-torch.expm1(-nll)).clamp_min(torch.finfo(nll.dtype).eps)
         weights = self.pixel_weights(logits, target)
         total = (weights * wrong.pow(self.gamma) * nll).sum()
@@ -81,23 +80,22 @@ class Focal(SegmentationLoss):
 class OHEMCrossEntropy(SegmentationLoss):
     """Cross-entropy of the hard pixels only (online hard example mining, Shrivastava et al. 2016).
 
-    Hard is a pixel whose own class has a probability of at most `threshold`; where these are fewer
-    than `keep`, the pixels with the highest loss make up the number (the online bootstrapping of
-    Wu, Shen, van den Hengel 2016). Class weights enter the mean, not the choice.
+    A pixel is hard if the probability of its class is at most `threshold`. If they are fewer than
+    the share `keep`, the pixels with the highest loss are added (online bootstrapping, Wu, Shen,
+    van den Hengel 2016). Class weights affect the mean, not the choice.
 
-    Where several ranks share a batch, each makes up the number from its own share, and the mean
-    goes over what all have chosen: the loss is that of one process as long as `threshold` alone
-    chooses enough on every rank.
+    With several ranks each adds pixels of its own share, so the loss equals that of one process
+    only while `threshold` alone chooses enough pixels on every rank.
 
     Args:
         threshold: probability, above 0 and up to 1.
-        keep: the share, above 0 and up to 1, of the batch's pixels that always count. Void pixels
-            are part of the batch here, so that the number is known without asking the GPU; they
-            are chosen last and never count. With `keep` 1 this is `CrossEntropy`.
+        keep: least share of the batch's pixels that count, above 0 and up to 1; 1 is
+            `CrossEntropy`. The share is of all pixels, so that its size is known without reading
+            from the GPU, but void pixels are chosen last and never count.
         class_weights: float, shape (C,), or None.
 
     Raises:
-        ConfigError: `threshold` or `keep` outside its range.
+        ConfigError: `threshold` or `keep` out of range.
     """
 
     def __init__(

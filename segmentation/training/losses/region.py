@@ -1,9 +1,8 @@
-"""Losses that compare regions: one overlap for each class over the global batch, then their mean.
+"""Losses of the overlap of regions: one for each class over the global batch, then their mean.
 
-The mean goes over the classes that the batch holds, as mIoU's does over those of a split. SMP
-divides by the number of all classes instead, so that its loss shrinks with each class a batch
-lacks; where all occur, the two agree. A class that is absent needs no term of its own: probability
-it is given is missing from the classes that are there.
+The mean is over the classes present in the batch, as mIoU's is over those of a split. SMP divides
+by the number of all classes instead, so its loss shrinks with each absent class. An absent class
+needs no term: probability given to it is missing from the present ones.
 """
 
 import torch
@@ -16,8 +15,8 @@ from segmentation.training.losses.base import SegmentationLoss, divide, over_ran
 def soft_confusion(logits: Tensor, target: Tensor) -> Tensor:
     """Return the softmax's confusion matrix, shape (C, C).
 
-    Row t, column c: the probability of class c, summed over the pixels labelled t. As one matrix
-    product it takes a third of the time that SMP's masked sums take; a void pixel has no row.
+    Row t, column c: the probability of class c summed over the pixels labelled t; void pixels are
+    in no row. One matrix product takes a third of the time of masked sums.
     """
     classes = torch.arange(logits.shape[1], device=target.device)
     one_hot = (target.flatten(1).unsqueeze(1) == classes.unsqueeze(1)).to(logits.dtype)
@@ -29,13 +28,12 @@ class Tversky(SegmentationLoss):
     """One minus the Tversky index, ``TP / (TP + alpha FP + beta FN)`` (Salehi et al. 2017, eq. 2).
 
     Args:
-        alpha: 0 or more, the price of a false positive.
-        beta: above 0, the price of a false negative (at 0, a class that gets no probability at all
-            would be 0 / 0).
+        alpha: weight of false positives, 0 or more.
+        beta: weight of false negatives, above 0 (at 0 a class without any probability is 0 / 0).
         class_weights: float, shape (C,), or None: weights of the classes in the mean.
 
     Raises:
-        ConfigError: `alpha` or `beta` outside its range.
+        ConfigError: `alpha` or `beta` out of range.
     """
 
     def __init__(
@@ -59,8 +57,8 @@ class Tversky(SegmentationLoss):
 class Dice(Tversky):
     """One minus the soft Dice coefficient, ``2 TP / (2 TP + FP + FN)`` (Milletari et al. 2016).
 
-    Without the squares that Milletari's denominator has, as in SMP: it is the Tversky loss with
-    both prices 1/2.
+    Without the squares in Milletari's denominator, as in SMP: the Tversky loss with both weights
+    1/2.
 
     Args:
         class_weights: float, shape (C,), or None: weights of the classes in the mean.
@@ -73,7 +71,7 @@ class Dice(Tversky):
 class Jaccard(Tversky):
     """One minus the soft Jaccard index (IoU), ``TP / (TP + FP + FN)`` (Rahman & Wang 2016).
 
-    It is the Tversky loss with both prices 1.
+    The Tversky loss with both weights 1.
 
     Args:
         class_weights: float, shape (C,), or None: weights of the classes in the mean.

@@ -1,8 +1,8 @@
-"""Losses of image-level targets: empty cells have no influence and a gradient of exactly zero.
+"""Losses of image-level targets.
 
-Each returns a scalar: the mean over the cells (or columns) that count, and 0 where none does.
-Nothing waits for a GPU: no shape depends on which cells are empty. Means and moments are those of
-the global batch, however many ranks share it.
+Each returns the mean over the known cells (or columns) of the global batch, and 0 where there are
+none. Empty cells have no influence and a gradient of exactly zero. Nothing waits for a GPU: no
+shape depends on which cells are empty.
 """
 
 from collections.abc import Callable, Mapping
@@ -15,11 +15,11 @@ from segmentation.targets import NO_CATEGORY
 from segmentation.training.losses.base import divide, over_ranks
 
 LEAST_VARIANCE = 1e-6
-"""A column whose values in a batch vary by no more has no concordance there."""
+"""A column whose values have no larger variance in a batch has no concordance there."""
 
 
 def category_loss(logits: Tensor, category: Tensor) -> Tensor:
-    """Return the mean cross-entropy of the images that have a category.
+    """Return the mean cross-entropy over the images with a category.
 
     Args:
         logits: float (N, categories).
@@ -30,7 +30,7 @@ def category_loss(logits: Tensor, category: Tensor) -> Tensor:
 
 
 def mse(predicted: Tensor, values: Tensor) -> Tensor:
-    """Return the mean squared error of the cells that are not empty.
+    """Return the mean squared error of the known cells.
 
     Args:
         predicted: float (N, columns), standardised.
@@ -41,10 +41,10 @@ def mse(predicted: Tensor, values: Tensor) -> Tensor:
 
 
 def huber(predicted: Tensor, values: Tensor) -> Tensor:
-    """Return the mean Huber loss (1964) of the cells that are not empty.
+    """Return the mean Huber loss (1964) of the known cells.
 
-    Errors count squared up to one standard deviation of the column, and linearly beyond it. For
-    the arguments see `mse`.
+    Quadratic up to one standard deviation of the column, linear beyond. For the arguments see
+    `mse`.
     """
     weight, values = _filled(predicted, values)
     return divide(*over_ranks(F.huber_loss(predicted, values, reduction="sum"), weight.sum()))
@@ -53,19 +53,19 @@ def huber(predicted: Tensor, values: Tensor) -> Tensor:
 def ccc(predicted: Tensor, values: Tensor) -> Tensor:
     """Return one minus the concordance correlation coefficient, the mean over the columns.
 
-    The coefficient (Lin 1989, eq. 1, with the batch's own moments) is ``2 cov(p, v) / (var(p) +
-    var(v) + (mean(p) - mean(v))^2)``. It needs at least two different values: a column with fewer
-    in the batch is left out of the mean. Small batches make it noisy. For the arguments see `mse`.
+    The coefficient (Lin 1989, eq. 1, with the batch's moments) is ``2 cov(p, v) / (var(p) + var(v)
+    + (mean(p) - mean(v))^2)``. Columns without two different values in the batch are omitted from
+    the mean. Small batches make it noisy. For the arguments see `mse`.
     """
     weight, values = _filled(predicted, values)
     both = torch.stack([predicted, values])
     count, sums = over_ranks(weight.sum(dim=0), (weight * both).sum(dim=1))
     count = count.clamp_min(1)
     means = sums / count
-    # Sums of squares around the mean do not change with the mean, to first order: it needs no
-    # gradient here, and could not have one over ranks.
-    apart = weight * (both - means.detach().unsqueeze(1))
-    squares, products = over_ranks((apart**2).sum(dim=1), apart.prod(dim=0).sum(dim=0))
+    # To first order, sums of squares around the mean do not change with it. So it needs no gradient
+    # here, which could not go through `over_ranks` twice.
+    deviation = weight * (both - means.detach().unsqueeze(1))
+    squares, products = over_ranks((deviation**2).sum(dim=1), deviation.prod(dim=0).sum(dim=0))
     variances, covariance = squares / count, products / count
     counts = variances[1] > LEAST_VARIANCE
     spread = variances[0] + variances[1] + (means[0] - means[1]) ** 2
@@ -78,15 +78,15 @@ VALUES_LOSSES: Mapping[str, Callable[[Tensor, Tensor], Tensor]] = {
     "huber": huber,
     "ccc": ccc,
 }
-"""By the name that `task.targets.values_loss` gives."""
+"""By the values of `task.targets.values_loss`."""
 
 
 def _filled(predicted: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
-    """Return 1 for each cell that is there, 0 for an empty one, and the values without gaps.
+    """Return 1 for known and 0 for empty cells, and the values without NaN.
 
-    An empty cell gets its own prediction: a NaN would spoil the gradient even where its loss is
-    multiplied by 0.
+    Empty cells are filled with their prediction: a NaN would spoil the gradient even where its loss
+    is multiplied by 0.
     """
-    there = ~values.isnan()
-    filled = torch.where(there, values.to(predicted.dtype), predicted.detach())
-    return there.to(predicted.dtype), filled
+    known = ~values.isnan()
+    filled = torch.where(known, values.to(predicted.dtype), predicted.detach())
+    return known.to(predicted.dtype), filled

@@ -1,4 +1,4 @@
-"""The loss of all that a model learns: segmentation, categories and values, weighted."""
+"""Combine the losses of a model's tasks: segmentation, categories and values."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -17,18 +17,18 @@ TASKS = ("segmentation", "category", "values")
 WEIGHTINGS = ("fixed", "uncertainty")
 
 Counted = tuple[Tensor, Tensor]
-"""A loss, and whether this rank's batch has anything that it counts (a scalar, true or false)."""
+"""A loss, and whether this rank's batch has any label for it (a boolean scalar)."""
 
 
 class TargetLoss(nn.Module):
     """The losses of image-level targets.
 
     Args:
-        columns: what is predicted; values are standardised by its means.
+        columns: what is predicted; values are standardised with their mean and std.
         values_loss: a key of `VALUES_LOSSES`.
 
     Raises:
-        ConfigError: another `values_loss`.
+        ConfigError: unknown `values_loss`.
     """
 
     mean: Tensor
@@ -38,7 +38,7 @@ class TargetLoss(nn.Module):
         super().__init__()
         if values_loss not in VALUES_LOSSES:
             raise ConfigError(
-                f"task.targets.values_loss={values_loss!r} is not known: "
+                f"task.targets.values_loss={values_loss!r} is unknown; use one of "
                 f"{', '.join(VALUES_LOSSES)}.{did_you_mean(str(values_loss), VALUES_LOSSES)}"
             )
         self.columns = columns
@@ -49,7 +49,7 @@ class TargetLoss(nn.Module):
     def forward(
         self, outputs: TargetOutputs, category: Tensor, values: Tensor
     ) -> dict[str, Counted]:
-        """Return the loss of each kind of column that there is.
+        """Return the loss of each kind of column present.
 
         Args:
             outputs: of the head.
@@ -58,8 +58,8 @@ class TargetLoss(nn.Module):
         """
         losses = {}
         if self.columns.categories:
-            there = (category != NO_CATEGORY).any()
-            losses["category"] = category_loss(outputs.category, category), there
+            labelled = (category != NO_CATEGORY).any()
+            losses["category"] = category_loss(outputs.category, category), labelled
         if self.columns.values:
             values = (values - self.mean) / self.std
             loss = VALUES_LOSSES[self.values_loss](outputs.values, values)
@@ -68,20 +68,20 @@ class TargetLoss(nn.Module):
 
 
 class Weighting(nn.Module):
-    """Adds up the losses of several tasks.
+    """Weighted sum of the losses of several tasks.
 
-    ``"fixed"``: each times its weight. ``"uncertainty"``: each task has a learned variance s^2 as
-    well (Kendall, Gal & Cipolla 2018): classification, and so segmentation, costs ``loss / s^2 +
-    log s`` (eq. 10), regression ``loss / (2 s^2) + log s`` (eq. 7). What is learnt is log s^2,
-    from 0 on. A task of which a batch has nothing adds nothing, and its variance stays.
+    ``"fixed"``: each loss times its weight. ``"uncertainty"``: each task also has a learned
+    variance s^2 (Kendall, Gal & Cipolla 2018): classification and segmentation cost ``loss / s^2 +
+    log s`` (eq. 10), regression ``loss / (2 s^2) + log s`` (eq. 7). The parameter is log s^2, and
+    starts at 0. A task without labels in a batch adds nothing, and its variance stays.
 
     Args:
         tasks: of `TASKS`.
-        weights: 0 or more for each task; not all of them 0.
+        weights: 0 or more for each task, at least one above 0.
         kind: one of `WEIGHTINGS`.
 
     Raises:
-        ConfigError: weights or a kind that cannot be.
+        ConfigError: a weight out of range, or unknown `kind`.
     """
 
     def __init__(
@@ -90,7 +90,7 @@ class Weighting(nn.Module):
         super().__init__()
         if kind not in WEIGHTINGS:
             raise ConfigError(
-                f"task.weighting={kind!r} is not known: {', '.join(WEIGHTINGS)}."
+                f"task.weighting={kind!r} is unknown; use one of {', '.join(WEIGHTINGS)}."
                 f"{did_you_mean(str(kind), WEIGHTINGS)}"
             )
         self.tasks = tuple(tasks)
@@ -99,38 +99,36 @@ class Weighting(nn.Module):
             for task in tasks
         }
         if not any(self.weights.values()):
-            raise ConfigError(
-                f"task.weights of {', '.join(tasks)} are all 0: nothing would be learnt."
-            )
+            raise ConfigError(f"task.weights of {', '.join(tasks)} are all 0: one must be above 0.")
         self.log_variance = nn.Parameter(torch.zeros(len(tasks))) if kind != "fixed" else None
 
     def forward(self, losses: Mapping[str, Counted]) -> tuple[Tensor, dict[str, Tensor]]:
-        """Return the total, and what each loss is multiplied by where that is learnt."""
+        """Return the total, and the factor of each loss where it is learnt."""
         total = losses[self.tasks[0]][0].new_zeros(())
         learned: dict[str, Tensor] = {}
         if self.log_variance is None:
             for task in self.tasks:
                 total = total + self.weights[task] * losses[task][0]
             return total, learned
-        # What no rank has anything of is left out; what one has counts on all, as its loss does.
-        (there,) = over_ranks(torch.stack([losses[task][1].float() for task in self.tasks]))
+        # A task counts on all ranks if any has labels for it, as its loss does.
+        (labelled,) = over_ranks(torch.stack([losses[task][1].float() for task in self.tasks]))
         for index, task in enumerate(self.tasks):
             loss, weight = losses[task][0], self.weights[task]
             log_variance = self.log_variance[index]
             factor = (0.5 if task == "values" else 1.0) * torch.exp(-log_variance)
-            total = total + weight * (there[index] > 0) * (factor * loss + 0.5 * log_variance)
+            total = total + weight * (labelled[index] > 0) * (factor * loss + 0.5 * log_variance)
             learned[f"weight_{task}"] = weight * factor.detach()
         return total, learned
 
 
 class TaskLoss(nn.Module):
-    """The loss of a batch: that of the segmentation alone, or of targets with or without it.
+    """The loss of a batch: of the segmentation, of image-level targets, or of both.
 
     Args:
-        segmentation: (logits, labels) to a total and its parts, see `WeightedSum`; None where the
+        segmentation: (logits, labels) to a total and its parts, see `WeightedSum`; None if the
             model does not segment.
-        targets: the losses of image-level targets; None where there are none.
-        weighting: adds up the tasks of the two; None where the segmentation is the only one.
+        targets: the losses of image-level targets; None if there are none.
+        weighting: combines the tasks; None if segmentation is the only one.
     """
 
     def __init__(
@@ -147,11 +145,11 @@ class TaskLoss(nn.Module):
     def forward(
         self, outputs: Outputs, batch: Mapping[str, Any]
     ) -> tuple[Tensor, dict[str, Tensor]]:
-        """Return the total, to go backward from, and its parts for the log, without a gradient.
+        """Return the total, and its detached parts for the log.
 
         Args:
             outputs: of the model.
-            batch: `mask`, and `category` and `values` where there are targets; see `collate`.
+            batch: `mask`, and `category` and `values` if there are targets; see `collate`.
         """
         losses: dict[str, Counted] = {}
         parts: dict[str, Tensor] = {}
@@ -165,7 +163,7 @@ class TaskLoss(nn.Module):
         assert self.weighting is not None
         losses |= self.targets(outputs.targets, batch["category"], batch["values"])
         total, learned = self.weighting(losses)
-        parts = {} if len(parts) == 1 else parts  # it would say the same twice
-        return total, {
-            **parts, **{task: loss.detach() for task, (loss, _) in losses.items()}, **learned
-        }  # fmt: skip
+        if len(parts) == 1:  # the same value as `segmentation`
+            parts = {}
+        tasks = {task: loss.detach() for task, (loss, _) in losses.items()}
+        return total, parts | tasks | learned

@@ -1,4 +1,4 @@
-"""Several losses in one."""
+"""The weighted sum of losses."""
 
 from collections.abc import Mapping
 
@@ -8,20 +8,20 @@ from segmentation.errors import ConfigError, check_number
 
 
 class WeightedSum(nn.Module):
-    """The sum of losses, each times its factor.
+    """The weighted sum of losses.
 
     Args:
-        terms: name -> loss, called with logits and labels.
-        weights: name -> factor, 0 or more, at least one of them above 0; the names of `terms`.
+        terms: losses by name, called with logits and labels.
+        weights: by the same names, 0 or more, at least one above 0.
 
     Raises:
-        ConfigError: no terms, other names, a factor below 0, or no factor above 0.
+        ConfigError: no terms, different names, a negative weight, or only zeros.
     """
 
     def __init__(self, terms: Mapping[str, nn.Module], weights: Mapping[str, float]) -> None:
         super().__init__()
         if not terms:
-            raise ConfigError("loss.terms is empty: name at least one loss, as conf/loss/ does.")
+            raise ConfigError("loss.terms is empty: define at least one loss, as in conf/loss/.")
         if set(terms) != set(weights):
             raise ConfigError(
                 f"loss.terms are {sorted(terms)}, but weights were given for {sorted(weights)}."
@@ -34,14 +34,10 @@ class WeightedSum(nn.Module):
             for name in terms
         }
         if not any(self.weights.values()):
-            raise ConfigError("loss.terms all have weight 0: nothing would be learnt.")
+            raise ConfigError("loss.terms all have weight 0: one must be above 0.")
 
     def forward(self, logits: Tensor, target: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
-        """Return the total, to go backward from, and each term for the log.
-
-        The terms are scalars without their factor and without a gradient; they stay on the device
-        until somebody reads them.
-        """
+        """Return the total, and each term (a scalar, unweighted and detached) for the log."""
         losses = {name: term(logits, target) for name, term in self.terms.items()}
         total = sum(self.weights[name] * loss for name, loss in losses.items())
         return total, {name: loss.detach() for name, loss in losses.items()}

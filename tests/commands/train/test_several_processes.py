@@ -226,7 +226,7 @@ def test_a_process_that_fails_takes_the_others_along(rank, how, data, tmp_path, 
             f"+callbacks.x={{_target_: failing_rank.FailingRank, rank: {rank}, how: {how}}}",
         )
     )  # fmt: skip
-    text = "a defect of this rank" if how == "raise" else "left while the others trained"
+    text = "a defect of this rank" if how == "raise" else "exited while the others were training"
     run.wait_for(text)
     code, _ = run.end(A_MINUTE)
     assert code != 0

@@ -9,8 +9,8 @@ from populations import scored
 
 from segmentation.evaluation.slices.attributes import image_attributes
 from segmentation.evaluation.slices.slices import (
-    FEWEST,
-    MOST,
+    MAX_VALUES,
+    MIN_IMAGES,
     QUARTILES,
     find_slices,
     parts,
@@ -71,9 +71,9 @@ def test_small_slices_and_too_many_are_left_out_and_named():
     run = run_of(6 * 14 + 2)
     cells = [f"town {i // 6:02d}" for i in range(6 * 14)] + ["farm", "farm"]
     slices, notes = find_slices(run, image_attributes(run.names, targets={"place": cells}))
-    assert len(slices) == MOST
-    assert any("farm" in note and f"fewer than {FEWEST}" in note for note in notes)
-    assert any(f"{MOST} values with the most images are shown, of 14" in note for note in notes)
+    assert len(slices) == MAX_VALUES
+    assert any("farm" in note and f"fewer than {MIN_IMAGES}" in note for note in notes)
+    assert any(f"the {MAX_VALUES} values with the most images, of 14" in note for note in notes)
 
 
 def test_an_attribute_that_divides_nothing_is_named():
@@ -81,8 +81,8 @@ def test_an_attribute_that_divides_nothing_is_named():
     slices, notes = find_slices(run, attributes(run, sequence=["a to b"] * 9), presence=True)
     assert slices == []
     assert notes == [
-        "sequence: it is the same for all images.",
-        "presence: no class divides the images in parts large enough.",
+        "sequence: the same for all images.",
+        "presence: no class divides the images into large enough parts.",
     ]
 
 

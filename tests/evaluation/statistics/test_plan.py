@@ -49,7 +49,7 @@ def test_a_difference_with_a_longer_memory_makes_longer_blocks():
 
 
 def test_blocks_without_neighbours_are_refused():
-    with pytest.raises(ConfigError, match=r"no two names share .* 'a0x'. Say by=image"):
+    with pytest.raises(ConfigError, match=r"no two names share .* 'a0x'. Pass by=image"):
         plan([scored(Scenes(np.random.default_rng(0), 30).predict())], by="block")
 
 

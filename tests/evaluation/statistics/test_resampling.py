@@ -87,7 +87,7 @@ def test_another_seed_draws_otherwise():
 def test_draws_do_not_depend_on_the_memory_they_take(plan, monkeypatch):
     expected = all_counts(plan)
     np.testing.assert_array_equal(all_counts(plan), expected)
-    monkeypatch.setattr(resampling, "CHUNK", 64)
+    monkeypatch.setattr(resampling, "COUNTS_AT_ONCE", 64)
     assert len(list(plan.counts())) > 20
     np.testing.assert_array_equal(all_counts(plan), expected)
 

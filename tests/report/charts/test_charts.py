@@ -5,6 +5,7 @@ from dataclasses import replace
 from html import unescape
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -29,7 +30,9 @@ from segmentation.report.charts.reliability import reliability_chart
 from segmentation.report.charts.slices import slices_chart
 from segmentation.report.evaluation import read_evaluation
 from segmentation.report.pages.plots_page import script
-from segmentation.report.table import Cell
+from segmentation.report.table import Cell, Grid
+
+GRID = Grid("numbers", [], [])
 
 
 @pytest.fixture(scope="module")
@@ -151,12 +154,12 @@ def test_nobody_on_the_front_is_beaten_and_everybody_else_is(pairs):
 
 def test_only_costs_that_are_known_can_be_chosen(tmp_path):
     comparison, contenders = make_comparison(tmp_path, seeds=(1, 1))
-    chart = cost_chart(comparison, contenders)
+    chart = cost_chart(comparison, contenders, GRID)
     titles = ["parameters", "FLOPs", "latency", "training time"]
     assert list(chart.figures) == titles
     unknown = type(contenders[0].cost)(parameters=5)
     part = [type(one)(one.name, one.evaluations, one.runs, unknown) for one in contenders]
-    assert list(cost_chart(comparison, part).figures) == ["parameters"]
+    assert list(cost_chart(comparison, part, GRID).figures) == ["parameters"]
 
 
 def test_whiskers_reach_to_the_ends_and_nowhere_without_an_interval():
@@ -193,21 +196,21 @@ def test_contenders_look_alike_in_every_plot(tmp_path):
     part = [replace(one, cost=known) for one in contenders]
     first = comparison.entries[0].name
     part = [replace(one, cost=nothing) if one.name == first else one for one in part]
-    drawn = cost_chart(comparison, part).figures["parameters"].data[1:]
+    drawn = cost_chart(comparison, part, GRID).figures["parameters"].data[1:]
     for place, one in enumerate(drawn, 1):  # the first has no cost, and the others keep their looks
         assert (one.marker.line.color, one.marker.symbol) == style(place)
 
 
 def test_each_slice_has_its_own_label_and_says_what_its_score_is():
-    numbers = dict.fromkeys(COLUMNS[2:], "0.5") | {"difference": "-0.125"}
+    numbers = dict.fromkeys(COLUMNS[2:], 0.5) | {"images": 3, "difference": -0.125}
     values = {
         "corruptions": [f"{name} {one}" for name in ("gaussian_noise", "fog") for one in (1, 3, 5)],
         "size": [f"Pedestrian: {size}, 0.1-0.2%" for size in ("small", "medium", "large")],
         "column": [f"a value of many words, {one} of them all" for one in ("a few", "a handful")],
     }
-    rows = [
+    rows = pd.DataFrame(
         {"slice": kind, "value": value} | numbers for kind, some in values.items() for value in some
-    ]
+    )
     chart = slices_chart(rows)
     assert list(chart.figures) == [
         name for kind in values for name in (kind, f"{kind}: difference")

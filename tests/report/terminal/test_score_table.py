@@ -56,7 +56,7 @@ def test_with_intervals(monkeypatch):
     assert "mIoU 50.0% [45.0, 55.0] · pixel accuracy 90.0%" in text
     assert "frequency-weighted IoU 70.0%" in text
     assert "boundary IoU 30.0% · boundary F –" in text
-    assert "ECE 4.0%" in text
+    assert "calibration error (ECE) 4.0%" in text
     assert "95% intervals (▓░ in the bars): 10,000 bootstrap resamples." in text
     assert "All of one sequence." in text
     assert "Boundary scores: bands of 2%." in text

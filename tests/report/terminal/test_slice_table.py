@@ -70,7 +70,6 @@ def test_a_row_says_score_difference_interval_and_verdict(printed, width):
     (dark,) = [line for line in lines if "20-40" in line]
     for part in ("20", "40.0%", "-12.3 [-14.3, -10.3]", "worse"):
         assert part in dark
-    assert ("█" in dark) == (width == 120)
     assert "not distinguishable" in next(line for line in lines if "40-90" in line)
     assert "a note [of note]" in text
     assert max(map(len, lines)) <= width
@@ -98,7 +97,7 @@ def test_corruptions_have_a_row_each_the_worst_first(printed):
         next(i for i, one in enumerate(lines) if name in one) for name in ("noise", "fog")
     )
     assert noise < fog
-    for part in ("60.0%  +0.0~", "20.0% -40.0 ", "40.0%  "):
+    for part in ("60.0%  +0.0~", "20.0% -40.0 ", "40.0%"):
         assert part in lines[noise]
     assert "severity 5" in text
     assert "~ not distinguishable from the clean images" in text
