@@ -3,18 +3,20 @@
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from omegaconf import DictConfig, ListConfig
 
 from segmentation.config import plain
-from segmentation.console import typed
+from segmentation.console import argument, typed
+from segmentation.data.annotations.convert import find_annotations, is_chosen
 from segmentation.data.augment.options import Augmentation
 from segmentation.data.cache.cache import open_pairs
 from segmentation.data.datamodule import AUTO_BATCH_SIZE, SegmentationData, auto_crop
 from segmentation.data.discovery.layouts import SPLITS
-from segmentation.data.discovery.scanned_dataset import ScannedDataset, scan_dataset
-from segmentation.data.discovery.splits import find_splits
+from segmentation.data.discovery.scanned_dataset import TABLE_FILE, ScannedDataset, scan_dataset
+from segmentation.data.discovery.splits import Splits, find_splits
 from segmentation.data.targets.table import TargetTable
 from segmentation.errors import ConfigError, DataError, check_count
 from segmentation.streets import write_streets
@@ -43,7 +45,16 @@ def find_dataset(
     if "draw" in data:
         write_streets(root, data.draw.seed, tuple(data.draw.size), dict(data.draw.counts))
     pairs = Path(data.pairs).expanduser() if data.pairs else None
-    splits = find_splits(root, pairs, data.group, data.mask_ending, masks, _fold(data))
+    splits = find_splits(
+        root,
+        pairs,
+        data.group,
+        data.mask_ending,
+        masks,
+        _fold(data),
+        partial(_annotations, data) if masks else None,
+        is_chosen(data.annotations),
+    )
     selected = {split: rows for split, rows in splits.samples.items() if split in only}
     if not selected:
         raise DataError(
@@ -52,6 +63,18 @@ def find_dataset(
     unselected = {split: rows for split, rows in splits.samples.items() if split not in only}
     splits = replace(splits, samples=selected, unselected=unselected)
     return scan_dataset(root, splits, data.classes, data.void, data.unknown, directory)
+
+
+def _annotations(data: DictConfig, root: Path) -> Splits | None:
+    """Return the samples of annotation files below a folder."""
+    found = find_annotations(root, data.annotations, data.on_error == "skip")
+    own = root / TABLE_FILE
+    if found and found.table and data.classes is None and own.is_file():
+        log.warning(
+            "%s is not used: the annotations bring a class table, %s. To use another, pass "
+            "%s.", own, found.table, argument("data.classes", own),
+        )  # fmt: skip
+    return found
 
 
 def data_root(data: DictConfig) -> Path:

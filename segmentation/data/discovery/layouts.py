@@ -3,7 +3,7 @@
 import logging
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
@@ -14,6 +14,7 @@ log = logging.getLogger(__name__)
 
 SPLITS = ("train", "val", "test")
 IMAGE_SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff"}
+MASK_SUFFIXES = IMAGE_SUFFIXES | {".gif"}  # Kaggle's Carvana; a GIF among images is a preview
 
 WORDS: dict[str, tuple[str, ...]] = {
     "train": ("train", "training"),
@@ -22,7 +23,7 @@ WORDS: dict[str, tuple[str, ...]] = {
     "images": ("images", "image", "imgs", "img", "JPEGImages"),
     "masks": (
         "masks", "mask", "labels", "label", "annotations", "annotation", "annots", "annot", "gt",
-        "SegmentationClass",
+        "SegmentationClass", "SegmentationClassPNG",
     ),
 }  # fmt: skip
 """Usual names of the folders of splits, images and masks; case is ignored."""
@@ -70,6 +71,8 @@ class Layout:
         return "{split}" in self.images
 
 
+NESTED, MOST_NESTED = 2, 100
+"""How many levels below the root a layout is looked for, and in how many folders of each."""
 NAMED = MASK_ENDINGS[1:]  # where both lie in one folder a mask needs an ending
 
 LAYOUTS = (
@@ -117,7 +120,18 @@ def find_layout(
     Returns:
         The layout and its files by split (``""`` if it has no splits), or None.
     """
-    for layout in LAYOUTS:
+    for layout, found, without in _matching(root, ending, LAYOUTS):
+        for images in without:
+            log.warning("%s has no folder of masks: it is left out.", images)
+        return layout, found
+    return None
+
+
+def _matching(
+    root: Path, ending: str | None, layouts: Sequence[Layout]
+) -> Iterator[tuple[Layout, dict[str, SplitFiles], list[Path]]]:
+    """Yield the layouts that pair images with masks, their files, and images without masks."""
+    for layout in layouts:
         found, without = {}, []
         for split in SPLITS if layout.has_splits else ("",):
             images = _resolve(root, layout.images, split)
@@ -127,10 +141,30 @@ def find_layout(
             elif images:
                 without.append(images)
         if any(folders.samples for folders in found.values()):
-            for images in without:
-                log.warning("%s has no folder of masks: it is left out.", images)
-            return layout, found
-    return None
+            yield layout, found, without
+
+
+def find_nested(root: Path, ending: str | None = None) -> list[Path]:
+    """Return the folders at most `NESTED` below `root` that have a known layout themselves.
+
+    The layout of masks beside their images is not looked for: it covers folders in folders anyway.
+    """
+    found, level = [], [root]
+    for _ in range(NESTED):
+        level = [path for folder in level for path in _folders_in(folder)]
+        here = [path for path in level if any(_matching(path, ending, LAYOUTS[:-1]))]
+        found += here
+        level = [path for path in level if path not in here][:MOST_NESTED]
+    return found
+
+
+def _folders_in(folder: Path) -> list[Path]:
+    try:
+        return sorted(
+            path for path in folder.iterdir() if path.is_dir() and not path.name.startswith(".")
+        )
+    except OSError:
+        return []
 
 
 def find_images(root: Path) -> dict[str, SplitFiles] | None:
@@ -162,18 +196,22 @@ def _resolve(root: Path, pattern: str, split: str) -> Path | None:
             blanks.format(*chosen).lower() for chosen in product(*(WORDS[key] for key in keys))
         ]
         there = {path.name.lower(): path for path in sorted(folder.iterdir()) if path.is_dir()}
-        match = next((there[name] for name in names if name in there), None)
-        if match is None:
+        matches = [there[name] for name in names if name in there]
+        if not matches:
             return None
-        folder = match
+        # A folder without images (VOC's Annotations/, YOLO's labels/) is not the one of masks.
+        filled = (path for path in matches if any(image_files_below(path, MASK_SUFFIXES)))
+        folder = next(filled, matches[0])
     return folder
 
 
 def _pair(root: Path, images: Path, masks: Path, endings: Sequence[str]) -> SplitFiles:
     """Pair the files of two folders by name, with the endings that give the most pairs."""
-    image_files = _by_name(images)
-    # JPEGs beside masks are previews: compression changes labels.
-    mask_files = image_files if images == masks else _by_name(masks, leave_out=(".jpg", ".jpeg"))
+    if images == masks:
+        image_files = mask_files = _by_name(images, MASK_SUFFIXES)
+    else:  # JPEGs beside masks are previews: compression changes labels
+        image_files = _by_name(images)
+        mask_files = _by_name(masks, MASK_SUFFIXES - {".jpg", ".jpeg"})
     best: dict[str, tuple[str, str]] = {}
     best_ending = endings[0]
     for image_ending, ending in product(IMAGE_ENDINGS, endings):
@@ -203,17 +241,19 @@ def _pair(root: Path, images: Path, masks: Path, endings: Sequence[str]) -> Spli
             Sample(name, image_files[image], mask_files[mask])
             for name, (image, mask) in sorted(best.items())
         ],
-        images=[image_files[key] for key in alone if images != masks or not is_mask(key)],
+        images=[
+            image_files[key]
+            for key in alone
+            if image_files[key].suffix.lower() != ".gif" and (images != masks or not is_mask(key))
+        ],
         masks=[mask_files[key] for key in sorted(set(mask_files) - used) if is_mask(key)],
     )
 
 
-def _by_name(folder: Path, leave_out: Sequence[str] = ()) -> dict[str, Path]:
+def _by_name(folder: Path, suffixes: Collection[str] = IMAGE_SUFFIXES) -> dict[str, Path]:
     """Return the image files below a folder by relative path without suffix."""
     files: dict[str, Path] = {}
-    for path in image_files_below(folder):
-        if path.suffix.lower() in leave_out:
-            continue
+    for path in image_files_below(folder, suffixes):
         key = path.relative_to(folder).with_suffix("").as_posix()
         if key in files:
             raise DataError(
@@ -224,7 +264,7 @@ def _by_name(folder: Path, leave_out: Sequence[str] = ()) -> dict[str, Path]:
     return files
 
 
-def image_files_below(folder: Path) -> Iterator[Path]:
+def image_files_below(folder: Path, suffixes: Collection[str] = IMAGE_SUFFIXES) -> Iterator[Path]:
     """Yield the image files below a folder, sorted; links that form loops are not followed."""
     seen = set()
     for here, folders, files in os.walk(folder, followlinks=True):
@@ -235,7 +275,7 @@ def image_files_below(folder: Path) -> Iterator[Path]:
         seen.add(real)
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         for name in sorted(files):
-            if name.startswith(".") or os.path.splitext(name)[1].lower() not in IMAGE_SUFFIXES:
+            if name.startswith(".") or os.path.splitext(name)[1].lower() not in suffixes:
                 continue
             if not name.isprintable():  # names not in UTF-8 arrive as lone surrogates
                 raise DataError(

@@ -174,7 +174,9 @@ def _table(
                 f"{did_you_mean(classes, [*TABLES, *READINGS])}"
             )
         return read_table(path), str(path)
-    own = root / TABLE_FILE
+    if splits.table is not None and classes is None:
+        return read_table(splits.table), f"that of the annotations, {splits.table}"
+    own = (splits.root or root) / TABLE_FILE
     if classes is None and own.is_file():
         if guess := read_guess(own):
             log.warning(

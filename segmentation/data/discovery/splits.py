@@ -4,13 +4,20 @@ import csv
 import io
 import logging
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from segmentation.data.discovery.files import read_text
 from segmentation.data.discovery.folds import divide, into_folds
-from segmentation.data.discovery.layouts import LAYOUTS, SPLITS, Sample, find_images, find_layout
+from segmentation.data.discovery.layouts import (
+    LAYOUTS,
+    SPLITS,
+    Sample,
+    find_images,
+    find_layout,
+    find_nested,
+)
 from segmentation.errors import ConfigError, DataError, did_you_mean, listed
 
 log = logging.getLogger(__name__)
@@ -29,6 +36,9 @@ class Splits:
         mask_ending: the ending of the masks' names.
         unpaired_images, unpaired_masks: files without a partner.
         unselected: samples of existing splits that were not asked for.
+        table: the class table that annotation files brought; None where masks are images.
+        root: the folder of the layout, where it is below the data set's; else None.
+        drawn: whether the data set has no splits, so that they were drawn.
     """
 
     samples: dict[str, list[Sample]]
@@ -37,6 +47,9 @@ class Splits:
     unpaired_images: list[Path] = field(default_factory=list)
     unpaired_masks: list[Path] = field(default_factory=list)
     unselected: dict[str, list[Sample]] = field(default_factory=dict)
+    table: Path | None = None
+    root: Path | None = None
+    drawn: bool = False
 
 
 def find_splits(
@@ -46,6 +59,8 @@ def find_splits(
     mask_ending: str | None = None,
     masks: bool = True,
     fold: tuple[int, int] | None = None,
+    annotations: Callable[[Path], Splits | None] | None = None,
+    annotations_first: bool = False,
 ) -> Splits:
     """Find the samples below `root`, or those that a table lists.
 
@@ -61,6 +76,8 @@ def find_splits(
         masks: whether masks are required; else images without masks are accepted.
         fold: (i, k) for cross-validation: the samples of train and val, or all samples if there
             are no splits, are divided into k parts, and part i is val; see `into_folds`.
+        annotations: returns the samples of annotation files below a folder, or None.
+        annotations_first: whether they come before image masks; else only without those.
 
     Raises:
         DataError: a missing folder, no pairs in it, or an invalid table or list.
@@ -72,8 +89,10 @@ def find_splits(
         )
     if pairs:
         found = _from_table(root, pairs, group, masks)
+    elif annotations_first and annotations and (annotated := annotations(root)):
+        found = annotated
     else:
-        found = _from_folders(root, mask_ending, masks)
+        found = _from_folders(root, mask_ending, masks, annotations)
     samples = found.samples
     if group and not pairs:
         samples = {split: _grouped(rows, group) for split, rows in samples.items()}
@@ -87,6 +106,7 @@ def find_splits(
         found,
         samples={split: samples[split] for split in order},
         description=found.description + note,
+        drawn="" in found.samples and fold is None,
     )
 
 
@@ -133,11 +153,21 @@ def _warn_of_neighbours(subject: str) -> None:
     )
 
 
-def _from_folders(root: Path, mask_ending: str | None, masks_needed: bool) -> Splits:
+def _from_folders(
+    root: Path,
+    mask_ending: str | None,
+    masks_needed: bool,
+    annotations: Callable[[Path], Splits | None] | None,
+) -> Splits:
     found = find_layout(root, mask_ending)
     if found is None and not masks_needed and (alone := find_images(root)):
         how = ", ".join(one.where for one in alone.values())
         return Splits({split: one.samples for split, one in alone.items()}, how)
+    if found is None and (nested := _nested_root(root, mask_ending)):
+        below = _from_folders(nested, mask_ending, masks_needed, None)
+        return replace(below, root=nested, description=f"{nested}: {below.description}")
+    if found is None and annotations and (annotated := annotations(root)):
+        return annotated
     if found is None:
         there = sorted(path.name + "/" for path in root.iterdir() if path.is_dir())[:8]
         layouts = ", ".join(
@@ -163,6 +193,23 @@ def _from_folders(root: Path, mask_ending: str | None, masks_needed: bool) -> Sp
     if ending:
         how += f", masks end in {ending}"
     return Splits(samples, how, ending, images, masks)
+
+
+def _nested_root(root: Path, mask_ending: str | None) -> Path | None:
+    """Return the one folder below `root` that has a known layout, or None."""
+    nested = find_nested(root, mask_ending)
+    if len(nested) == 1:
+        log.warning(
+            "%s itself has no images with masks: %s, the one folder below it that has them, is "
+            "used (as with data.root=%s).", root, nested[0], nested[0],
+        )  # fmt: skip
+        return nested[0]
+    if nested:
+        log.warning(
+            "%s itself has no images with masks, and several folders below it have: %s. Choose "
+            "one: data.root=%s.", root, listed([str(path) for path in nested]), nested[0],
+        )  # fmt: skip
+    return None
 
 
 def _listed(root: Path, listing: Path) -> list[Sample]:

@@ -1,0 +1,173 @@
+"""A finished conversion: masks, class table and samples in a folder of the user's cache.
+
+The folder's name is a hash of the annotation files and the images; it appears complete, and is
+removed by hand only.
+"""
+
+import contextlib
+import hashlib
+import json
+import logging
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+from platformdirs import user_cache_path
+
+from segmentation.data.annotations.folder import Folder
+from segmentation.data.discovery.layouts import Sample
+from segmentation.errors import DataError
+from segmentation.system.files import PARTIAL, read_json, write_json
+
+log = logging.getLogger(__name__)
+
+VERSION = 1
+"""To be raised whenever the same annotations become other masks."""
+RECORD, TABLE, LOCK = "conversion.json", "classes.yaml", "lock"
+
+
+@dataclass(frozen=True)
+class Conversion:
+    """What became of a data set's annotations.
+
+    Attributes:
+        description: the format, and what was read.
+        splits: the samples of each split; an empty name where there are no splits.
+        notes: what was left out; warned of at each start.
+        remarks: what else is worth knowing, such as what is on top where regions overlap.
+        failures: why images that are annotated could not be converted; they are in no split.
+        has_table: whether a class table came with the annotations.
+    """
+
+    description: str
+    splits: dict[str, list[Sample]]
+    notes: list[str] = field(default_factory=list)
+    remarks: list[str] = field(default_factory=list)
+    failures: list[str] = field(default_factory=list)
+    has_table: bool = True
+
+    def to_json(self, folder: Path) -> dict[str, Any]:
+        """Return plain values; files in `folder` are given relative to it."""
+        splits = {
+            split: [[one.name, _below(one.image, folder), _below(one.mask, folder)] for one in rows]
+            for split, rows in self.splits.items()
+        }
+        return {**asdict(self), "splits": splits}
+
+    @classmethod
+    def from_json(cls, values: dict[str, Any], folder: Path) -> "Conversion":
+        """Rebuild a conversion from `to_json`."""
+        splits = {
+            split: [Sample(name, folder / image, folder / mask) for name, image, mask in rows]
+            for split, rows in values["splits"].items()
+        }
+        return cls(**{**values, "splits": splits})
+
+
+def _below(path: Path | None, folder: Path) -> str:
+    if path is None:
+        raise ValueError("a converted image has a mask")
+    if path.is_relative_to(folder):
+        return path.relative_to(folder).as_posix()
+    return str(path.absolute())
+
+
+def convert_once(
+    folder: Folder, convert: Callable[[Path], Conversion]
+) -> tuple[Conversion, Path, bool]:
+    """Return the conversion of a folder, its place, and whether it was made just now.
+
+    Args:
+        folder: the files that it depends on.
+        convert: writes masks, and a class table, into a folder that it is given.
+
+    Raises:
+        DataError: as `convert` does; or the cache is not writable.
+    """
+    base = user_cache_path("cityseg") / "converted"
+    place = base / _key(folder)
+    if (known := _read(place)) is not None:
+        return known, place, False
+    try:
+        with _locked(base):
+            if (known := _read(place)) is not None:  # another process made it in the meantime
+                return known, place, False
+            return _write(base, place, convert), place, True
+    except OSError as error:
+        raise DataError(
+            f"the masks of {folder.base} cannot be written to {base}: {error}. Type "
+            "XDG_CACHE_HOME=<folder on another disk> before the command."
+        ) from error
+
+
+def _write(base: Path, place: Path, convert: Callable[[Path], Conversion]) -> Conversion:
+    """Convert into a folder aside, and move it to its place."""
+    partial = base / f"{place.name}.{os.getpid()}{PARTIAL}"
+    partial.mkdir()
+    try:
+        conversion = convert(partial)
+        write_json(partial / RECORD, conversion.to_json(partial))
+        if place.exists():  # damaged: without a readable record
+            shutil.rmtree(place)
+        partial.rename(place)
+    except BaseException:
+        shutil.rmtree(partial, ignore_errors=True)
+        raise
+    return Conversion.from_json(conversion.to_json(partial), place)
+
+
+def _read(place: Path) -> Conversion | None:
+    with contextlib.suppress(ValueError, KeyError, TypeError):
+        values = read_json(place / RECORD)
+        return None if values is None else Conversion.from_json(values, place)
+    return None
+
+
+@contextlib.contextmanager
+def _locked(base: Path) -> Iterator[None]:
+    """Let no other process convert; wait for one that does."""
+    base.mkdir(parents=True, exist_ok=True, mode=0o700)
+    lock = FileLock(base / LOCK)
+    try:
+        lock.acquire(blocking=False)
+    except Timeout:
+        log.info("annotations: waiting for another process that converts into %s", base)
+        lock.acquire()
+    try:
+        for leftover in base.glob(f"*{PARTIAL}"):  # from a process that was killed
+            shutil.rmtree(leftover, ignore_errors=True)
+        yield
+    finally:
+        lock.release()
+
+
+def _key(folder: Folder) -> str:
+    """Hash the paths, sizes and times of everything that a conversion depends on."""
+    chosen = None if folder.chosen is None else str(folder.chosen.resolve())
+    digest = hashlib.sha256(json.dumps([VERSION, str(folder.root.resolve()), chosen]).encode())
+    for path in folder.all_files():
+        with contextlib.suppress(OSError):
+            state = path.stat()
+            times = f"{state.st_mtime_ns}|{state.st_ctime_ns}"
+            digest.update(f"{path.resolve()}|{state.st_size}|{times}\n".encode())
+    return digest.hexdigest()[:32]
+
+
+def check_failures(conversion: Conversion, skip: bool) -> None:
+    """Warn about images that could not be converted, if they are skipped.
+
+    Raises:
+        DataError: there are some, and they aren't skipped.
+    """
+    if not conversion.failures:
+        return
+    total = len(conversion.failures) + sum(map(len, conversion.splits.values()))
+    shown = "\n  ".join([*conversion.failures[:5], *(["..."] if conversion.failures[5:] else [])])
+    text = f"{len(conversion.failures)} of {total} annotated images cannot be used"
+    if not skip:
+        raise DataError(f"{text} (data.on_error=skip leaves them out):\n  {shown}")
+    log.warning("%s and are left out:\n  %s", text, shown)

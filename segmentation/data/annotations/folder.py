@@ -1,0 +1,270 @@
+"""The files of a data set: annotation files by suffix, and images found by the names in them."""
+
+import os
+import re
+from collections.abc import Iterable, Sequence
+from functools import cached_property
+from pathlib import Path, PurePosixPath
+from typing import TypeVar
+from urllib.parse import parse_qs, unquote, urlsplit
+
+from pydantic import BaseModel, ValidationError
+
+from segmentation.data.annotations.regions import MAX_ANNOTATION_BYTES, count_text
+from segmentation.data.discovery.layouts import IMAGE_SUFFIXES, WORDS, image_files_below
+from segmentation.errors import DataError, listed
+
+Model = TypeVar("Model", bound=BaseModel)
+
+SUFFIXES = (
+    ".json", ".jsonl", ".ndjson", ".xml", ".txt", ".yaml", ".yml", ".csv", ".data", ".names",
+    ".parquet", ".arrow",
+)  # fmt: skip
+"""Suffixes of files that annotations may be in."""
+SPLIT_WORDS = {
+    word: split
+    for split in ("train", "val", "test")
+    for word in (*WORDS[split], *{"val": ("dev", "valid", "validation", "eval")}.get(split, ()))
+}
+HEAD = 1 << 16
+"""Bytes from which the kind of a JSON or XML file is told."""
+
+
+class Folder:
+    """The files below a data set's root.
+
+    Args:
+        root: the data set's folder, where the images are.
+        chosen: the only annotation file, or the folder of the only ones; None: all below `root`.
+
+    Raises:
+        DataError: a file name that is not printable text.
+    """
+
+    def __init__(self, root: Path, chosen: Path | None = None) -> None:
+        self.root = root
+        self.chosen = chosen
+        base = chosen or root
+        self.base = base if base.is_dir() else base.parent
+        """The folder of the annotations."""
+        self._others: dict[str, list[Path]] = {}
+        for path in _files_below(base):
+            self._others.setdefault(path.suffix.lower(), []).append(path)
+
+    def files(self, *suffixes: str) -> list[Path]:
+        """Return the annotation files with these suffixes, sorted."""
+        return sorted(path for suffix in suffixes for path in self._others.get(suffix, ()))
+
+    def all_files(self) -> list[Path]:
+        """Return every file that a conversion depends on: annotations and images."""
+        return sorted({*self.images, *(path for paths in self._others.values() for path in paths)})
+
+    @cached_property
+    def images(self) -> list[Path]:
+        """Every image below the root, and below the annotations' own folder."""
+        found = dict.fromkeys(image_files_below(self.root))
+        if not self.base.resolve().is_relative_to(self.root.resolve()):
+            found |= dict.fromkeys(image_files_below(self.base))
+        return list(found)
+
+    @cached_property
+    def _by_name(self) -> dict[str, list[Path]]:
+        return _group(self.images, lambda path: path.name)
+
+    @cached_property
+    def _by_stem(self) -> dict[str, list[Path]]:
+        return _group(self.images, lambda path: path.stem)
+
+    def find_image(self, name: str, source: Path, split: str = "") -> Path | None:
+        """Find an image by the name that an annotation file has for it.
+
+        The name may be a path on another computer or an address: of several images with its last
+        part, that with the most folders in common is meant.
+
+        Args:
+            name: a name or path, with a suffix.
+            source: the annotation file; images beside it come first.
+            split: images in folders of this split come first.
+
+        Raises:
+            DataError: several images fit equally well.
+        """
+        parts = _parts(name)
+        if not parts:
+            return None
+        candidates = self._by_name.get(parts[-1])
+        if candidates is None:  # Label Studio's uploads carry a random prefix
+            bare = re.sub(r"^[0-9a-f]{8}-", "", parts[-1])
+            candidates = self._by_name.get(bare)
+        return self._choose(candidates, parts[:-1], source, split, name)
+
+    def find_stem(self, stem: str, source: Path, split: str = "") -> Path | None:
+        """Find an image by its name without suffix, see `find_image`."""
+        return self._choose(self._by_stem.get(stem), (), source, split, stem)
+
+    def _choose(
+        self,
+        candidates: Sequence[Path] | None,
+        folders: Sequence[str],
+        source: Path,
+        split: str,
+        name: str,
+    ) -> Path | None:
+        if not candidates:
+            return None
+        if len(candidates) == 1:
+            return candidates[0]
+
+        def fits(path: Path) -> tuple[int, int, int]:
+            own = path.parts[:-1]
+            common = next(
+                (k for k, (a, b) in enumerate(zip(reversed(own), reversed(folders), strict=False))
+                 if a != b),
+                min(len(own), len(folders)),
+            )  # fmt: skip
+            near = len(os.path.commonpath([path.parent, source.parent]))
+            return common, int(bool(split) and self.split_of(path) == split), near
+
+        ranked = sorted(candidates, key=fits, reverse=True)
+        if fits(ranked[0]) == fits(ranked[1]):
+            raise DataError(
+                f"{source} names the image {name}, and there are several: {ranked[0]} and "
+                f"{ranked[1]}. Remove one, or give it another name."
+            )
+        return ranked[0]
+
+    def split_of(self, path: Path) -> str:
+        """Return the split that a path's folders below the root name, or an empty string."""
+        for base in (self.root, self.base):
+            if path.is_relative_to(base):
+                return split_in(path.relative_to(base).parts[:-1])
+        return ""
+
+    def note_missing(
+        self, source: Path, missing: Sequence[str], total: int, notes: list[str]
+    ) -> None:
+        """Note the images that an annotation file names and that are not there.
+
+        Raises:
+            DataError: none of them is there.
+        """
+        if missing and len(missing) == total:
+            raise DataError(
+                f"none of the {count_text(total, 'image')} that {self.where(source)} names is in "
+                f"{self.root} ({listed(list(missing), 3)}). Put the images there: in a folder "
+                "images/, or beside the annotations."
+            )
+        if missing:
+            notes.append(
+                f"{self.where(source)}: {len(missing):,} of {count_text(total, 'image')} are not "
+                f"there and left out: {listed(list(missing))}."
+            )
+
+    def where(self, path: Path) -> str:
+        """Return a path relative to the root where it lies below it, for messages."""
+        return (
+            path.relative_to(self.root).as_posix() if path.is_relative_to(self.root) else str(path)
+        )
+
+
+def split_in(parts: Iterable[str]) -> str:
+    """Return the split that the words of file or folder names stand for, the last one first."""
+    for part in reversed(list(parts)):
+        for word in reversed(re.findall(r"[a-z]+", part.lower())):
+            if word in SPLIT_WORDS:
+                return SPLIT_WORDS[word]
+    return ""
+
+
+def head(path: Path) -> str:
+    """Return the beginning of a text file, or an empty string if it cannot be read."""
+    try:
+        with path.open("rb") as file:
+            return file.read(HEAD).decode("utf-8-sig", errors="replace")
+    except OSError:
+        return ""
+
+
+def tail(path: Path) -> str:
+    """Return the end of a text file, or an empty string if it cannot be read."""
+    try:
+        with path.open("rb") as file:
+            file.seek(max(0, path.stat().st_size - HEAD))
+            return file.read(HEAD).decode("utf-8", errors="replace")
+    except OSError:
+        return ""
+
+
+def read_bytes(path: Path) -> bytes:
+    """Read an annotation file.
+
+    Raises:
+        DataError: it cannot be read, or is larger than `MAX_ANNOTATION_BYTES`.
+    """
+    try:
+        if path.stat().st_size > MAX_ANNOTATION_BYTES:
+            raise DataError(
+                f"{path} is larger than {MAX_ANNOTATION_BYTES >> 30} GiB, too large for an "
+                "annotation file. Divide it into one for each split."
+            )
+        return path.read_bytes()
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror or error}.") from error
+
+
+def parse_json(path: Path, model: type[Model], name: str) -> Model:
+    """Read an annotation file as a model of its content.
+
+    Args:
+        path: the file.
+        model: a model of pydantic.
+        name: of the format, for messages.
+
+    Raises:
+        DataError: it cannot be read, or is not of that form; the message says where.
+    """
+    try:
+        return model.model_validate_json(read_bytes(path))
+    except ValidationError as error:
+        problem = error.errors(include_url=False)[0]
+        where = ".".join(str(step) for step in problem["loc"][:4]) or "the JSON"
+        raise DataError(
+            f"{path} is not a valid file of {name}: {where}: {problem['msg']}. Export it again."
+        ) from error
+
+
+def _parts(name: str) -> tuple[str, ...]:
+    """Return the parts of a path of any system, or of an address."""
+    if "://" in name:
+        address = urlsplit(name)
+        name = unquote(address.path)
+    elif name.startswith("/data/local-files/?d="):  # Label Studio's
+        name = parse_qs(urlsplit(name).query).get("d", [""])[0]
+    parts = PurePosixPath(name.replace("\\", "/")).parts
+    return tuple(part for part in parts if part not in (".", "..", "/"))
+
+
+def _group(paths: Iterable[Path], key) -> dict[str, list[Path]]:  # type: ignore[no-untyped-def]
+    groups: dict[str, list[Path]] = {}
+    for path in paths:
+        groups.setdefault(key(path), []).append(path)
+    return groups
+
+
+def _files_below(base: Path) -> Iterable[Path]:
+    """Yield the files below a folder that may hold annotations, or the one file."""
+    if base.is_file():
+        yield base
+        return
+    seen = set()
+    for here, folders, files in os.walk(base, followlinks=True):
+        real = os.path.realpath(here)
+        if real in seen:
+            folders.clear()
+            continue
+        seen.add(real)
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        for name in sorted(files):
+            suffix = os.path.splitext(name)[1].lower()
+            if not name.startswith(".") and suffix in SUFFIXES and suffix not in IMAGE_SUFFIXES:
+                yield Path(here, name)

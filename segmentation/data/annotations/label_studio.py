@@ -1,0 +1,313 @@
+"""Label Studio's exports: JSON with brush strokes (RLE) and polygons, or a PNG for each brush.
+
+Formats: https://labelstud.io/guide/export and its converter's brush.py
+"""
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+from pydantic import BaseModel, ConfigDict, RootModel, model_validator
+
+from segmentation.data.annotations.folder import Folder, head, parse_json, split_in
+from segmentation.data.annotations.regions import (
+    AnnotatedImage,
+    Annotations,
+    NoMasksError,
+    Region,
+    Shape,
+    count_text,
+)
+from segmentation.data.annotations.rle import RunLengths, encode, from_brush
+from segmentation.data.annotations.shapes import Bitmap, Polygons, box, ellipse
+from segmentation.data.discovery.files import read_mask
+from segmentation.errors import DataError, listed
+
+NAME = "Label Studio"
+
+BRUSH_FILE = re.compile(r"task-(\d+)-annotation-(\d+)-by-([^-]*)-([^-]+)-(.+)-(\d+)")
+"""The name of a brush's PNG, without suffix."""
+LABELS = ("brushlabels", "polygonlabels", "rectanglelabels", "ellipselabels", "labels")
+SIDES = ("original_width", "original_height")
+HALF = 127
+"""Brightness above which a pixel of a brush's PNG, 0 or 255, is in the region."""
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(allow_inf_nan=False)
+
+
+class _Result(_Model):
+    type: str = ""
+    value: dict[str, Any] = {}
+    original_width: int | None = None
+    original_height: int | None = None
+
+
+class _Annotation(_Model):
+    id: int | str = 0
+    result: list[_Result]
+    was_cancelled: bool = False
+    ground_truth: bool = False
+
+
+class _Task(_Model):
+    id: int | str | None = None
+    data: dict[str, Any]
+    annotations: list[_Annotation] = []
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_min(cls, values: Any) -> Any:
+        """Bring a task of JSON-MIN, whose results lie in columns, into the form of JSON."""
+        if not isinstance(values, dict) or "data" in values:
+            return values
+        regions = [
+            item
+            for column in values.values()
+            if isinstance(column, list)
+            for item in column
+            if isinstance(item, dict)
+        ]
+        results = [{"value": item, **{key: item.get(key) for key in SIDES}} for item in regions]
+        return {"id": values.get("id"), "data": values, "annotations": [{"result": results}]}
+
+
+class _Export(RootModel[list[_Task]]):
+    pass
+
+
+def find(folder: Folder) -> list[Path]:
+    """Return Label Studio's JSON exports of a folder, or else the PNGs of brushes."""
+    exports = [path for path in folder.files(".json") if _is_export(path)]
+    return exports or [path for path in folder.images if BRUSH_FILE.fullmatch(path.stem)]
+
+
+def _is_export(path: Path) -> bool:
+    text = head(path)
+    return bool(re.match(r"\s*\[\s*{", text)) and (
+        ('"annotations"' in text and '"data"' in text) or '"original_width"' in text
+    )
+
+
+def read(folder: Folder, paths: Sequence[Path]) -> Annotations:
+    """Read Label Studio's exports as one data set.
+
+    Raises:
+        DataError: an invalid file, no region with an area, or PNGs whose images are unknown.
+    """
+    if paths[0].suffix.lower() == ".json":
+        return _read_exports(folder, paths)
+    return _read_brushes(folder, paths)
+
+
+def _read_exports(folder: Folder, paths: Sequence[Path]) -> Annotations:
+    notes: list[str] = []
+    counts: Counter[str] = Counter()
+    images: list[AnnotatedImage] = []
+    for path in paths:
+        tasks = parse_json(path, _Export, NAME).root
+        images += _images(folder, path, tasks, counts, notes)
+    if not counts["areas"]:
+        raise NoMasksError(
+            f"{listed(list(map(folder.where, paths)))}: no brush, polygon, rectangle or ellipse."
+        )
+    if counts["several"]:
+        notes.append(
+            f"{count_text(counts['several'], 'task')} with several annotations: the one marked as "
+            "ground truth is used, else the last."
+        )
+    if counts["unfinished"]:
+        notes.append(f"{count_text(counts['unfinished'], 'task')} not annotated: left out.")
+    if counts["flat"]:
+        notes.append(f"{count_text(counts['flat'], 'result')} without an area: not in any mask.")
+    labels = {region.label for image in images for region in image.regions if region.label}
+    return Annotations(
+        NAME, count_text(len(paths), "JSON file"), dict.fromkeys(sorted(labels)), images, False,
+        notes,
+    )  # fmt: skip
+
+
+def _images(
+    folder: Folder, path: Path, tasks: Sequence[_Task], counts: Counter[str], notes: list[str]
+) -> list[AnnotatedImage]:
+    found, missing = [], []
+    for task in tasks:
+        finished = [one for one in task.annotations if not one.was_cancelled]
+        if not finished:
+            counts["unfinished"] += 1
+            continue
+        counts["several"] += len(finished) > 1
+        chosen = next((one for one in finished if one.ground_truth), finished[-1])
+        name = _image_name(task, path)
+        split = split_in([path.stem]) or folder.split_of(path)
+        image = folder.find_image(name, path, split)
+        if image is None:
+            missing.append(name)
+            continue
+        try:
+            regions, size = _regions(chosen, counts)
+        except (ValueError, KeyError, TypeError) as error:
+            raise DataError(
+                f"{path}: the task of {name}: {type(error).__name__}: {error}. Export it again."
+            ) from error
+        found.append(AnnotatedImage(image, regions, size, split, path))
+    total = len(found) + len(missing)
+    folder.note_missing(path, missing, total, notes)
+    return found
+
+
+def _image_name(task: _Task, path: Path) -> str:
+    """Return the image of a task: the value of `image`, else the only text that names a file."""
+    texts = {key: text for key, text in task.data.items() if isinstance(text, str)}
+    for key in ("image", "img", "photo"):
+        if key in texts:
+            return texts[key]
+    named = [text for text in texts.values() if re.search(r"\.\w{2,5}(\?.*)?$", text)]
+    if len(named) != 1:
+        raise DataError(
+            f"{path}: the task {task.id} names no image (its data: {listed(list(texts))})."
+        )
+    return named[0]
+
+
+def _regions(
+    annotation: _Annotation, counts: Counter[str]
+) -> tuple[list[Region], tuple[int, int] | None]:
+    """Return the regions of an annotation, and its image's size where that is known."""
+    regions, size = [], None
+    for result in annotation.result:
+        if result.original_height and result.original_width:
+            size = (result.original_height, result.original_width)
+        labels = next((result.value[key] for key in LABELS if result.value.get(key)), None)
+        if labels is None:
+            continue  # choices, text, or a region without a label
+        shape = _shape(result.value, size)
+        if shape is None:
+            counts["flat"] += 1
+            continue
+        counts["areas"] += 1
+        regions.append(Region(str(labels[0]).strip(), shape))
+    return regions, size
+
+
+def _shape(value: dict[str, Any], size: tuple[int, int] | None) -> Shape | None:
+    """Return the pixels of a region; coordinates are percent of the image's sides."""
+    if "rle" in value:
+        return Bitmap(_Brush(value["rle"]))
+    if size is None:
+        raise ValueError("original_width or original_height is missing")
+    height, width = size
+    scale = np.array([width, height]) / 100
+    if "points" in value:
+        return Polygons([np.asarray(value["points"], dtype=np.float64).reshape(-1, 2) * scale])
+    if "radiusX" in value:
+        x, y = np.array([value["x"], value["y"]], dtype=np.float64) * scale
+        across, down = np.array([value["radiusX"], value["radiusY"]], dtype=np.float64) * scale
+        return ellipse(x, y, across, down, float(value.get("rotation", 0)))
+    if "width" in value and "height" in value:
+        return _rectangle(value, scale)
+    return None
+
+
+def _rectangle(value: dict[str, Any], scale: np.ndarray) -> Polygons:
+    """Return a rectangle, which Label Studio turns about its top left corner."""
+    left, top = np.array([value["x"], value["y"]], dtype=np.float64) * scale
+    across, down = np.array([value["width"], value["height"]], dtype=np.float64) * scale
+    angle = np.deg2rad(float(value.get("rotation", 0)))
+    along = np.array([np.cos(angle), np.sin(angle)])
+    aside = np.array([-np.sin(angle), np.cos(angle)])
+    if not angle:
+        return box(left, top, left + across, top + down)
+    corner = np.array([left, top])
+    points = [corner, corner + across * along, corner + across * along + down * aside,
+              corner + down * aside]  # fmt: skip
+    return Polygons([np.array(points)])
+
+
+class _Brush:
+    """A brush's RLE."""
+
+    def __init__(self, rle: Sequence[int]) -> None:
+        self.rle = np.asarray(rle, dtype=np.int64)
+
+    def __call__(self, size: tuple[int, int]) -> RunLengths:
+        return from_brush(self.rle, *size)
+
+
+def _read_brushes(folder: Folder, paths: Sequence[Path]) -> Annotations:
+    """Read the PNGs of brushes, several for an image; their names tell the task and the label."""
+    notes: list[str] = []
+    tasks: dict[int, dict[int, list[tuple[str, Path]]]] = {}
+    for path in paths:
+        if match := BRUSH_FILE.fullmatch(path.stem):
+            annotations = tasks.setdefault(int(match[1]), {})
+            annotations.setdefault(int(match[2]), []).append((match[5].strip(), path))
+    if several := sum(len(annotations) > 1 for annotations in tasks.values()):
+        notes.append(f"{count_text(several, 'task')} with several annotations: the last is used.")
+    last = {task: annotations[max(annotations)] for task, annotations in sorted(tasks.items())}
+    images, how = _images_of_tasks(folder, list(tasks))
+    regions: list[AnnotatedImage] = []
+    for task, brushes in last.items():
+        if (image := images.get(task)) is None:
+            continue
+        drawn = [Region(label, Bitmap(_File(path))) for label, path in brushes]
+        split = folder.split_of(image)
+        regions.append(AnnotatedImage(image, drawn, None, split, brushes[0][1]))
+    unlisted = [path for path in folder.images if not BRUSH_FILE.fullmatch(path.stem)]
+    if len(unlisted) > len(regions):
+        notes.append(
+            f"{count_text(len(unlisted) - len(regions), 'image')} without a brush: left out."
+        )
+    labels = sorted({label for brushes in last.values() for label, _ in brushes})
+    number = count_text(len(paths), "brush PNG")
+    return Annotations(NAME, number, dict.fromkeys(labels), regions, True, notes, [how])
+
+
+def _images_of_tasks(folder: Folder, tasks: Sequence[int]) -> tuple[dict[int, Path], str]:
+    """Return the image of each task, and how it was told: the PNGs do not name it.
+
+    Raises:
+        DataError: it cannot be told for every task.
+    """
+    photos = [path for path in folder.images if not BRUSH_FILE.fullmatch(path.stem)]
+    for how, pattern in (
+        ("each task's image is the one named task-<number>", r"task[-_]?(\d+)"),
+        ("each task's image is the one named by its number", r"0*(\d+)"),
+        ("each task's image is guessed: the one whose name ends in its number", r".*?(\d+)"),
+    ):
+        found: dict[int, list[Path]] = {}
+        for path in photos:
+            if match := re.fullmatch(pattern, path.stem):
+                found.setdefault(int(match[1]), []).append(path)
+        if all(len(found.get(task, ())) == 1 for task in tasks):
+            return {task: found[task][0] for task in tasks}, how
+    raise DataError(
+        f"{folder.base} holds Label Studio's brush PNGs, whose names tell the task and not the "
+        f"image (task {tasks[0]}, ...). Export the project as JSON too and put that file beside "
+        "them, or name the images task-<number>."
+    )
+
+
+class _File:
+    """A brush's PNG."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __call__(self, size: tuple[int, int]) -> RunLengths:
+        with Image.open(self.path) as image:
+            if (image.height, image.width) != size:
+                raise ValueError(
+                    f"{self.path.name} is {image.width}x{image.height}, its image "
+                    f"{size[1]}x{size[0]}"
+                )
+        try:
+            values = read_mask(self.path)
+        except DataError as error:
+            raise ValueError(str(error)) from error
+        return encode((values if values.ndim == 2 else values.max(axis=2)) > HALF)

@@ -1,0 +1,162 @@
+"""LabelMe's JSON: one file for each image, with polygons, boxes, circles and masks.
+
+Format: https://github.com/wkentaro/labelme
+"""
+
+import base64
+import re
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path, PureWindowsPath
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict
+
+from segmentation.classes import Color
+from segmentation.data.annotations.folder import Folder, head, parse_json, tail
+from segmentation.data.annotations.masks import decode_png
+from segmentation.data.annotations.regions import (
+    AnnotatedImage,
+    Annotations,
+    NoMasksError,
+    Region,
+    Shape,
+    count_text,
+)
+from segmentation.data.annotations.rle import RunLengths, encode
+from segmentation.data.annotations.shapes import Bitmap, Polygons, box, ellipse
+from segmentation.data.discovery.files import read_text
+from segmentation.errors import DataError, listed
+
+NAME = "LabelMe"
+IGNORED = "__ignore__"
+"""LabelMe's own name for what is neither learnt nor scored."""
+FLAT = ("point", "points", "line", "linestrip")
+
+
+class _Shape(BaseModel):
+    model_config = ConfigDict(allow_inf_nan=False, coerce_numbers_to_str=True)
+    label: str
+    points: list[tuple[float, float]]
+    shape_type: str | None = "polygon"
+    mask: str | None = None
+
+
+class _File(BaseModel):
+    model_config = ConfigDict(allow_inf_nan=False)
+    shapes: list[_Shape]
+    imagePath: str | None = None  # noqa: N815 (LabelMe's keys)
+    imageHeight: int | None = None  # noqa: N815
+    imageWidth: int | None = None  # noqa: N815
+
+
+def find(folder: Folder) -> list[Path]:
+    """Return LabelMe's files of a folder."""
+    return [path for path in folder.files(".json") if _is_labelme(path)]
+
+
+def _is_labelme(path: Path) -> bool:
+    text = head(path)
+    return bool(re.match(r"\s*{", text)) and '"shapes"' in text and (
+        '"imagePath"' in text or '"imagePath"' in tail(path)
+    )  # fmt: skip
+
+
+def read(folder: Folder, paths: Sequence[Path]) -> Annotations:
+    """Read LabelMe's files as one data set.
+
+    Raises:
+        DataError: an invalid file, or no shape that has an area.
+    """
+    notes: list[str] = []
+    counts: Counter[str] = Counter()
+    labels: set[str] = set()
+    images, missing = [], []
+    for path in paths:
+        file = parse_json(path, _File, NAME)
+        split = folder.split_of(path)
+        image = _image(folder, path, file, split)
+        if image is None:
+            missing.append(file.imagePath or path.stem)
+            continue
+        regions = []
+        for number, shape in enumerate(file.shapes):
+            try:
+                drawn = _draw(shape, counts)
+            except ValueError as error:
+                raise DataError(f"{path}: shape {number} ({shape.label}): {error}.") from error
+            if drawn is not None:
+                label = shape.label.strip()
+                labels.add(label)
+                regions.append(Region(None if label == IGNORED else label, drawn))
+        size = (file.imageHeight, file.imageWidth) if file.imageHeight and file.imageWidth else None
+        images.append(AnnotatedImage(image, regions, size, split, path))
+    folder.note_missing(folder.base, missing, len(paths), notes)
+    if not labels:
+        raise NoMasksError(f"{folder.base}: the LabelMe files hold no polygon, box or mask.")
+    if counts["flat"]:
+        notes.append(
+            f"{count_text(counts['flat'], 'point or line', 'points and lines')} have no area: not "
+            "in any mask."
+        )
+    unlisted = len(folder.images) - len({image.path for image in images})
+    if unlisted:
+        notes.append(f"{count_text(unlisted, 'image')} without a LabelMe file: left out.")
+    classes = _classes(folder, labels, notes)
+    return Annotations(NAME, count_text(len(paths), "JSON file"), classes, images, False, notes)
+
+
+def _image(folder: Folder, path: Path, file: _File, split: str) -> Path | None:
+    """Return the image that a file names, else the one with the file's own name."""
+    name = PureWindowsPath(file.imagePath or "").as_posix()
+    found = folder.find_image(name, path, split) if file.imagePath else None
+    return found or folder.find_stem(path.stem, path, split)
+
+
+def _draw(shape: _Shape, counts: Counter[str]) -> Shape | None:
+    points = np.array(shape.points, dtype=np.float64).reshape(-1, 2)
+    kind = shape.shape_type or "polygon"
+    if kind in FLAT:
+        counts["flat"] += 1
+        return None
+    if kind == "polygon":
+        if len(points) < 3:
+            counts["flat"] += 1
+            return None
+        return Polygons([points])
+    if kind == "mask" and shape.mask:
+        left, top = points.min(axis=0).round().astype(int).tolist()
+        return Bitmap(_Mask(shape.mask, top, left))
+    if kind == "rectangle" and len(points) == 2:
+        (left, top), (right, bottom) = points.min(axis=0), points.max(axis=0)
+        return box(left, top, right, bottom)
+    if kind in ("rectangle", "oriented_rectangle") and len(points) == 4:
+        return Polygons([points])
+    if kind == "circle" and len(points) == 2:
+        radius = float(np.hypot(*(points[1] - points[0])))
+        return ellipse(float(points[0, 0]), float(points[0, 1]), radius, radius)
+    raise ValueError(f"the shape {kind!r} with {len(points)} points is not known")
+
+
+class _Mask:
+    """A mask in a window, as base64 of a PNG."""
+
+    def __init__(self, text: str, top: int, left: int) -> None:
+        self.text, self.top, self.left = text, top, left
+
+    def __call__(self, size: tuple[int, int]) -> RunLengths:
+        values = decode_png(base64.b64decode(self.text, validate=True), size)
+        return encode(values > 0, self.top, self.left)
+
+
+def _classes(folder: Folder, labels: set[str], notes: list[str]) -> dict[str, Color | None]:
+    """Return the names: in the order of labels.txt where there is one, else of the alphabet."""
+    order: list[str] = []
+    for path in folder.files(".txt"):
+        if path.name in ("labels.txt", "class_names.txt", "classes.txt"):
+            order = [line.strip() for line in read_text(path).splitlines() if line.strip()]
+            if unknown := sorted(labels - {*order, IGNORED}):
+                notes.append(f"{folder.where(path)} does not list {listed(unknown)}: added.")
+            break
+    names = dict.fromkeys([*order, *sorted(labels)])
+    return {name: None for name in names if name != IGNORED}

@@ -1,0 +1,215 @@
+"""Draw the index masks of annotated images."""
+
+import colorsys
+import io
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from segmentation.classes import MAX_CLASSES, VOID, Color, Entry
+from segmentation.data.annotations.regions import AnnotatedImage, Annotations, Region, Size
+from segmentation.data.annotations.rle import RunLengths
+from segmentation.data.discovery.files import ORIENTATION
+from segmentation.errors import DataError
+
+BACKGROUND = "background"
+BACKGROUND_NAMES = {"background", "_background_", "__background__"}
+"""What formats call the class of pixels in no region, in lower case."""
+
+TRANSPOSED = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+"""What turns an image upright, by its EXIF orientation; as `PIL.ImageOps.exif_transpose`."""
+
+
+@dataclass(frozen=True, eq=False)
+class Drawn:
+    """An index mask.
+
+    Attributes:
+        values: `uint8` (H, W); `VOID` is void.
+        regions, invisible: the number of regions, and of those without a pixel.
+        overlapping: pixels that several labels claim.
+    """
+
+    values: np.ndarray
+    regions: int
+    invisible: int
+    overlapping: int
+
+
+def class_indices(annotations: Annotations) -> tuple[dict[str, int], list[Entry]]:
+    """Return the index of each class's name, and the class table.
+
+    The background has index 0, whether the format names it or not; the others 1, 2, ...
+
+    Raises:
+        DataError: too many classes.
+    """
+    names = list(annotations.classes)
+    own = [name for name in names if name.lower() in BACKGROUND_NAMES]
+    others = [name for name in names if name not in own]
+    if len(others) + 1 > MAX_CLASSES:
+        raise DataError(
+            f"the {annotations.format} annotations have {len(others)} classes; index masks have "
+            f"room for {MAX_CLASSES - 1} and the background. Remove or merge some."
+        )
+    indices = dict.fromkeys(own, 0) | {name: index for index, name in enumerate(others, 1)}
+    colors = _colors(annotations.classes)
+    table = [Entry(own[0] if own else BACKGROUND, (0, 0, 0), 0)]
+    table += [Entry(name, colors[name], index) for name, index in indices.items() if index]
+    return indices, table
+
+
+def _colors(classes: Mapping[str, Color | None]) -> dict[str, Color]:
+    """Return a colour for each class: its own, or a generated one that no other has."""
+    taken = {color for color in classes.values() if color is not None}
+    fresh = (color for color in generated_colors() if color not in taken)
+    colors = {name: color or next(fresh) for name, color in classes.items()}
+    if len(taken) < sum(color is not None for color in classes.values()):  # some share a colour
+        return dict(zip(classes, generated_colors(), strict=False))
+    return colors
+
+
+def generated_colors() -> Iterator[Color]:
+    """Yield colours of which neighbours differ clearly: steps of the golden ratio in hue."""
+    for k in count():
+        parts = colorsys.hsv_to_rgb(k * 0.618034 % 1, 0.65, 0.55 + 0.4 * (k % 2))
+        red, green, blue = (int(255 * part) for part in parts)
+        yield red, green, blue
+
+
+def draw_mask(image: AnnotatedImage, indices: Mapping[str, int], smaller_on_top: bool) -> Drawn:
+    """Draw the mask of an image, upright as `read_image` returns it.
+
+    Raises:
+        DataError: the image's header cannot be read, its size is not the one of the annotations,
+            or a region cannot be drawn.
+    """
+    size, orientation = _drawing_size(image)
+    regions = []
+    for number, region in enumerate(image.regions):
+        try:
+            drawn = region.shape.draw(size)
+        except (ValueError, OSError) as error:
+            raise DataError(
+                f"{image.source}: region {number} ({region.label or 'void'}) of "
+                f"{image.path.name}: {error}."
+            ) from error
+        if drawn is not None:
+            regions.append((region, drawn))
+    values, overlapping = _compose(regions, indices, size, smaller_on_top)
+    if orientation in TRANSPOSED:
+        values = np.array(Image.fromarray(values).transpose(TRANSPOSED[orientation]))
+    return Drawn(values, len(image.regions), len(image.regions) - len(regions), overlapping)
+
+
+def _compose(
+    regions: Sequence[tuple[Region, RunLengths]],
+    indices: Mapping[str, int],
+    size: Size,
+    smaller_on_top: bool,
+) -> tuple[np.ndarray, int]:
+    """Draw regions over each other; also return how many pixels change their label."""
+    order: Iterable[tuple[Region, RunLengths]] = sorted(
+        regions,
+        key=lambda pair: (pair[0].layer, -pair[1].area if smaller_on_top else 0),
+    )
+    values = np.zeros(size, dtype=np.uint8)
+    claimed = np.zeros(size, dtype=bool)
+    overlapping = 0
+    for region, drawn in order:
+        label = VOID if region.label is None else indices[region.label]
+        mask = drawn.decode()
+        rows = slice(drawn.top, drawn.top + drawn.height)
+        columns = slice(drawn.left, drawn.left + drawn.width)
+        window, before = values[rows, columns], claimed[rows, columns]
+        overlapping += int((mask & before & (window != label)).sum())
+        window[mask] = label
+        before |= mask
+    return values, overlapping
+
+
+def _drawing_size(image: AnnotatedImage) -> tuple[Size, int]:
+    """Return the size to draw at, and the EXIF orientation that is then to be applied.
+
+    Tools that ignore the tag annotate the image as it is stored, others upright: the size in the
+    annotations tells which.
+    """
+    try:
+        with Image.open(image.path) as file:
+            width, height = file.size
+            orientation = file.getexif().get(ORIENTATION, 1)
+    except Exception as error:  # a damaged file makes Pillow raise nearly anything
+        raise DataError(f"{image.path} cannot be read: {error}.") from error
+    stored = (height, width)
+    upright = (width, height) if orientation in (5, 6, 7, 8) else stored
+    if image.size is None or tuple(image.size) == upright:
+        return upright, 1
+    if tuple(image.size) == stored:
+        return stored, orientation
+    raise DataError(
+        f"{image.source} has {image.path.name} as {image.size[1]}x{image.size[0]} pixels, the file "
+        f"has {upright[1]}x{upright[0]}. Use the images that were annotated, or scale the "
+        "annotations with them."
+    )
+
+
+def write_mask(path: Path, values: np.ndarray) -> None:
+    """Write an index mask as greyscale PNG, synced."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("wb") as file:
+        Image.fromarray(values).save(file, "PNG")
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def image_size(path: Path) -> Size:
+    """Return the height and width of an image, upright.
+
+    Raises:
+        DataError: its header cannot be read.
+    """
+    return _drawing_size(AnnotatedImage(path, (), None, "", path))[0]
+
+
+def decode_png(data: bytes, size: Size) -> np.ndarray:
+    """Decode a small picture inside an annotation file.
+
+    Args:
+        data: the file's bytes.
+        size: of the annotated image; the picture is no larger.
+
+    Returns:
+        `uint8` (h, w): of pictures with alpha the alpha, else the first channel.
+
+    Raises:
+        ValueError: it cannot be read, or is larger than its image.
+    """
+    try:
+        with Image.open(io.BytesIO(data), formats=["PNG"]) as image:
+            if image.height > size[0] or image.width > size[1]:
+                raise ValueError(
+                    f"its bitmap is {image.width}x{image.height}, larger than its image of "
+                    f"{size[1]}x{size[0]}"
+                )
+            if image.mode in ("LA", "RGBA", "PA"):
+                return np.array(image.getchannel("A"))
+            if image.mode == "1":
+                return np.array(image).astype(np.uint8)
+            return np.array(image.convert("L") if image.mode != "P" else image)
+    except ValueError:
+        raise
+    except Exception as error:  # a damaged file makes Pillow raise nearly anything
+        raise ValueError(f"its bitmap cannot be read: {error}") from error

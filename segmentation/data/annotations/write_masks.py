@@ -1,0 +1,155 @@
+"""Convert annotations to masks and a class table in a folder."""
+
+import os
+import sys
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import track
+
+from segmentation.classes import VOID, Entry
+from segmentation.data.annotations.conversion import TABLE, Conversion
+from segmentation.data.annotations.folder import Folder
+from segmentation.data.annotations.masks import Drawn, class_indices, draw_mask, write_mask
+from segmentation.data.annotations.regions import AnnotatedImage, Annotations, count_text
+from segmentation.data.discovery.labels import write_table
+from segmentation.data.discovery.layouts import Sample
+from segmentation.errors import DataError
+from segmentation.system.hardware import available_cores
+
+
+def write_masks(annotations: Annotations, folder: Folder, destination: Path) -> Conversion:
+    """Draw the masks of annotated images, and write them with the class table.
+
+    An image that cannot be used is among the failures of the result.
+
+    Raises:
+        DataError: too many classes, or images that are annotated twice.
+    """
+    indices, table = class_indices(annotations)
+    splits = _named(folder, annotations.images)
+
+    # Draw all masks
+    tasks = [
+        (image, name, destination / "masks" / split / f"{name}.png")
+        for split, images in splits.items()
+        for name, image in images.items()
+    ]
+
+    def draw(task: tuple[AnnotatedImage, str, Path]) -> Drawn | str:
+        image, _, path = task
+        try:
+            drawn = draw_mask(image, indices, annotations.smaller_on_top)
+        except DataError as error:
+            return str(error)
+        write_mask(path, drawn.values)
+        return drawn
+
+    samples: dict[str, list[Sample]] = {split: [] for split in splits}
+    failures, totals = [], _Totals()
+    with ThreadPoolExecutor(available_cores()) as pool:
+        results = _progress(pool.map(draw, tasks), len(tasks))
+        for (image, name, path), drawn in zip(tasks, results, strict=True):
+            if isinstance(drawn, str):
+                failures.append(drawn)
+                continue
+            samples[image.split].append(Sample(name, image.path, path))
+            totals.add(drawn)
+
+    if totals.void:
+        names = {entry.name for entry in table}
+        name = next(word for word in ("void", "ignored", "not labelled") if word not in names)
+        table.append(Entry(name, (0, 0, 0), VOID, void=True))
+    if not totals.background and len(table) > 1:
+        table = table[1:]
+    write_table(destination / TABLE, table)
+    top = "smaller" if annotations.smaller_on_top else "later"
+    remarks = [
+        f"where objects overlap the {top} is on top ({totals.share(totals.overlapping)} of the "
+        f"pixels)",
+        f"background is {totals.share(totals.background)} of the pixels",
+        *annotations.remarks,
+    ]
+    if totals.empty:
+        remarks.append(f"{count_text(totals.empty, 'image')} without any region: all background")
+    if totals.invisible:
+        annotations.notes.append(
+            f"{count_text(totals.invisible, 'region')} without a pixel (smaller than one, or "
+            "outside of the image): not in any mask."
+        )
+    return Conversion(
+        f"{annotations.format} annotations: {annotations.files}, "
+        f"{count_text(len(annotations.classes), 'class', 'classes')}, "
+        f"{count_text(len(tasks) - len(failures), 'image')}, "
+        f"{count_text(totals.regions, 'region')}",
+        samples,
+        list(annotations.notes),
+        remarks,
+        failures,
+    )
+
+
+@dataclass
+class _Totals:
+    """Sums over all masks."""
+
+    pixels: int = 0
+    background: int = 0
+    void: int = 0
+    regions: int = 0
+    invisible: int = 0
+    overlapping: int = 0
+    empty: int = 0
+
+    def add(self, drawn: Drawn) -> None:
+        self.pixels += drawn.values.size
+        self.background += int((drawn.values == 0).sum())
+        self.void += int((drawn.values == VOID).sum())
+        self.regions += drawn.regions
+        self.invisible += drawn.invisible
+        self.overlapping += drawn.overlapping
+        self.empty += drawn.regions == 0
+
+    def share(self, pixels: int) -> str:
+        return f"{pixels / max(self.pixels, 1):.1%}"
+
+
+def _named(
+    folder: Folder, images: Iterable[AnnotatedImage]
+) -> dict[str, dict[str, AnnotatedImage]]:
+    """Return the images by split and by a name that is theirs alone in it.
+
+    Raises:
+        DataError: an image is annotated twice, or two have the same path but for the suffix.
+    """
+    splits: dict[str, list[AnnotatedImage]] = {}
+    for image in images:
+        splits.setdefault(image.split, []).append(image)
+    named: dict[str, dict[str, AnnotatedImage]] = {}
+    for split, rows in splits.items():
+        base = Path(os.path.commonpath([row.path.parent for row in rows]))
+        own = named.setdefault(split, {})
+        for row in rows:
+            name = row.path.relative_to(base).with_suffix("").as_posix()
+            if name in own:
+                other = own[name]
+                raise DataError(
+                    f"{folder.where(row.source)} annotates {folder.where(row.path)} again, after "
+                    f"{folder.where(other.source)} with {other.path.name}. Remove one of the two."
+                )
+            own[name] = row
+    return named
+
+
+def _progress(results: Iterable[Drawn | str], total: int) -> Iterable[Drawn | str]:
+    return track(
+        results,
+        "drawing masks",
+        total,
+        console=Console(stderr=True),
+        transient=True,
+        disable=not sys.stderr.isatty(),
+    )

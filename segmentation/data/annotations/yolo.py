@@ -1,0 +1,319 @@
+"""YOLO's segmentation labels: a text file for each image, a polygon a line; names in data.yaml.
+
+Format: https://docs.ultralytics.com/datasets/segment/
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import yaml
+
+from segmentation.classes import MAX_CLASSES, Color
+from segmentation.data.annotations.folder import SPLIT_WORDS, Folder, head, split_in
+from segmentation.data.annotations.masks import image_size
+from segmentation.data.annotations.regions import (
+    AnnotatedImage,
+    Annotations,
+    NoMasksError,
+    Region,
+    count_text,
+)
+from segmentation.data.annotations.shapes import Polygons, box
+from segmentation.data.discovery.files import read_text
+from segmentation.errors import DataError, listed
+
+NAME = "YOLO"
+
+NAME_FILES = ("classes.txt", "obj.names", "_darknet.labels", "class_names.txt", "labels.txt")
+SPLIT_KEYS = ("train", "val", "valid", "validation", "test")
+OUTSIDE = 0.05
+"""How far outside of 0 to 1 a coordinate may lie: rounding and labels at the border."""
+
+
+def find(folder: Folder) -> list[Path]:
+    """Return data.yaml where there is one, else the label files."""
+    configs = [path for path in folder.files(".yaml", ".yml") if _is_config(path)]
+    labels = _label_files(folder)
+    return [*configs, *labels] if labels else []
+
+
+def _is_config(path: Path) -> bool:
+    values = _read_yaml(path)
+    keys = ("nc", "path", *SPLIT_KEYS)
+    return isinstance(values, dict) and "names" in values and any(key in values for key in keys)
+
+
+def _read_yaml(path: Path) -> Any:
+    """Read YAML with every scalar as the text that was written: a class may be named no."""
+    try:
+        return yaml.load(read_text(path), Loader=yaml.BaseLoader)
+    except (DataError, yaml.YAMLError, RecursionError):
+        return None
+
+
+def _label_files(folder: Folder) -> list[Path]:
+    """Return the text files whose first line is a class and coordinates, and that have an image."""
+    stems = {path.stem for path in folder.images}
+    files = [path for path in folder.files(".txt") if path.stem in stems]
+    filled = (path for path in files if head(path).strip())
+    first = next(filled, None)
+    return files if first is not None and _is_label(head(first)) else []
+
+
+def _is_label(text: str) -> bool:
+    words = text.strip().splitlines()[0].split()
+    try:
+        [float(word) for word in words]
+    except ValueError:
+        return False
+    return len(words) >= 5 and words[0].isdigit()
+
+
+def read(folder: Folder, paths: Sequence[Path]) -> Annotations:
+    """Read YOLO's labels.
+
+    Raises:
+        DataError: an invalid file, boxes alone, several data.yaml, or a class without a name.
+    """
+    notes: list[str] = []
+    remarks: list[str] = []
+    labels = [path for path in paths if path.suffix == ".txt"]
+    config = _choose([path for path in paths if path.suffix != ".txt"])
+    values = _read_yaml(config) if config else {}
+    if "kpt_shape" in values:
+        raise NoMasksError(f"{config} is a data set of key points (kpt_shape): it has no masks.")
+    names = _names(folder, config, values, labels, notes)
+
+    # The images: those with labels, and those of the same folders without
+    splits: dict[Path, str] = {}
+    twice = 0
+    for image, split in _images(folder, config, values, labels, notes):
+        twice += splits.setdefault(image, split) != split
+    if twice:
+        notes.append(
+            f"{folder.where(config or folder.base)} has {count_text(twice, 'image')} in two "
+            "splits: they stay in the first of train, val and test."
+        )
+    by_stem = {(path.parent, path.stem): path for path in labels}
+    counts: Counter[str] = Counter()
+    images, used = [], set()
+    for image, split in splits.items():
+        source = _label_of(folder, image, by_stem)
+        if source is not None:
+            used.add(source)
+        regions = _Lines(image, source, names, counts) if source else ()
+        counts["unlabelled"] += source is None
+        images.append(AnnotatedImage(image, list(regions), None, split, source or config or image))
+    if not counts["polygons"]:
+        raise NoMasksError(
+            f"{folder.where(labels[0].parent)}: YOLO labels of boxes alone "
+            f"({count_text(counts['boxes'], 'box', 'boxes')}). Masks cannot be learnt from boxes: "
+            "export the data set for segmentation."
+        )
+    if counts["boxes"]:
+        notes.append(
+            f"{count_text(counts['boxes'], 'object')} with a box and no polygon: the pixels of the "
+            "box are void, below all other objects."
+        )
+    if counts["unlabelled"]:
+        notes.append(
+            f"{count_text(counts['unlabelled'], 'image')} without a label file: all background, as "
+            "in YOLO."
+        )
+    alone = [folder.where(path) for path in labels if path not in used]
+    if alone:
+        notes.append(f"{count_text(len(alone), 'label file')} of no image: {listed(alone)}.")
+    number = count_text(len(used), "label file")
+    where = f"{folder.where(config)} and {number}" if config else number
+    return Annotations(NAME, where, names, images, True, notes, remarks)
+
+
+def _choose(configs: Sequence[Path]) -> Path | None:
+    if len(configs) > 1:
+        raise DataError(
+            f"several data sets for YOLO: {listed([str(path) for path in configs])}. Choose one: "
+            "data.annotations=<its data.yaml>."
+        )
+    return configs[0] if configs else None
+
+
+def _names(
+    folder: Folder,
+    config: Path | None,
+    values: dict[str, Any],
+    labels: Sequence[Path],
+    notes: list[str],
+) -> dict[str, Color | None]:
+    """Return the names in the order of their numbers."""
+    if config is not None:
+        given = values["names"]
+        if isinstance(given, dict):
+            if not all(str(key).isdigit() for key in given):
+                raise DataError(f"{config}: names are numbered from 0: {listed(list(given))}.")
+            numbers = {int(key): name for key, name in given.items()}
+            if max(numbers) >= 4 * MAX_CLASSES:
+                raise DataError(f"{config}: the class number {max(numbers)} is too high.")
+            listing = [numbers.get(k, f"class_{k}") for k in range(max(numbers) + 1)]
+        elif isinstance(given, list):
+            listing = given
+        else:
+            raise DataError(f"{config}: names is not a list of names.")
+        return _unique(listing, config)
+    for path in folder.files(".txt", ".names", ".labels"):
+        if path.name in NAME_FILES:
+            return _unique(
+                [line.strip() for line in read_text(path).split("\n") if line.strip()], path
+            )
+    highest = max(
+        (int(words[0]) for path in labels for line in read_text(path).splitlines()
+         if (words := line.split()) and words[0].isdigit()), default=0,
+    )  # fmt: skip
+    notes.append(
+        f"there is no data.yaml or classes.txt: the classes are named class_0 to class_{highest}. "
+        "Put the names, one a line, into classes.txt."
+    )
+    return dict.fromkeys(f"class_{k}" for k in range(min(highest + 1, 4 * MAX_CLASSES)))
+
+
+def _unique(names: Sequence[Any], source: Path) -> dict[str, Color | None]:
+    if not all(isinstance(name, str) for name in names):  # an alias may stand for a huge list
+        raise DataError(f"{source}: names is not a list of names.")
+    if len(set(names)) < len(names):
+        twice = sorted({name for name in names if names.count(name) > 1})
+        raise DataError(f"{source}: several classes are named {twice[0]!r}. Rename them.")
+    return dict.fromkeys(names)
+
+
+def _images(
+    folder: Folder,
+    config: Path | None,
+    values: dict[str, Any],
+    labels: Sequence[Path],
+    notes: list[str],
+) -> Iterator[tuple[Path, str]]:
+    """Yield the images of each split: those that data.yaml names, else by the folders' names."""
+    named = False
+    for key in SPLIT_KEYS if config else ():
+        for entry in _entries(values.get(key)):
+            for path in _resolve(folder, config, values.get("path"), entry, notes):
+                named = True
+                yield path, SPLIT_WORDS[key]
+    if named:
+        return
+    homes = {path.parent for path in labels}
+    for image in folder.images:
+        if any(home in homes for home in _label_homes(image)):
+            yield image, folder.split_of(image)
+
+
+def _entries(value: Any) -> list[str]:
+    return [str(one) for one in value] if isinstance(value, list) else [value] if value else []
+
+
+def _resolve(
+    folder: Folder, config: Path | None, base: Any, entry: str, notes: list[str]
+) -> list[Path]:
+    """Return the images of an entry of data.yaml: a folder or a list, maybe another computer's.
+
+    Nothing outside of the data set's folders is looked at: of a path the last parts count.
+    """
+    parts = [part for part in Path(entry.replace("\\", "/")).parts if part not in ("..", ".", "/")]
+    homes = [folder.base, folder.root, *([config.parent] if config else [])]
+    if base:
+        homes += [folder.base / Path(str(base)).name, folder.root / Path(str(base)).name]
+    for start in range(len(parts)):
+        for home in homes:
+            path = home.joinpath(*parts[start:])
+            if path.is_dir():
+                return [image for image in folder.images if image.is_relative_to(path)]
+            if path.is_file() and path.suffix == ".txt":
+                return _listed(folder, path, notes)
+    return []
+
+
+def _listed(folder: Folder, listing: Path, notes: list[str]) -> list[Path]:
+    found: list[Path] = []
+    missing: list[str] = []
+    split = split_in([listing.stem])
+    for line in filter(None, map(str.strip, read_text(listing).splitlines())):
+        if image := folder.find_image(line, listing, split):
+            found.append(image)
+        else:
+            missing.append(line)
+    folder.note_missing(listing, missing, len(found) + len(missing), notes)
+    return found
+
+
+def _label_homes(image: Path) -> Iterator[Path]:
+    """Yield the folders in which the label file of an image may be."""
+    parts = image.parent.parts
+    for index in reversed(range(len(parts))):
+        if parts[index].lower() in ("images", "imgs", "img", "image"):
+            for word in ("labels", "label"):
+                yield Path(*parts[:index], word, *parts[index + 1 :])
+            break
+    yield image.parent
+    yield image.parent / "labels"
+
+
+def _label_of(folder: Folder, image: Path, labels: dict[tuple[Path, str], Path]) -> Path | None:
+    for home in _label_homes(image):
+        if (path := labels.get((home, image.stem))) is not None:
+            return path
+    # The labels may lie apart from the images (data.annotations=<folder>)
+    fitting = [path for (_, stem), path in labels.items() if stem == image.stem] if (
+        folder.chosen is not None
+    ) else []  # fmt: skip
+    return fitting[0] if len(fitting) == 1 else None
+
+
+class _Lines:
+    """The regions of one label file, read when they are iterated."""
+
+    def __init__(
+        self, image: Path, source: Path, names: dict[str, Color | None], counts: Counter[str]
+    ) -> None:
+        self.image, self.source = image, source
+        self.names, self.counts = list(names), counts
+
+    def __iter__(self) -> Iterator[Region]:
+        size: tuple[int, int] | None = None
+        for number, line in enumerate(read_text(self.source).splitlines(), start=1):
+            words = line.split()
+            if not words:
+                continue
+            where = f"{self.source}, line {number}"
+            size = size or image_size(self.image)
+            yield self._region(words, where, size)
+
+    def _region(self, words: list[str], where: str, size: tuple[int, int]) -> Region:
+        try:
+            index, values = int(words[0]), np.array(words[1:], dtype=np.float64)
+        except ValueError as error:
+            raise DataError(
+                f"{where}: expected a class and coordinates, got {words[:6]}."
+            ) from error
+        if not 0 <= index < len(self.names):
+            raise DataError(
+                f"{where}: the class {index} has no name: there are {len(self.names)} names, "
+                f"numbered from 0 ({listed(self.names)}). Add it to data.yaml or classes.txt."
+            )
+        if not np.isfinite(values).all() or (abs(values - 0.5) > 0.5 + OUTSIDE).any():
+            raise DataError(
+                f"{where}: coordinates are shares of the image's width and height, 0 to 1; this "
+                f"line has {values[np.argmax(np.abs(values - 0.5))]:g}."
+            )
+        height, width = size
+        if len(values) == 4:
+            self.counts["boxes"] += 1
+            x, y, across, down = values * (width, height, width, height)
+            return Region(None, box(x - across / 2, y - down / 2, x + across / 2, y + down / 2), -1)
+        if len(values) % 2 or len(values) < 6:
+            raise DataError(
+                f"{where}: {len(values)} coordinates; a polygon has pairs of x and y, at least 3."
+            )
+        self.counts["polygons"] += 1
+        return Region(self.names[index], Polygons([values.reshape(-1, 2) * (width, height)]))
