@@ -3,7 +3,7 @@
 import logging
 import os
 import re
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
@@ -18,7 +18,7 @@ MASK_SUFFIXES = IMAGE_SUFFIXES | {".gif"}  # Kaggle's Carvana; a GIF among image
 
 WORDS: dict[str, tuple[str, ...]] = {
     "train": ("train", "training"),
-    "val": ("val", "valid", "validation"),
+    "val": ("val", "valid", "validation", "dev"),
     "test": ("test", "testing"),
     "images": ("images", "image", "imgs", "img", "JPEGImages"),
     "masks": (
@@ -28,11 +28,23 @@ WORDS: dict[str, tuple[str, ...]] = {
 }  # fmt: skip
 """Usual names of the folders of splits, images and masks; case is ignored."""
 
-IMAGE_ENDINGS = ("", "_leftImg8bit", "_image", "_img")
+IMAGE_ENDINGS = ("", "_leftImg8bit", "_image", "_img", "_sat")
 MASK_ENDINGS = (
     "", "_mask", "_masks", "_label", "_labels", "_gt", "_L", "_seg",
     "_gtFine_labelIds", "_gtFine_labelTrainIds",
 )  # fmt: skip
+
+
+PREFIXES = (
+    ("image_", "mask_"), ("img_", "mask_"), ("image_", "label_"), ("img_", "label_"),
+    ("image", "mask"), ("", "mask_"), ("", "label_"),
+)  # fmt: skip
+"""What the names of images and of their masks may begin with, in place of an ending."""
+
+
+def split_of(word: str) -> str | None:
+    """Return the split that a word such as "validation" means, or None."""
+    return next((split for split in SPLITS if word.strip().lower() in WORDS[split]), None)
 
 
 @dataclass(frozen=True)
@@ -212,31 +224,30 @@ def _pair(root: Path, images: Path, masks: Path, endings: Sequence[str]) -> Spli
     else:  # JPEGs beside masks are previews: compression changes labels
         image_files = _by_name(images)
         mask_files = _by_name(masks, MASK_SUFFIXES - {".jpg", ".jpeg"})
+    marks = [(("", one), ("", other)) for one, other in product(IMAGE_ENDINGS, endings)]
+    if len(endings) > 1:  # no ending was typed
+        marks += [((one, ""), (other, "")) for one, other in PREFIXES]
     best: dict[str, tuple[str, str]] = {}
-    best_ending = endings[0]
-    for image_ending, ending in product(IMAGE_ENDINGS, endings):
-        names = (
-            key.removesuffix(image_ending) for key in image_files if key.endswith(image_ending)
-        )
-        pairs = {
-            name: (name + image_ending, name + ending)
-            for name in names
-            if name + ending in mask_files and (images != masks or image_ending != ending)
-        }
+    best_mark = ("", endings[0])
+    for image_mark, mask_mark in marks:
+        if images == masks and image_mark == mask_mark:
+            continue
+        own, other = _unmarked(image_files, *image_mark), _unmarked(mask_files, *mask_mark)
+        pairs = {name: (own[name], other[name]) for name in own if name in other}
         if len(pairs) > len(best):
-            best, best_ending = pairs, ending
+            best, best_mark = pairs, mask_mark
     used = {key for pair in best.values() for key in pair}
     alone = sorted(set(image_files) - used)
 
     def is_mask(key: str) -> bool:
-        return key.endswith(best_ending) and (images != masks or best_ending != "")
+        return bool(_unmarked([key], *best_mark)) and (images != masks or any(best_mark))
 
     where = " + ".join(
         dict.fromkeys(f"{folder.relative_to(root).as_posix()}/" for folder in (images, masks))
     )
     return SplitFiles(
         where=where if images != masks else f"{where} (masks beside their images)",
-        ending=best_ending,
+        ending=best_mark[1],
         samples=[
             Sample(name, image_files[image], mask_files[mask])
             for name, (image, mask) in sorted(best.items())
@@ -248,6 +259,16 @@ def _pair(root: Path, images: Path, masks: Path, endings: Sequence[str]) -> Spli
         ],
         masks=[mask_files[key] for key in sorted(set(mask_files) - used) if is_mask(key)],
     )
+
+
+def _unmarked(keys: Iterable[str], prefix: str, ending: str) -> dict[str, str]:
+    """Return the keys that begin and end as given, by what is left of their names."""
+    names = {}
+    for key in keys:
+        folder, slash, name = key.rpartition("/")
+        if name.startswith(prefix) and name.endswith(ending) and len(name) > len(prefix + ending):
+            names[folder + slash + name[len(prefix) : len(name) - len(ending)]] = key
+    return names
 
 
 def _by_name(folder: Path, suffixes: Collection[str] = IMAGE_SUFFIXES) -> dict[str, Path]:

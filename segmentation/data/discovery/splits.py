@@ -17,11 +17,15 @@ from segmentation.data.discovery.layouts import (
     find_images,
     find_layout,
     find_nested,
+    split_of,
 )
+from segmentation.data.discovery.lists import apply_lists, find_lists
+from segmentation.data.discovery.not_found import explain
 from segmentation.errors import ConfigError, DataError, did_you_mean, listed
 
 log = logging.getLogger(__name__)
 
+SEGMENTED = re.compile(r"\bSegmentationClass", re.IGNORECASE)
 SHARE = 0.15
 """The share of the samples that val gets, and test, if the data set has no splits."""
 
@@ -169,15 +173,7 @@ def _from_folders(
     if found is None and annotations and (annotated := annotations(root)):
         return annotated
     if found is None:
-        there = sorted(path.name + "/" for path in root.iterdir() if path.is_dir())[:8]
-        layouts = ", ".join(
-            f"{one.images or '.'} + {one.masks or '.'}" for one in LAYOUTS if one.images
-        )
-        raise DataError(
-            f"no images with masks were found in {root} (folders there: "
-            f"{', '.join(there) or 'none'}). Known layouts: {layouts}. Or list the pairs in a "
-            "table: data.pairs=<csv with columns image, mask, split>."
-        )
+        raise DataError(explain(root))
     layout, folders = found
     samples, images, masks = {}, [], []
     for split, one in folders.items():
@@ -192,7 +188,30 @@ def _from_folders(
     ending = next(one.ending for one in folders.values() if one.samples)
     if ending:
         how += f", masks end in {ending}"
+    if images and SEGMENTED.search(how):  # VOC has masks for some of its images
+        how += f", {len(images)} images without a mask left out"
+        images = []
+    if list(samples) == [""] and (lists := find_lists(root)):
+        samples, note = _by_lists(samples[""], lists)
+        how += note
     return Splits(samples, how, ending, images, masks)
+
+
+def _by_lists(
+    samples: Sequence[Sample], lists: dict[str, Path]
+) -> tuple[dict[str, list[Sample]], str]:
+    """Divide samples as lists say, and describe it; what does not fit is warned of."""
+    found = apply_lists(samples, lists)
+    names = ", ".join(str(path) for path in lists.values())
+    note = f"; splits from {names}"
+    if found.unlisted:
+        note += f", {len(found.unlisted)} images in no list left out"
+    if found.missing:
+        log.warning(
+            "%d lines of %s name no image that has a mask, such as %s.",
+            len(found.missing), names, listed(found.missing, 3),
+        )  # fmt: skip
+    return found.samples, note
 
 
 def _nested_root(root: Path, mask_ending: str | None) -> Path | None:
@@ -242,9 +261,10 @@ def _from_table(root: Path, table: Path, group: str | None, masks_needed: bool) 
         where = f"{table}, line {line}"
         if masks_needed and not row["mask"]:
             raise DataError(f"{where}: {row['image']} has no mask.")
-        split = (row.get("split") or "").strip().lower()
-        if split not in ("", *SPLITS):
-            raise DataError(f"{where}: split {split!r} is not one of {SPLITS}.")
+        word = (row.get("split") or "").strip()
+        split = split_of(word) if word else ""
+        if split is None:
+            raise DataError(f"{where}: split {word!r} is not one of {', '.join(SPLITS)}.")
         sample = _row_sample(root, row, group_column)
         if sample.name in samples.setdefault(split, {}):
             raise DataError(f"{where}: {row['image']} is listed twice.")

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePath, PurePosixPath
 
 from segmentation.data.discovery.files import read_text
-from segmentation.data.discovery.layouts import SPLITS, WORDS, Sample
+from segmentation.data.discovery.layouts import Sample, split_of
 from segmentation.errors import DataError, did_you_mean
 
 TARGETS_FILE = "targets.csv"
@@ -146,8 +146,7 @@ class ImageIndex:
         key = _normal(PurePosixPath(row.image.replace("\\", "/")))
         fits = self._whole.get(key) or self._ends.get(key) or set()
         if row.split:
-            split = row.split.lower()
-            split = next((known for known in SPLITS if split in WORDS[known]), split)
+            split = split_of(row.split) or row.split
             fits = {sample for sample in fits if self._known[sample][0] == split}
         if len(fits) > 1:
             found = sorted(self._known[sample][1] for sample in fits)

@@ -114,7 +114,7 @@ def test_a_name_that_is_no_text_is_refused(tmp_path):
 
 def test_what_is_nowhere_says_what_is_there(tmp_path):
     touch(tmp_path, "photos/a.png")
-    with pytest.raises(DataError, match=r"folders there: photos/\).*data\.pairs=<csv"):
+    with pytest.raises(DataError, match=r"(?s)photos/  1 \.png.*data\.pairs=<csv"):
         find_splits(tmp_path)
     with pytest.raises(DataError, match=r"data\.root=<folder"):
         find_splits(tmp_path / "nowhere")
@@ -136,3 +136,25 @@ def test_real_camvid(camvid_root):
     assert set(found.samples) < set(SPLITS)
     with Image.open(found.samples["val"][0].mask) as mask:
         assert np.array(mask).max() <= 11
+
+
+@pytest.mark.parametrize(
+    ("image", "mask"),
+    [
+        ("images/image_{n}.png", "masks/mask_{n}.png"),
+        ("img/image{n}.jpg", "gt/mask{n}.png"),
+        ("images/{n}_sat.jpg", "masks/{n}_mask.png"),
+        ("images/{n}.jpg", "masks/mask_{n}.png"),
+        ("img_{n}.jpg", "mask_{n}.png"),
+        ("train/{n}_sat.jpg", "train/{n}_mask.png"),
+    ],
+)
+def test_what_names_may_begin_and_end_with(tmp_path, image, mask):
+    touch(tmp_path, *(pattern.format(n=n) for n in ("1", "02") for pattern in (image, mask)))
+    _, found = find_layout(tmp_path)
+    (files,) = (files for files in found.values() if files.samples)
+    assert [(one.image, one.mask) for one in files.samples] == [
+        (tmp_path / image.format(n=n), tmp_path / mask.format(n=n)) for n in ("02", "1")
+    ]
+    assert not files.images
+    assert not files.masks

@@ -157,7 +157,7 @@ def test_a_column_can_name_the_groups(tmp_path):
         ("image,maske\n", r"no column 'mask'.*mean 'maske'"),
         ("image,mask\n", "lists no pairs"),
         ("image,mask\na.png,a.png\na.png,a.png\n", r"line 3: a\.png is listed twice"),
-        ("image,mask,split\na.png,a.png,dev\n", "line 2: split 'dev' is not one of"),
+        ("image,mask,split\na.png,a.png,dye\n", "line 2: split 'dye' is not one of"),
         ("image,mask,split\na.png,a.png,train\nb.png,a.png,\n", "some rows name a split and 1"),
         ('image,mask\n"a.png,a.png\n', "invalid CSV"),
     ],
@@ -177,3 +177,42 @@ def test_images_without_a_mask_stop_or_are_left_out(tmp_path, caplog):
     check_paired(found, skip=True)
     assert "1 masks have no image: lone.png" in caplog.text
     assert "1 images without a mask are left out: extra.png" in caplog.text
+
+
+def voc(root, listed=True):
+    """VOC with masks for some images, boxes beside them and lists."""
+    touch(root, *(f"JPEGImages/{name}.jpg" for name in "abcdef"))
+    touch(root, *(f"SegmentationClass/{name}.png" for name in "abcd"))
+    touch(root, "Annotations/a.xml")
+    if listed:
+        folder = root / "ImageSets" / "Segmentation"
+        folder.mkdir(parents=True)
+        (folder / "train.txt").write_text("b\na\n")
+        (folder / "val.txt").write_text("c\ne\n")
+
+
+def test_vocs_lists_are_the_splits(tmp_path, caplog):
+    voc(tmp_path)
+    found = find_splits(tmp_path)
+    names = {split: [one.name for one in rows] for split, rows in found.samples.items()}
+    assert names == {"train": ["a", "b"], "val": ["c"]}
+    assert not found.unpaired_images
+    assert "2 images without a mask left out; splits from" in found.description
+    assert "1 images in no list left out" in found.description
+    assert "1 lines of" in caplog.text
+    assert "such as e" in caplog.text
+
+
+def test_lists_do_not_replace_folders_of_splits(tmp_path):
+    for split, name in (("train", "a"), ("val", "b")):
+        touch(tmp_path, f"{split}/images/{name}.png", f"{split}/masks/{name}.png")
+    (tmp_path / "train.txt").write_text("b\n")
+    assert [one.name for one in find_splits(tmp_path).samples["train"]] == ["a"]
+
+
+@pytest.mark.parametrize("word", ["validation", "Valid", "dev", "val"])
+def test_a_column_may_say_a_split_by_any_of_its_names(tmp_path, word):
+    touch(tmp_path, "a.png", "b.png")
+    rows = ["image,mask,split", "a.png,a.png,training", f"b.png,b.png,{word}"]
+    (tmp_path / "p.csv").write_text("\n".join(rows))
+    assert list(find_splits(tmp_path, tmp_path / "p.csv").samples) == ["train", "val"]
