@@ -9,6 +9,7 @@ import pytest
 
 os.environ["NO_ALBUMENTATIONS_UPDATE"] = "1"
 os.environ["WANDB_MODE"] = "offline"
+os.environ["CITYSEG_CORES"] = "1"  # the other cores have test processes of their own
 
 ROOT = Path(__file__).resolve().parent.parent
 CAMVID = ROOT.parent / "shared" / "camvid"

@@ -131,6 +131,7 @@ def test_a_child_sees_its_gpus_and_cores_and_no_scheduler(monkeypatch):
 
 
 def test_the_cores_of_a_job_are_its_share(monkeypatch):
+    monkeypatch.delenv("CITYSEG_CORES")
     monkeypatch.setattr("os.sched_getaffinity", lambda _: set(range(8)), raising=False)
     assert available_cores() == 8
     monkeypatch.setenv("CITYSEG_CORES", "3")
