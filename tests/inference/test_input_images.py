@@ -29,7 +29,7 @@ def test_earlier_masks_in_the_output_are_not_predicted(tmp_path):
 
 def test_nothing_is_overwritten(tmp_path):
     image = touch(tmp_path / "one.png")
-    with pytest.raises(ConfigError, match="would overwrite input images, such as .*one.png"):
+    with pytest.raises(ConfigError, match=r"would overwrite input images, such as .*one\.png"):
         name_masks(tmp_path, tmp_path)
     with pytest.raises(ConfigError, match="would overwrite"):
         name_masks(image, tmp_path)
@@ -39,7 +39,7 @@ def test_nothing_is_overwritten(tmp_path):
 
 
 def test_a_missing_or_empty_folder(tmp_path):
-    with pytest.raises(DataError, match="no file or folder .*absent"):
+    with pytest.raises(DataError, match=r"no file or folder .*absent"):
         name_masks(tmp_path / "absent", tmp_path / "out")
     touch(tmp_path / "notes.txt")
     with pytest.raises(DataError, match=r"no images in .*\.jpg"):
