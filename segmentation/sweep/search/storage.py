@@ -25,12 +25,9 @@ TIMEOUT = 60.0
 
 
 def write_study_file(sweep: Path, storage: str | None, name: str) -> None:
-    """Write where the study of a sweep is.
+    """Write name and storage of a sweep's study.
 
-    Args:
-        sweep: its directory.
-        storage: a URL without a password; None: `study.db` in the directory, wherever it is moved.
-        name: of the study.
+    The storage is a URL without a password; None is `study.db` in the directory, even if moved.
     """
     write_json(sweep / STUDY_FILE, {"storage": storage, "study": name})
 
@@ -59,11 +56,7 @@ def redacted_url(url: str) -> str:
 
 
 def open_study(storage: str, name: str) -> "optuna.Study":
-    """Open a study to read it or to report to it; its sampler draws nothing new.
-
-    Args:
-        storage: its URL without the password.
-        name: of the study.
+    """Open a study to read it or to report to it; `storage` is a URL without the password.
 
     Raises:
         ConfigError: the storage cannot be reached, or does not have the study.

@@ -104,7 +104,7 @@ def test_no_gpu_is_given_twice(wanted):
         ExitStack() as held,
     ):
         patch.setattr("tempfile.tempdir", folder)
-        patch.setattr("segmentation.sweep.jobs.allotment.INTERVAL", 0)
+        patch.setattr("segmentation.sweep.jobs.allotment.RETRY_SECONDS", 0)
         patch.setenv("CUDA_VISIBLE_DEVICES", "4,7")
         taken = []
         for count in wanted:
