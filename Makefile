@@ -7,7 +7,7 @@ BIN := .venv/bin
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
-install: .venv/.installed ## make .venv and install what training needs
+install: .venv/.installed ## make .venv and install what the commands of README.md need
 
 install-dev: .venv/.installed-dev ## the same, and what tests and lint need
 
@@ -51,7 +51,7 @@ clean: ## remove the environment and the caches; runs/ and datasets/ stay
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
 
 .venv/.installed: pyproject.toml | .venv/bin/uv
-	$(BIN)/uv pip install --quiet --python $(BIN)/python -e .
+	$(BIN)/uv pip install --quiet --python $(BIN)/python -e '.[report,wandb]'
 	@touch $@
 
 .venv/.installed-dev: pyproject.toml | .venv/.installed

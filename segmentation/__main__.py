@@ -12,7 +12,9 @@ from omegaconf import DictConfig
 
 from segmentation import __version__
 from segmentation.cli.command import command
+from segmentation.console import typed
 from segmentation.errors import did_you_mean
+from segmentation.system.packages import require_extra
 
 
 @command("train")
@@ -34,6 +36,7 @@ def train(cfg: DictConfig) -> object:
 @command("evaluate")
 def evaluate(cfg: DictConfig) -> object:
     """Score a trained model on a split."""
+    require_extra("report", typed("evaluate"))
     from segmentation.build.evaluation import read_evaluation
     from segmentation.commands.evaluate.command import evaluate
     from segmentation.system.logs import collected_warnings, quiet_libraries
@@ -55,6 +58,7 @@ def predict(cfg: DictConfig) -> object:
 @command("compare")
 def compare(cfg: DictConfig) -> object:
     """Compare runs, image by image."""
+    require_extra("report", typed("compare"))
     from segmentation.build.comparison import read_comparison
     from segmentation.commands.compare.command import compare_runs
     from segmentation.system.logs import quiet_libraries

@@ -1,7 +1,7 @@
-"""The class tables: names, colours, and what the values of a data set's masks mean.
+"""Class tables: names, colours, and the meaning of the values in masks.
 
-In memory a pixel that must not be learnt or scored always holds `VOID`, whatever value the files
-use for it, so losses, scores and padding need no setting of their own.
+In memory a pixel that is neither learnt nor scored is `VOID`, whatever its value in the file, so
+losses, scores and padding need no option for it.
 """
 
 from collections.abc import Sequence
@@ -20,14 +20,14 @@ MAX_CLASSES = 254
 
 @dataclass(frozen=True)
 class ClassTable:
-    """Names and colours of the classes that a model predicts.
+    """Names and colours of a model's classes.
 
     Args:
-        names: one name for each class; its position is its label in memory, logits and scores.
+        names: by label, as in memory, logits and scores.
         colors: RGB, 0..255, in the order of `names`.
 
     Raises:
-        ConfigError: names that repeat, or colours that do not match the names.
+        ConfigError: repeated names, too many or no classes, or another number of colours.
     """
 
     names: tuple[str, ...]
@@ -35,7 +35,7 @@ class ClassTable:
 
     def __post_init__(self) -> None:
         if len(set(self.names)) != len(self.names):
-            raise ConfigError(f"class names repeat: {list(self.names)}. Give each class its own.")
+            raise ConfigError(f"class names repeat: {list(self.names)}. Make them unique.")
         if not 1 <= len(self.names) <= MAX_CLASSES:
             raise ConfigError(
                 f"a class table has 1 to {MAX_CLASSES} classes, this one {len(self.names)}."
@@ -47,13 +47,13 @@ class ClassTable:
         return len(self.names)
 
     def palette(self) -> np.ndarray:
-        """Return the `uint8` RGB colours, shape (256, 3), by label in memory; void is black."""
+        """Return the RGB colours by label, `uint8` (256, 3); void is black."""
         palette = np.zeros((256, 3), dtype=np.uint8)
         palette[: len(self)] = self.colors
         return palette
 
     def to_dict(self) -> dict:
-        """Return plain values, as they are kept in a run directory and in a model's JSON."""
+        """Return plain values for JSON."""
         return {"names": list(self.names), "colors": [list(color) for color in self.colors]}
 
     @classmethod
@@ -65,15 +65,15 @@ class ClassTable:
 
 @dataclass(frozen=True)
 class Entry:
-    """One row of a data set's table: what a value or a colour in its masks stands for.
+    """The meaning of a value or a colour in the masks of a data set.
 
     Args:
         name: of the class.
-        color: RGB, 0..255: what colour masks use for it, and what pictures show.
-        index: the value that index masks use for it; None where the masks hold colours only.
+        color: RGB, 0..255, in colour masks and in pictures.
+        index: value in index masks; None if the masks have colours only.
         void: neither learnt nor scored.
-        merge: the name of the entry that it counts as, a class or void; None: its own.
-        more: further values that index masks use for it.
+        merge: name of the entry that it counts as, a class or void; None for itself.
+        more: further values in index masks.
     """
 
     name: str
@@ -203,18 +203,15 @@ TABLES: dict[str, Table] = {
     "camvid12": CITYSCAPES_CAMVID,
     "voc": VOC,
 }
-"""Class tables by the name that `data.classes` gives."""
+"""Class tables by the values of `data.classes`."""
 
 
 def with_train_ids(table: Table) -> Table:
-    """Return a table of Cityscapes' labelIds for masks that hold trainIds.
-
-    Such masks hold 0..18, and 255 for every label that is not one of the 19.
-    """
+    """Convert a table of Cityscapes' labelIds to trainIds: 0..18, and 255 for all other labels."""
     train_ids = {index: train for _, index, train, _, _ in _CITYSCAPES}
-    kept = [
+    entries = [
         entry if entry.index is None else replace(entry, index=train_ids[entry.index])
         for entry in table
         if entry.index is None or train_ids[entry.index] != VOID
     ]
-    return (*kept, Entry("not one of the 19", (0, 0, 0), VOID, void=True))
+    return (*entries, Entry("not one of the 19", (0, 0, 0), VOID, void=True))

@@ -1,6 +1,6 @@
-"""Draw a model's predictions: image, truth, prediction and error side by side, with a legend.
+"""Draw predictions: image, truth, prediction and error side by side, with a legend.
 
-All arrays are `uint8`. Labels are 0..C-1, and `VOID` where there is no truth.
+All arrays are `uint8`. Labels are 0..C-1, and `VOID` where the truth is unknown.
 """
 
 from collections.abc import Sequence
@@ -31,7 +31,7 @@ TILE_WIDTH = (320, 640)
 
 
 class Samples(Protocol):
-    """A dataset: each sample has `image` (`uint8` C, H, W), `mask` (h, w) and `name`."""
+    """A dataset whose samples have `image` (`uint8` C, H, W), `mask` (h, w) and `name`."""
 
     def __len__(self) -> int: ...
 
@@ -43,7 +43,7 @@ class Example:
     """One image with its truth and its prediction.
 
     Attributes:
-        name: name of the image.
+        name: of the image.
         image: RGB (H, W, 3); its size may differ from the labels'.
         truth: labels (h, w), with `VOID`.
         prediction: labels (h, w), without `VOID`.
@@ -74,7 +74,7 @@ def overlay(
 
 
 def error_view(image: np.ndarray, truth: np.ndarray, prediction: np.ndarray) -> np.ndarray:
-    """Highlight wrong pixels over a dimmed grey image; void is plain grey.
+    """Highlight wrong pixels over a dimmed grey image; void is uniform grey.
 
     Args:
         image: RGB (H, W, 3).
@@ -85,7 +85,7 @@ def error_view(image: np.ndarray, truth: np.ndarray, prediction: np.ndarray) -> 
         RGB (H, W, 3).
     """
     grey = cv2.cvtColor(np.ascontiguousarray(image), cv2.COLOR_RGB2GRAY)
-    # At most 130, so that the brightest sky stays darker than void.
+    # At most 130: even the brightest sky is darker than void.
     view = np.repeat((28 + 0.4 * grey).astype(np.uint8)[..., None], 3, axis=2)
     view[truth != prediction] = WRONG
     view[truth == VOID] = UNKNOWN
@@ -113,7 +113,7 @@ def panel(
 def sheet(rows: Sequence[Example], classes: ClassTable) -> np.ndarray:
     """Draw a panel for each example, one below the other, and a legend of the classes.
 
-    Above each row are the image's name and the share of its labelled pixels that is wrong.
+    Each row has a caption: the image's name and the share of wrong labelled pixels.
 
     Args:
         rows: at least one; images are resized to one width.
@@ -142,7 +142,7 @@ def predict_labels(model: nn.Module, image: Tensor, size: Sequence[int]) -> np.n
         size: (height, width) of the result; logits are resized before the argmax.
 
     Returns:
-        Labels of that size. Each submodule keeps its mode (training or evaluation).
+        Labels of that size. Every submodule keeps its training or evaluation mode.
     """
     modes = [(module, module.training) for module in model.modules()]
     weight = next(model.parameters())
@@ -156,13 +156,13 @@ def predict_labels(model: nn.Module, image: Tensor, size: Sequence[int]) -> np.n
 
 
 def evenly_spaced(total: int, count: int) -> list[int]:
-    """Return at most `count` evenly spaced indices below `total`; deterministic."""
+    """Return at most `count` evenly spaced indices below `total`."""
     count = min(count, total)
     return [(2 * i + 1) * total // (2 * count) for i in range(count)]
 
 
 def example(model: nn.Module, sample: dict) -> Example:
-    """Predict one sample of a dataset, at the resolution of its own mask.
+    """Predict a sample of a dataset at the resolution of its mask.
 
     Args:
         model: `uint8` (1, C, H, W) to logits.
@@ -176,7 +176,7 @@ def example(model: nn.Module, sample: dict) -> Example:
 def save_pictures(
     model: nn.Module, dataset: Samples, classes: ClassTable, path: Path, count: int = 6
 ) -> None:
-    """Write a sheet of evenly spaced images of a dataset, in the format of `path`'s suffix."""
+    """Write a sheet of evenly spaced images of a dataset; the suffix of `path` is the format."""
     rows = [example(model, dataset[i]) for i in evenly_spaced(len(dataset), count)]
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -190,7 +190,7 @@ def _rgb(image: Tensor) -> np.ndarray:
 
 
 def _tile_width(width: int) -> int:
-    """Return the width of a tile for labels of a width; small ones grow by a whole factor."""
+    """Return the tile width for labels of a width; small ones are enlarged by a whole factor."""
     low, high = TILE_WIDTH
     return min(high, width * max(1, -(-low // width)))
 
@@ -215,7 +215,7 @@ def _row(example: Example, classes: ClassTable, width: int) -> np.ndarray:
 
 
 def _columns(width: int) -> list[int]:
-    """Return the left edges of the four tiles in a row of a width."""
+    """Return the left edges of the four tiles in a row."""
     step = (width - 3 * GAP) // 4 + GAP
     return [column * step for column in range(4)]
 
@@ -228,7 +228,7 @@ def _titles(width: int) -> np.ndarray:
 
 
 def _caption(example: Example, width: int) -> np.ndarray:
-    """Draw the strip above a row: the name on the left, the share of wrong pixels on the right."""
+    """Draw the caption of a row: name on the left, share of wrong pixels on the right."""
     labelled = example.truth != VOID
     wrong = (example.truth != example.prediction)[labelled]
     share = f"{100 * wrong.mean():.1f} % of the pixels wrong" if wrong.size else "no truth"
@@ -242,7 +242,7 @@ def _caption(example: Example, width: int) -> np.ndarray:
 
 
 def legend(entries: Sequence[tuple[str, Color]], width: int) -> np.ndarray:
-    """Draw a swatch and a name for each entry, wrapped to `width`; RGB on white paper."""
+    """Draw a swatch and a name for each entry, wrapped to `width`; RGB on white."""
     swatch, line = 22, 34
     places: list[tuple[int, int]] = []
     x, y = 0, MARGIN
@@ -266,12 +266,12 @@ def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
 
 
 def write(strip: Image.Image, place: tuple[int, int], text: str, size: int, color: Color) -> None:
-    """Write a line of text on a picture; `place` is the middle of its left edge, (x, y)."""
+    """Write a line of text on a picture; `place` is the (x, y) of its left edge's middle."""
     ImageDraw.Draw(strip).text(place, text, fill=color, font=_font(size), anchor="lm")
 
 
 def _shorten(text: str, width: int, size: int) -> str:
-    """Cut off the start of a long name: file names of a data set differ at their end."""
+    """Cut off the start of a long name, as file names differ at their end."""
     if _font(size).getlength(text) <= width:
         return text
     while text and _font(size).getlength("..." + text) > width:

@@ -1,7 +1,7 @@
-"""Image-level targets: what a model says of a whole picture, besides its pixels or in their place.
+"""Image-level targets: predictions for a whole image, besides or instead of its pixels.
 
-A target is a column of `targets.csv`: one of categories (such as scene), or any number of columns
-of numbers (such as arousal and valence). An image need not have all of them.
+Targets are columns of `targets.csv`: one of categories (such as scene) and any number of numeric
+ones (such as arousal and valence). Cells may be empty.
 """
 
 from dataclasses import dataclass
@@ -10,28 +10,28 @@ from typing import Any
 from segmentation.errors import ConfigError
 
 NO_CATEGORY = -1
-"""The category, in memory, of an image whose cell is empty; an empty number is NaN."""
+"""The category, in memory, of an empty cell; an empty number is NaN."""
 MAX_CATEGORIES = 1000
 MAX_VALUES = 1000
 HUGE = 1e30
-"""Numbers, their means and their spreads stay below it, so that float32 holds them."""
+"""Bound of numbers, means and standard deviations, so that they fit float32."""
 
 
 @dataclass(frozen=True)
 class TargetColumns:
-    """The columns a model predicts, and the unit it learns numbers in.
+    """The columns that a model predicts, and how numbers are standardised.
 
-    Numbers are standardised for training, so that columns of any unit weigh alike; `mean` and `std`
-    travel with the model, so that what it predicts is in the column's own unit again.
+    Standardised columns of any unit weigh alike in training; `mean` and `std` are saved with the
+    model, so that predictions are in the column's own unit.
 
     Args:
-        category: the column of categories; None where there is none.
-        categories: the categories, at least two, in the order of the logits.
-        values: the columns of numbers.
+        category: column of categories, or None.
+        categories: at least two, in the order of the logits.
+        values: numeric columns.
         mean, std: of each of `values` in the training split; std above 0.
 
     Raises:
-        ConfigError: no columns, names that repeat, or numbers that are not sound.
+        ConfigError: no columns, repeated names, or a mean or std out of range.
     """
 
     category: str | None = None
@@ -43,9 +43,9 @@ class TargetColumns:
     def __post_init__(self) -> None:
         names = (*(() if self.category is None else (self.category,)), *self.values)
         if not names:
-            raise ConfigError("image-level targets need a column of categories or of values.")
+            raise ConfigError("image-level targets need a column of categories or of numbers.")
         if len(set(names)) != len(names):
-            raise ConfigError(f"a column of targets stands twice: {list(names)}.")
+            raise ConfigError(f"target columns repeat: {list(names)}.")
         if len(set(self.categories)) != len(self.categories):
             raise ConfigError(f"categories repeat: {list(self.categories)}.")
         least = 0 if self.category is None else 2
@@ -68,7 +68,7 @@ class TargetColumns:
             )
 
     def to_dict(self) -> dict[str, Any]:
-        """Return plain values, as they are kept in a model's JSON."""
+        """Return plain values for JSON."""
         return {
             "category": self.category,
             "categories": list(self.categories),

@@ -101,12 +101,17 @@ def test_decoders(option):
     assert logits.shape == (1, 3, 33, 41)
 
 
+@pytest.fixture(scope="module")
+def pixels(tmp_path_factory):
+    """Count the pixels of each class in fake data."""
+    return scan_samples(samples_of(fake_camvid(tmp_path_factory.mktemp("camvid"))), LABELS).pixels
+
+
 @pytest.mark.parametrize("option", options("loss"))
 @pytest.mark.parametrize("weights", ["none", "median_frequency", "sqrt_median_frequency"])
-def test_losses(option, weights, tmp_path):
-    root = fake_camvid(tmp_path)
+def test_losses(option, weights, pixels):
     cfg = compose(f"loss={option}", f"loss.class_weights={weights}")
-    loss = build_loss(cfg.loss, scan_samples(samples_of(root), LABELS).pixels)
+    loss = build_loss(cfg.loss, pixels)
     assert isinstance(loss, WeightedSum)
     total, parts = loss(torch.randn(1, 11, 8, 8), torch.randint(0, 11, (1, 8, 8)))
     assert torch.isfinite(total)
@@ -125,8 +130,9 @@ def test_losses(option, weights, tmp_path):
 )
 def test_optimizers_and_schedules_train(optimizer, schedule, tmp_path):
     cfg = compose(
-        f"optimizer={optimizer}", f"schedule={schedule}", "encoder=resnet18",
-        "encoder.weights=none", "decoder.channels=[16,8,8,8,8]", "encoder.lr_factor=0.1",
+        f"optimizer={optimizer}", f"schedule={schedule}", "encoder=timm",
+        "encoder.name=test_resnet", "encoder.weights=none", "decoder.channels=[16,8,8,8,8]",
+        "encoder.lr_factor=0.1",
     )  # fmt: skip
     root = fake_camvid(tmp_path, {"train": 4, "val": 1})
     options = ("data=camvid", f"data.root={root}", "data.batch_size=2", "data.workers=0")
@@ -169,7 +175,14 @@ def test_callbacks(option, tmp_path):
     assert len(names) == len(set(names)) == 9 + len(cfg.callbacks)
 
 
-@pytest.mark.parametrize("option", [*options("logger"), "[wandb,tensorboard]"])
+@pytest.mark.parametrize(
+    "option",
+    [
+        *options("logger", ["mlflow"]),
+        pytest.param("mlflow", marks=pytest.mark.slow),  # its import
+        "[wandb,tensorboard]",
+    ],
+)
 def test_loggers(option, tmp_path):
     cfg = compose(f"logger={option}")
     loggers = build_loggers(cfg.logger, tmp_path)

@@ -17,6 +17,7 @@ from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
 from segmentation.errors import ConfigError
+from segmentation.system.packages import require_extra
 
 if TYPE_CHECKING:
     from segmentation.sweep.search.space import Space
@@ -70,6 +71,7 @@ class SearchSweeper(Sweeper):
 
         assert self.config is not None
         assert self.launcher is not None
+        require_extra("search", "sweep=search")
         space = self._space([word for word in arguments if not word.startswith(SECRET)])
         directory = Path(self.config.hydra.sweep.dir)
         size = launcher_share(self.config.launcher).jobs

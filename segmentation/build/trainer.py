@@ -22,6 +22,7 @@ from segmentation.loggers.csv_logger import ResumableCSVLogger
 from segmentation.loggers.wandb_logger import WandbLogger
 from segmentation.loggers.wandb_media import WandbMedia
 from segmentation.system.hardware import available_cores, fastest_precision, pick_accelerator
+from segmentation.system.packages import explain_missing
 from segmentation.system.ranks import rank
 from segmentation.training.callbacks import FiniteLoss, Throughput
 from segmentation.training.checkpoints import AtomicCheckpointIO, checkpoint_callbacks
@@ -148,11 +149,27 @@ def build_trainer(options: dict[str, Any], **arguments: Any) -> pl.Trainer:
 
 
 def build_loggers(logger: DictConfig, directory: Path) -> list[Logger]:
-    """Return the logger of every run, `metrics.csv`, then the configured ones."""
+    """Return the logger of every run, `metrics.csv`, then the configured ones.
+
+    W&B's is the default, so that it is left out with a warning where its package is missing.
+
+    Raises:
+        ConfigError: the package of another logger is missing.
+    """
     # Only rank zero may open a W&B run; the trainer would set the rank too late.
     rank_zero_only.rank = rank()  # type: ignore[attr-defined]
-    configured = [instantiate(node, save_dir=directory) for node in logger.values()]
+    nodes = list(logger.values())
+    if any(map(_is_wandb, nodes)) and (
+        problem := explain_missing("wandb", "the run is not logged to W&B: that")
+    ):
+        log.warning(problem)
+        nodes = [node for node in nodes if not _is_wandb(node)]
+    configured = [instantiate(node, save_dir=directory) for node in nodes]
     return [ResumableCSVLogger(directory), *configured]
+
+
+def _is_wandb(node: DictConfig) -> bool:
+    return node._target_ == f"{WandbLogger.__module__}.{WandbLogger.__name__}"
 
 
 def _cause(error: BaseException) -> str:

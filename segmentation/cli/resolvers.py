@@ -88,11 +88,11 @@ def _rerun_name(rerun: str) -> str:
     earlier = Path(rerun).expanduser()
     if not begun(earlier):
         raise ConfigError(f"rerun={rerun}: there is no run in {earlier.absolute()}.")
-    kept = read_settings(earlier)
-    return f"{kept['data']['name']}_{kept['encoder']['name']}_again"
+    config = read_settings(earlier)
+    return f"{config['data']['name']}_{config['encoder']['name']}_again"
 
 
-def _shared_directory(folder: Path, name: str, resume: bool, wanted: dict[str, Any]) -> str:
+def _shared_directory(folder: Path, name: str, resume: bool, config: dict[str, Any]) -> str:
     """Return a directory that each rank started by torchrun or srun finds by itself."""
     shared = launch_id()
     if shared is None:
@@ -104,19 +104,19 @@ def _shared_directory(folder: Path, name: str, resume: bool, wanted: dict[str, A
     if not resume or begun(directory):
         return str(directory)
     # Whether a process works there is for rank zero to find out: to the others it always looks so.
-    return str(_newest_unfinished(folder, wanted, idle=False) or directory)
+    return str(_newest_unfinished(folder, config, idle=False) or directory)
 
 
-def _newest_unfinished(folder: Path, wanted: dict[str, Any], idle: bool = True) -> Path | None:
+def _newest_unfinished(folder: Path, config: dict[str, Any], idle: bool = True) -> Path | None:
     """Return the newest unfinished run of a configuration.
 
     Args:
         folder: holds runs.
-        wanted: the configuration.
+        config: the configuration.
         idle: only runs that no process works on.
     """
     configs = [path for path in folder.glob(f"*/{CONFIG}") if not finished(path.parent)]
     for path in sorted(configs, key=lambda path: path.stat().st_mtime, reverse=True):
-        if read_settings(path.parent) == wanted and not (idle and working(path.parent)):
+        if read_settings(path.parent) == config and not (idle and working(path.parent)):
             return path.parent
     return None

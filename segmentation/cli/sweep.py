@@ -54,10 +54,7 @@ class SweepCallback(Callback):
 
 
 def end_sweep(code: int) -> tuple[int, dict[str, Any] | None]:
-    """End the sweep, if this command was one.
-
-    Args:
-        code: the exit code of the command so far.
+    """End the sweep, if this command was one; `code` is the exit code so far.
 
     Returns:
         The exit code, and the directory and jobs of the sweep for `--json`; None if there was none.
@@ -112,12 +109,7 @@ def planned_jobs(config: DictConfig) -> dict[str, list[str]] | None:
 
 
 def run_composed_job(cfg: DictConfig, start: list[str]) -> float | None:
-    """Run the job that Hydra has composed; return its score, see `run_job`.
-
-    Args:
-        cfg: the job's configuration.
-        start: the words that start the command again.
-    """
+    """Run the job that Hydra has composed, by a command that begins with `start`, see `run_job`."""
     become_worker()  # first: a signal may come at any time
     hydra = HydraConfig.get()
     cwd = Path(hydra.runtime.cwd)

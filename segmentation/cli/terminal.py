@@ -4,10 +4,7 @@ import codecs
 import io
 import sys
 
-SIMILAR = {
-    "█": "#", "▓": "=", "░": "-", "–": "-", "—": "-", "·": "|", "×": "x", "…": ".",
-    "ä": "a", "ö": "o", "ü": "u", "é": "e",
-}  # fmt: skip
+SIMILAR = dict(zip("█▓░–—·×…äöüé", "#=---|x.aoue", strict=True))
 """ASCII replacements, each one character wide so that tables stay aligned."""
 
 

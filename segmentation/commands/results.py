@@ -9,11 +9,10 @@ import numpy as np
 
 from segmentation.classes import ClassTable
 from segmentation.data.dataset import SegmentationDataset
-from segmentation.evaluation.slices.scores import SLICES_FILE
 from segmentation.evaluation.statistics.intervals import interval_facts
 from segmentation.pictures import evenly_spaced, save_pictures
 from segmentation.report.terminal.scores import show_scores, show_target_scores
-from segmentation.runs.directory import METRICS, REPORT, read_metrics
+from segmentation.runs.directory import METRICS, REPORT, SLICES_FILE, read_metrics
 from segmentation.runs.results import Results, write_results
 from segmentation.runs.scored_images import ScoredImages
 from segmentation.runs.views import (
@@ -25,7 +24,12 @@ from segmentation.runs.views import (
     small,
     write_views,
 )
+from segmentation.system.packages import missing_packages
 from segmentation.training.scoring import ScoringModule
+
+EXTRA = "report"
+"""Of pyproject.toml: brings what intervals and `report.html` need. A training says at its start
+that it goes without; `evaluate` requires it."""
 
 
 def report(
@@ -62,7 +66,7 @@ def report(
         ).select(np.array(kept, dtype=bool))
         predicted = list(compress(module.details.get("view", []), kept))
         write_views(directory, _views(names, predicted, dataset, module.classes))
-        facts = {"intervals": interval_facts(scored) if names else None, **facts}
+        facts = {"intervals": _intervals(scored) if names else None, **facts}
     predictions = module.predictions
     if predictions is not None:
         predictions = predictions.select(np.array(kept))
@@ -74,12 +78,19 @@ def report(
     return results
 
 
-def write_page(scoring: Path, run: Path | None) -> Path:
-    """Write `report.html` of a complete evaluation, and return its path."""
+def _intervals(scored: ScoredImages) -> dict[str, Any] | None:
+    """Return the intervals for `metrics.json`; None without the packages they need."""
+    return None if missing_packages(EXTRA) else interval_facts(scored)
+
+
+def write_page(scoring: Path, run: Path | None) -> None:
+    """Write `report.html` of a complete evaluation, if the packages for it are installed."""
+    if missing_packages(EXTRA):
+        return
     # Plotly takes a second to import.
     from segmentation.report.evaluation_page import write_evaluation_page
 
-    return write_evaluation_page(scoring, run)
+    write_evaluation_page(scoring, run)
 
 
 def _views(

@@ -15,6 +15,7 @@ from segmentation.loggers.run_id import read_run_id
 from segmentation.loggers.wandb_logger import WandbLogger
 from segmentation.runs.curves import read_rows
 from segmentation.runs.directory import CONFIG, finished, read_settings, working
+from segmentation.system.packages import explain_missing, missing_packages
 
 FOLDER, CURVES = "wandb", "metrics.csv"
 
@@ -44,11 +45,18 @@ def track_training(loggers: Iterable[Logger], directory: Path, split: str) -> No
             log_scoring(logger, directory, split if split == "test" else f"best_{split}")
 
 
+def warn_if_untracked(run: Path | None) -> None:
+    """Warn that an evaluation is not logged to the W&B run of its training: W&B is missing."""
+    problem = explain_missing("wandb", "W&B gets no scores of this evaluation: that")
+    if problem and run is not None and _tracked(run):
+        log.warning(problem)
+
+
 def track_evaluation(run: Path | None, directory: Path) -> None:
     """Log an evaluation below ``evaluate/<its directory>/`` in the W&B run of the training.
 
     That run is resumed; one that was never online stays offline. A failure is a warning, as the
-    evaluation is on disk. Without a W&B run nothing happens.
+    evaluation is on disk. Nothing happens without a W&B run, or W&B (see `warn_if_untracked`).
 
     Args:
         run: directory of the training; None if it is unknown.
@@ -57,7 +65,7 @@ def track_evaluation(run: Path | None, directory: Path) -> None:
     if run is None:
         return
     try:
-        if _tracked(run):
+        if _tracked(run) and not missing_packages("wandb"):
             _track(run, directory)
     except Exception as error:
         log.warning("W&B gets no scores of this evaluation: %s", summarize_error(error))

@@ -10,7 +10,7 @@ from pytorch_lightning.utilities import rank_zero_only
 
 from segmentation.loggers.fault_tolerant import FaultTolerant
 from segmentation.loggers.run_id import read_run_id, write_run_id
-from segmentation.system.packages import require_package
+from segmentation.system.packages import require_extra
 from segmentation.system.ranks import rank
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ def mlflow(save_dir: str | os.PathLike, experiment: str = "cityseg") -> Logger:
     Raises:
         ConfigError: the package is not installed.
     """
-    require_package("mlflow", "logger=mlflow")
+    require_extra("mlflow", "logger=mlflow")
     if rank():
         return DummyLogger()  # one process creates the database
     folder = Path(save_dir).absolute() / "mlflow"

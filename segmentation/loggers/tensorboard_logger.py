@@ -6,7 +6,7 @@ from contextlib import suppress
 from pytorch_lightning.loggers import Logger, TensorBoardLogger
 
 from segmentation.loggers.fault_tolerant import FaultTolerant
-from segmentation.system.packages import require_package
+from segmentation.system.packages import require_extra
 
 
 class TensorboardLogger(FaultTolerant, TensorBoardLogger):
@@ -37,5 +37,5 @@ def tensorboard(save_dir: str | os.PathLike) -> Logger:
     Raises:
         ConfigError: the package is not installed.
     """
-    require_package("tensorboard", "logger=tensorboard")
+    require_extra("tensorboard", "logger=tensorboard")
     return TensorboardLogger(os.fspath(save_dir), name="tensorboard", version="")

@@ -8,16 +8,13 @@ import logging
 import os
 import secrets
 import shlex
-import ssl
 import threading
-import urllib.error
-import urllib.request
 from collections.abc import Sequence
 from contextlib import suppress
-from http.client import HTTPException
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
+import requests
 from pytorch_lightning.loggers import WandbLogger as LightningWandbLogger
 from pytorch_lightning.loggers.logger import rank_zero_experiment
 from pytorch_lightning.utilities import rank_zero_only
@@ -249,17 +246,10 @@ def server_answers(url: str, seconds: float = PROBE_SECONDS) -> bool:
     answered = threading.Event()
 
     def ask() -> None:
-        try:
-            urllib.request.urlopen(url, timeout=seconds).close()
-        except urllib.error.HTTPError:
-            answered.set()
-        except urllib.error.URLError as error:
+        with suppress(requests.RequestException):
             # An unknown certificate is still an answer, because W&B has its own certificates.
-            if isinstance(error.reason, ssl.SSLError):
-                answered.set()
-        except (OSError, HTTPException):
-            pass
-        else:
+            with suppress(requests.exceptions.SSLError):
+                requests.head(url, timeout=seconds)
             answered.set()
 
     # A DNS lookup has no time limit of its own, hence the thread.

@@ -30,10 +30,9 @@ log = logging.getLogger(__name__)
 
 
 def repair_logs(folder: Path) -> None:
-    """Truncate the logs of earlier starts of a run after their last complete record.
+    """Truncate the logs in W&B's folder of a run directory after their last complete record.
 
-    Args:
-        folder: W&B's folder in the run directory; no other process may be writing to it.
+    No other process may be writing to them.
     """
     for path in folder.glob("offline-run-*/run-*.wandb"):
         whole = whole_bytes(path.read_bytes())
@@ -62,12 +61,7 @@ def whole_bytes(content: bytes) -> int:
 
 
 def save_summary(run: "Run", folder: Path) -> None:
-    """Keep the summary of an offline run for the next part of it.
-
-    Args:
-        run: the W&B run that is about to be closed.
-        folder: W&B's folder in the run directory.
-    """
+    """Keep the summary of an offline run, about to be closed, for the next part of it."""
     if run.offline and not run.disabled:
         values = json.loads(json.dumps(dict(run.summary), default=dict))
         write_json(folder / SUMMARY_FILE, {key: values[key] for key in values if key[0] != "_"})

@@ -4,7 +4,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from segmentation.evaluation.comparison.tables import (  # fmt: skip
+from segmentation.evaluation.comparison.tables import (
     COST,
     QUALITY,
     Compared,
@@ -21,12 +21,7 @@ from segmentation.system.files import jsonable, write_atomic, write_json
 def write_tables(directory: Path, compared: Compared) -> dict[str, Any]:
     """Write comparison.csv, classes.csv, comparison.md, comparison.tex and comparison.json.
 
-    Args:
-        directory: exists; files of an earlier comparison are replaced.
-        compared: the comparison.
-
-    Returns:
-        The content of comparison.json.
+    Files of an earlier comparison are replaced. Returns the content of comparison.json.
     """
     write_atomic(directory / "comparison.csv", compared.table.to_csv(index=False))
     write_atomic(directory / "classes.csv", in_words(compared.classes).to_csv(index=False))

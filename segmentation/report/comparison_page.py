@@ -49,12 +49,7 @@ SORTED_BY = {
 
 
 def write_comparison_page(path: Path, compared: Compared) -> None:
-    """Write the page of a comparison.
-
-    Args:
-        path: the file.
-        compared: the comparison.
-    """
+    """Write the page of a comparison."""
     # The first run of each contender stands for its configuration and environment
     comparison, contenders = compared.comparison, compared.contenders
     runs = {contender.name: contender.runs[0] for contender in contenders}
@@ -112,13 +107,7 @@ def _seeds(contender: Contender) -> str:
 
 
 def _grid(name: str, texts: pd.DataFrame, values: Mapping[str, pd.Series]) -> Grid:
-    """Make a table of texts whose columns are sorted by numbers, where there are some.
-
-    Args:
-        name: of the table.
-        texts: the cells.
-        values: numbers by column.
-    """
+    """Make a table of texts whose columns are sorted by `values`, where there are some."""
     unsorted = [None] * len(texts)
     columns = [
         number_cells(texts[head].tolist(), _numbers(values[head]) if head in values else unsorted)

@@ -9,25 +9,17 @@ from PIL import Image
 
 
 def photo_uri(image: np.ndarray, longest: int) -> str:
-    """Encode a photo, `uint8` RGB (H, W, 3), as a small JPEG.
-
-    Args:
-        image: the photo.
-        longest: its longer side at most, in pixels.
-    """
+    """Encode a photo, `uint8` RGB (H, W, 3), as a JPEG of at most `longest` pixels a side."""
     small = Image.fromarray(image)
     small.thumbnail((longest, longest))
     return _uri(small, "jpeg", quality=80)
 
 
 def drawing_uri(image: np.ndarray, longest: int) -> str:
-    """Encode a drawing such as a mask, `uint8` RGB (H, W, 3), as a small PNG without mixed colours.
-
-    Args:
-        image: the drawing.
-        longest: its longer side at most, in pixels.
-    """
-    return _uri(_nearest(Image.fromarray(image), longest), "png", optimize=True)
+    """Encode a drawing such as a mask as `photo_uri` does, but as a PNG without mixed colours."""
+    small = Image.fromarray(image)
+    small.thumbnail((longest, longest), Image.Resampling.NEAREST)
+    return _uri(small, "png", optimize=True)
 
 
 def labels_uri(labels: np.ndarray, palette: bytes, longest: int | None = None) -> str:
@@ -41,23 +33,14 @@ def labels_uri(labels: np.ndarray, palette: bytes, longest: int | None = None) -
     image = Image.new("P", labels.shape[::-1])
     image.frombytes(np.ascontiguousarray(labels).tobytes())
     image.putpalette(palette)
-    return _uri(image if longest is None else _nearest(image, longest), "png")
+    if longest is not None:
+        image.thumbnail((longest, longest), Image.Resampling.NEAREST)
+    return _uri(image, "png")
 
 
 def file_uri(file: bytes, kind: str) -> str:
-    """Encode an image file as it is.
-
-    Args:
-        file: its content.
-        kind: ``jpeg`` or ``png``.
-    """
+    """Encode the content of an image file of a kind, ``jpeg`` or ``png``."""
     return f"data:image/{kind};base64,{base64.b64encode(file).decode()}"
-
-
-def _nearest(image: Image.Image, longest: int) -> Image.Image:
-    scale = min(1.0, longest / max(image.size))
-    width, height = (max(1, round(side * scale)) for side in image.size)
-    return image.resize((width, height), Image.Resampling.NEAREST)
 
 
 def _uri(image: Image.Image, kind: str, **options: Any) -> str:

@@ -94,6 +94,8 @@ def write_evaluation_page(directory: Path, run: Path | None) -> Path:
         charts.append(slices_chart(slices))
 
     # The page
+    known = [key for key in FACTS if metrics.get(key) is not None]
+    facts = [(key.replace("_", " "), _fact(key, metrics[key])) for key in known]
     write_plots_page(
         directory / REPORT,
         "run.html",
@@ -105,8 +107,7 @@ def write_evaluation_page(directory: Path, run: Path | None) -> Path:
         tiles=_tiles(metrics),
         slice_problem=problem,
         slice_notes=value_at(metrics, "slices.notes") or [],
-        facts=[(key.replace("_", " "), _fact(key, metrics[key]))
-               for key in FACTS if metrics.get(key) is not None],
+        facts=facts,
         intervals=metrics.get("intervals") or {},
         warnings=[(text, "") for text in metrics.get("warnings") or []],
         legend={} if scored is None else class_colors(scored),
@@ -115,7 +116,7 @@ def write_evaluation_page(directory: Path, run: Path | None) -> Path:
         environment=None if environment is None else _environment(environment),
         commands=_commands(metrics, run),
         **_pictures(directory, scored),
-    )  # fmt: skip
+    )
     return directory / REPORT
 
 

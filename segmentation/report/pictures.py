@@ -70,8 +70,7 @@ def layered(
     Args:
         key, name, score: see `LayeredImage`.
         truth: the view with the photo and the truth.
-        predictions: the views with the predictions, by the name of the model; a single one may be
-            called "".
+        predictions: views by the name of the model; a single one may be called "".
     """
     layers = [
         Layer("Image", f"{name}: image", file_uri(truth.image, "jpeg")),
@@ -150,9 +149,8 @@ def _size(file: bytes) -> tuple[int, int]:
 
 def _small_photo(file: bytes) -> np.ndarray:
     with Image.open(io.BytesIO(file)) as image:
-        image.draft(
-            "RGB", (LONGEST_THUMBNAIL, LONGEST_THUMBNAIL)
-        )  # a JPEG decodes faster at a smaller size
+        size = LONGEST_THUMBNAIL, LONGEST_THUMBNAIL
+        image.draft("RGB", size)  # a JPEG decodes faster at a smaller size
         return np.asarray(image.convert("RGB"))
 
 

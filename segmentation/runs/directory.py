@@ -30,6 +30,9 @@ LOCK = "run.lock"
 
 REPORT = "report.html"
 
+SLICES_FILE = "slices.csv"
+"""Of an evaluation: the scores of its slices."""
+
 
 def begun(directory: Path) -> bool:
     """Return whether a run has begun there."""

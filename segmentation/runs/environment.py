@@ -26,6 +26,8 @@ from segmentation.system.hardware import machine
 from segmentation.system.redaction import redact
 
 PACKAGE = "cityseg"
+OWN_EXTRAS = ("report", "wandb")
+"""Extras of this package that a run may use whatever its options are."""
 SERVICES = {"filelock", "huggingface-hub", "jinja2", "platformdirs", "requests", "rich", "wandb"}
 """What shows, fetches or waits: it changes no result, nor does what it needs."""
 NOT_COMPARED = {
@@ -146,11 +148,13 @@ def _needed(root: str) -> Iterator[str]:
         except PackageNotFoundError:  # needed in some cases only
             continue
         yield name
+        extras = ("", *OWN_EXTRAS) if name == PACKAGE else ("",)
         needs = map(Requirement, (found.requires or []) if name not in SERVICES else [])
         waiting += [
             canonicalize_name(need.name)
             for need in needs
-            if need.marker is None or need.marker.evaluate({"extra": ""})
+            if need.marker is None
+            or any(need.marker.evaluate({"extra": extra}) for extra in extras)
         ]
 
 

@@ -13,7 +13,7 @@ from segmentation.errors import DataError
 from segmentation.metrics.scores import ious, pixel_counts
 from segmentation.runs.directory import MATRICES, METRICS
 from segmentation.runs.scored_images import DETAILS, ScoredImages
-from segmentation.system.files import read_json, write_atomic
+from segmentation.system.files import read_json, write_atomic, write_csv
 
 MOST_UNPACKED = 2**32
 """Files that unpack to more bytes are refused: 14,000 images of 171 classes have as many."""
@@ -35,8 +35,8 @@ def write_scored(directory: Path, scored: ScoredImages) -> None:
     packed = io.BytesIO()
     np.savez_compressed(packed, **arrays)
     write_atomic(directory / MATRICES, packed.getvalue())
-    write_atomic(directory / "per_image.csv", scored.image_table().to_csv(index=False))
-    write_atomic(directory / "confusion.csv", scored.confusion_table().to_csv(index=False))
+    write_csv(directory / "per_image.csv", scored.image_table())
+    write_csv(directory / "confusion.csv", scored.confusion_table())
 
 
 def read_scored(directory: Path) -> ScoredImages:

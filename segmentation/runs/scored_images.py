@@ -1,9 +1,10 @@
 """The images of a split with the pixels that a model's predictions count in each of them."""
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -17,9 +18,6 @@ from segmentation.metrics.boundary import (
 from segmentation.metrics.calibration import BINS, calibration
 from segmentation.metrics.scores import ratio, scores
 from segmentation.system.files import jsonable
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 DETAILS = {"boundary": (2,), "boundary_f": (4,), "calibration": (BINS, 3)}
 """The counts of each class in each image besides its confusion matrix, and their shapes."""
@@ -117,11 +115,9 @@ class ScoredImages:
             result["calibration"]["classes"] = self._by_name(reliability.classes)
         return jsonable(result)
 
-    def image_table(self) -> "pd.DataFrame":
-        """Compute the scores of each image, one row per image: fractions, NaN where undefined."""
-        import pandas as pd
-
-        rows = []
+    def image_table(self) -> dict[str, list[Any]]:
+        """Compute the columns of `per_image.csv`, a row for each image; NaN where undefined."""
+        columns = defaultdict[str, list[Any]](list)
         for index, name in enumerate(self.names):
             image = scores(self.confusion[index])
             row = {"image": name, "miou": image.miou, "pixel_accuracy": image.pixel_accuracy}
@@ -132,23 +128,21 @@ class ScoredImages:
                 row["boundary_f"] = boundary_f(self.boundary_f[index]).mean
             if self.calibration is not None:
                 row["ece"] = calibration(self.calibration[index]).ece
-            rows.append(row)
-        return pd.DataFrame(rows)
+            for column, value in row.items():
+                columns[column].append(value)
+        return columns
 
-    def confusion_table(self) -> "pd.DataFrame":
-        """Return the split's confusion matrix, one row per pair of classes, normalised both ways."""
-        import pandas as pd
-
+    def confusion_table(self) -> dict[str, list[Any]]:
+        """Return the columns of `confusion.csv`: a row per pair of classes, normalised both ways."""
         pixels = self.confusion.sum(axis=0)
-        return pd.DataFrame(
-            {
-                "truth": np.repeat(self.classes, len(self.classes)),
-                "predicted": np.tile(self.classes, len(self.classes)),
-                "pixels": pixels.ravel(),
-                "share_of_truth": ratio(pixels, pixels.sum(axis=1, keepdims=True)).ravel(),
-                "share_of_prediction": ratio(pixels, pixels.sum(axis=0, keepdims=True)).ravel(),
-            }
-        )
+        columns = {
+            "truth": np.repeat(self.classes, len(self.classes)),
+            "predicted": np.tile(self.classes, len(self.classes)),
+            "pixels": pixels,
+            "share_of_truth": ratio(pixels, pixels.sum(axis=1, keepdims=True)),
+            "share_of_prediction": ratio(pixels, pixels.sum(axis=0, keepdims=True)),
+        }
+        return {name: column.ravel().tolist() for name, column in columns.items()}
 
     def _by_name(self, values: np.ndarray) -> dict[str, float]:
         return dict(zip(self.classes, values.tolist(), strict=True))

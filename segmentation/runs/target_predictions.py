@@ -1,14 +1,12 @@
 """Write predicted image-level targets of each image as a CSV file, beside the truth."""
 
-import csv
-import io
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
 from segmentation.metrics.targets import TargetPredictions
-from segmentation.system.files import write_atomic
+from segmentation.system.files import write_csv
 from segmentation.targets import NO_CATEGORY
 
 TARGET_PREDICTIONS = "target_predictions.csv"
@@ -44,11 +42,7 @@ def write_predictions(
         if truth:
             table[column] = _cells(predictions.values[:, index])
         table[f"{column}{suffix}"] = _cells(predictions.predicted[:, index])
-    text = io.StringIO()
-    rows = csv.writer(text, lineterminator="\n")
-    rows.writerow(table)
-    rows.writerows(zip(*table.values(), strict=True))
-    write_atomic(path, text.getvalue())
+    write_csv(path, table)
 
 
 def _cells(numbers: np.ndarray) -> list[str]:

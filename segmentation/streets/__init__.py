@@ -1,4 +1,4 @@
-"""Street scenes drawn by the program: the embedded data, and the example of the folder layout."""
+"""Generated street scenes: the built-in data, and an example of the folder layout."""
 
 from segmentation.streets.scene import draw_scene
 from segmentation.streets.write import COUNTS, write_streets

@@ -1,4 +1,4 @@
-"""Buildings: a front along the street, the end wall that faces the camera, a roof."""
+"""Buildings: a front along the street, an end wall that faces the camera, a roof."""
 
 import numpy as np
 
@@ -10,14 +10,9 @@ from segmentation.streets.walls import DETAIL, Look, Wall
 
 
 def draw_building(view: View, front: Wall, height: float, look: Look, depth: float) -> None:
-    """Draw a building whose front is `front`: end wall, roof, then the front itself.
+    """Draw a building: end wall, roof, then the front along the street (from near to far end).
 
-    Args:
-        view: what to draw on.
-        front: its wall along the street, from its near end to its far end.
-        height: of the eaves, in metres.
-        look: how it is built.
-        depth: from front to back, in metres.
+    `height` of the eaves and `depth` from front to back are in metres.
     """
     near = front.a
     back = (near[0] - front.normal[0] * depth, near[1] - front.normal[2] * depth)

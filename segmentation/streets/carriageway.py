@@ -1,4 +1,4 @@
-"""Who is on the carriageway: moving and parked vehicles, bicyclists, people who cross."""
+"""Place traffic on the carriageway: moving and parked vehicles, bicyclists, pedestrians."""
 
 import math
 from collections.abc import Iterator, Mapping
@@ -11,7 +11,7 @@ from segmentation.streets.street import FAR
 
 
 def place_traffic(stage: Stage) -> None:
-    """Place everything that drives, stands or crosses between the kerbs."""
+    """Place everything between the kerbs."""
     dice, street = stage.dice, stage.street
     cars = list(_crossing(stage)) if street.end < FAR else []
     for side in (-1, 1):
@@ -30,11 +30,11 @@ def place_traffic(stage: Stage) -> None:
 
 
 def put_car(stage: Stage, car: traffic.Car) -> None:
-    """Place a vehicle with the dark ground below it and its shadow."""
+    """Place a vehicle with its shadow and the dark ground below it."""
     if not stage.view.sees(car.x, car.z, car.length):
         return
     outline = car.footprint(0.12)
-    # what stands beside it is drawn before it, so the depth is that of its near end
+    # Sorted by its near end, so that what stands beside it is drawn first.
     stage.add(float(outline[:, 2].min()) + 0.3, traffic.draw_car, car)
     stage.shadows.append((outline, 0.62))
     right, up, ahead = stage.view.light.toward_sun
@@ -42,7 +42,7 @@ def put_car(stage: Stage, car: traffic.Car) -> None:
 
 
 def _lane(stage: Stage, side: int, room: float) -> Iterator[traffic.Car]:
-    """Return traffic that moves: our lane shows its rear, the other one its front."""
+    """Yield moving traffic: the rear is visible in our lane, the front in the other."""
     dice, street = stage.dice, stage.street
     ours = side == street.drive
     z = (4.5 if ours else 6.0) + dice.between(0, 20)
@@ -53,7 +53,7 @@ def _lane(stage: Stage, side: int, room: float) -> Iterator[traffic.Car]:
 
 
 def _parked(stage: Stage, side: int) -> Iterator[traffic.Car]:
-    """Return a line of parked cars along one kerb, with gaps."""
+    """Yield parked cars along one kerb, with gaps."""
     dice, street = stage.dice, stage.street
     z = dice.between(3.5, 14)
     while z < min(street.end - 4, 70) and dice.chance(0.85):
@@ -73,7 +73,7 @@ def _queue(
 
 
 def _crossing(stage: Stage) -> Iterator[traffic.Car]:
-    """Return vehicles on the road that crosses the end of the street."""
+    """Yield vehicles on the crossing road at the end of the street."""
     dice, street = stage.dice, stage.street
     for _ in range(int(dice.between(0, 2.5))):
         z, x = street.end + street.half * dice.between(0.3, 1.2), dice.between(-14, 14)
@@ -82,7 +82,7 @@ def _crossing(stage: Stage) -> Iterator[traffic.Car]:
 
 
 def _bicyclists(stage: Stage, cars: list[traffic.Car]) -> None:
-    """Place one who rides ahead and one who crosses, where no car is."""
+    """Place a bicyclist who rides ahead and one who crosses, where no car is."""
     dice, street = stage.dice, stage.street
     for across, share in ((False, 0.62), (True, 0.4)):
         z = dice.between(6.5, 17)

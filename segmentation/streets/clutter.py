@@ -1,4 +1,4 @@
-"""Things of no class: CamVid's Unlabelled."""
+"""Objects of CamVid's Unlabelled: bins, boxes, cones, dogs, skips, bus shelters."""
 
 import numpy as np
 
@@ -9,13 +9,10 @@ _COATS: tuple[Color, ...] = ((60, 48, 38), (180, 150, 110), (210, 206, 200), (36
 
 
 def draw_clutter(view: View, x: float, z: float, kind: str) -> None:
-    """Draw a thing of no class at (x, z), in metres.
+    """Draw an unlabelled object at (x, z), in metres.
 
-    Args:
-        view: what to draw on.
-        x, z: where it stands, in metres.
-        kind: ``"bin"``, ``"box"`` (post or telephone), ``"cone"``, ``"dog"``, ``"skip"`` or
-            ``"shelter"`` (of a bus stop).
+    `kind` is ``"bin"``, ``"box"`` (post or telephone), ``"cone"``, ``"dog"``, ``"skip"`` or
+    ``"shelter"`` (of a bus stop).
     """
     dice = view.dice
     paint = dice.any_color(30, 190, 0.75)

@@ -1,4 +1,4 @@
-"""Colours of surfaces, RGB from 0 to 255, as they look in full white light."""
+"""Surface colours, RGB, 0..255, as in full white light."""
 
 Color = tuple[float, float, float]
 
@@ -9,7 +9,7 @@ def scaled(color: Color, gain: float) -> Color:
 
 
 def mixed(color: Color, other: Color, share: float) -> Color:
-    """Return the colour with this share of the other one in it."""
+    """Blend a colour with a share, 0..1, of another."""
     return (
         color[0] + share * (other[0] - color[0]),
         color[1] + share * (other[1] - color[1]),

@@ -1,4 +1,4 @@
-"""The random choices of a scene: all of them come from one generator, in a fixed order."""
+"""Random choices of a scene, all from one generator in a fixed order."""
 
 from collections.abc import Mapping, Sequence
 from typing import TypeVar
@@ -11,7 +11,7 @@ Item = TypeVar("Item")
 
 
 class Dice:
-    """Short names for the draws that a scene needs, over one `numpy.random.Generator`."""
+    """Short names for the draws of a scene from a `numpy.random.Generator`."""
 
     def __init__(self, rng: np.random.Generator) -> None:
         self.rng = rng
@@ -21,19 +21,19 @@ class Dice:
         return self.rng.random() < probability
 
     def between(self, low: float, high: float) -> float:
-        """Return a uniform number of [low, high)."""
+        """Return a uniform number in [low, high)."""
         return low + (high - low) * self.rng.random()
 
     def many(self, low: float, high: float, *shape: int) -> np.ndarray:
-        """Return uniform numbers of [low, high) in this shape."""
+        """Return uniform numbers in [low, high) of this shape."""
         return low + (high - low) * self.rng.random(shape)
 
     def pick(self, options: Sequence[Item]) -> Item:
-        """Return one of the options, all equally likely."""
+        """Return one of equally likely options."""
         return options[int(self.rng.random() * len(options))]
 
     def weighted(self, weights: Mapping[str, float]) -> str:
-        """Return one of the keys, as likely as its share of the weights."""
+        """Return a key with a probability in proportion to its weight."""
         left = self.rng.random() * sum(weights.values())
         for name, weight in weights.items():
             left -= weight
@@ -42,7 +42,7 @@ class Dice:
         return name
 
     def tone(self, color: Color, spread: float) -> Color:
-        """Return the colour made lighter or darker, and each channel shifted a little."""
+        """Return a variation of a colour in brightness and, slightly, in each channel."""
         gain = self.between(1 - spread, 1 + spread)
         shift = self.many(-30 * spread, 30 * spread, 3)
         red, green, blue = (

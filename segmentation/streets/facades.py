@@ -1,4 +1,4 @@
-"""What is on a wall: courses of bricks, windows, doors, shop fronts, awnings, hanging signs."""
+"""Facades: courses of bricks, windows, doors, shop fronts, awnings, hanging signs."""
 
 import numpy as np
 
@@ -8,7 +8,7 @@ from segmentation.streets.walls import DETAIL, Lengths, Look, Wall
 
 
 def draw_front(view: View, front: Wall, height: float, look: Look) -> None:
-    """Draw the wall along the street, `height` metres high, with everything that is on it."""
+    """Draw the wall along the street, `height` metres high, with all of its details."""
     dice = view.dice
     _panels(view, front, 0.0, 1.0, 0.0, height, look.wall)
     draw_courses(view, front, height, look, look.wall)
@@ -25,10 +25,16 @@ def draw_front(view: View, front: Wall, height: float, look: Look) -> None:
 
 
 def _panels(
-    view: View, wall: Wall, left: Lengths, right: Lengths, low: Lengths, high: Lengths,
-    color: Color, out: float = 0.0,
-) -> None:  # fmt: skip
-    """Fill rectangles on a wall: shares of its length, metres up, `out` metres before it."""
+    view: View,
+    wall: Wall,
+    left: Lengths,
+    right: Lengths,
+    low: Lengths,
+    high: Lengths,
+    color: Color,
+    out: float = 0.0,
+) -> None:
+    """Fill rectangles on a wall; for the bounds see `Wall.panels`."""
     view.fill_many(wall.panels(left, right, low, high, out), color, BUILDING, wall.normal)
 
 
@@ -47,12 +53,10 @@ def draw_windows(
     """Draw rows of windows: frames, panes in several shades, glazing bars.
 
     Args:
-        view: what to draw on.
-        wall: the wall that they are in.
+        view, wall, look: canvas, wall and style of the building.
         height: of the wall, in metres.
-        look: of the building.
-        bay: from one window to the next, in metres.
-        ground_floor: height of a ground floor that has none, in metres.
+        bay: distance between windows, in metres.
+        ground_floor: height of a ground floor without windows, in metres.
     """
     dice = view.dice
     storeys = max(1, int((height - ground_floor - 0.3) / look.storey))
@@ -90,7 +94,7 @@ def draw_windows(
 
 
 def _draw_doors(view: View, front: Wall, look: Look) -> None:
-    """Draw doors in their frames, and sometimes a plinth."""
+    """Draw framed doors, and sometimes a plinth."""
     dice = view.dice
     door, wide = dice.any_color(30, 150, 0.7), min(1.0 / front.length, 0.3)
     for at in dice.many(0.05, 0.95 - wide, max(1, int(front.length / 7))):
@@ -101,7 +105,7 @@ def _draw_doors(view: View, front: Wall, look: Look) -> None:
 
 
 def _draw_shop(view: View, front: Wall, top: float) -> None:
-    """Draw a shop front `top` metres high: windows with goods, a fascia with its lettering."""
+    """Draw a shop front, `top` metres high: windows with goods, a fascia with lettering."""
     dice = view.dice
     paint = dice.any_color(30, 190, 0.75)
     _panels(view, front, 0.0, 1.0, 0.0, top - 0.1, paint)
@@ -126,7 +130,7 @@ def _draw_shop(view: View, front: Wall, top: float) -> None:
 
 
 def _draw_awning(view: View, front: Wall, top: float) -> None:
-    """Draw an awning over a shop front; it belongs to no class."""
+    """Draw an awning over a shop front; it is unlabelled."""
     cloth = view.dice.any_color(60, 220, 0.8)
     there, back = np.array([0.04, 0.96]), np.array([0.96, 0.04])
     edge, lip = front.points(there, top - 0.8), front.points(back, top - 1.35, 1.3)

@@ -6,31 +6,26 @@ from segmentation.streets.colors import Color, scaled
 from segmentation.streets.view import FENCE, View
 
 FENCES = {"railing": 0.16, "boards": 0.28, "mesh": 0.5}
-"""Metres from one bar, board or wire to the next, by the kind of fence."""
+"""Spacing of bars, boards or wires in metres, by kind of fence."""
 
 
 def draw_fence(view: View, ends: np.ndarray, kind: str, height: float, color: Color) -> None:
     """Draw a piece of fence between two ground points; all of it is Fence, gaps included.
 
     Args:
-        view: what to draw on.
+        view: the canvas.
         ends: (2, 2): x and z of both ends, in metres.
         kind: a key of `FENCES`.
         height: in metres.
-        color: of its bars, boards or wire.
+        color: of bars, boards or wires.
     """
     (x0, z0), (x1, z1) = ends
     dark = scaled(color, 0.58)
     normal = (float(-np.sign(x0)) * 0.8, 0.0, -0.6)
 
     def at(share: np.ndarray, up: np.ndarray | float) -> np.ndarray:
-        points = np.empty((len(share), 3))
-        points[:, 0], points[:, 1], points[:, 2] = (
-            x0 + share * (x1 - x0),
-            up,
-            z0 + share * (z1 - z0),
-        )
-        return points
+        along = [x0 + share * (x1 - x0), np.broadcast_to(up, share.shape), z0 + share * (z1 - z0)]
+        return np.stack(along, axis=1)
 
     corners = at(np.array([0, 1, 1, 0]), np.array([0, 0, height, height]))
     share = np.arange(0, 1, FENCES[kind] / float(np.hypot(x1 - x0, z1 - z0)))

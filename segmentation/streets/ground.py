@@ -1,4 +1,4 @@
-"""Everything flat: carriageway, side streets, kerbs, pavements, lawns, markings and shadows."""
+"""The ground: carriageway, side streets, kerbs, pavements, lawns, markings and shadows."""
 
 import cv2
 import numpy as np
@@ -11,7 +11,7 @@ from segmentation.streets.street import FAR, Plot, Street
 from segmentation.streets.view import NEAR, PAVEMENT, ROAD, TREE, UNLABELLED, View
 
 Shadow = tuple[np.ndarray, float]
-"""Ground points (K, 3) and how much light is missing there, 0..1."""
+"""Ground points (K, 3), and the share of light missing there, 0..1."""
 _FARTHEST = 220.0  # metres
 _WIDE = 140.0  # metres to either side
 _ASPHALT: tuple[Color, ...] = ((92, 92, 95), (112, 108, 104), (78, 80, 86), (128, 126, 122))
@@ -22,7 +22,7 @@ _GRASS: tuple[Color, ...] = ((84, 112, 54), (108, 112, 62), (72, 92, 48), (120, 
 
 
 def draw_ground(view: View, street: Street, shadows: list[Shadow]) -> None:
-    """Draw the ground from the horizon down, nearer layers over farther ones."""
+    """Draw the ground below the horizon, layer over layer."""
     asphalt, slabs, grass = (
         view.dice.tone(view.dice.pick(colors), 0.2) for colors in (_ASPHALT, _SLABS, _GRASS)
     )
@@ -57,7 +57,7 @@ def _plot(view: View, street: Street, plot: Plot, slabs: Color, grass: Color) ->
         return
     lawn, soil = dice.tone(grass, 0.12), dice.tone((104, 88, 70), 0.25)
     fill_band(view, street, (edge, edge + plot.side * _WIDE), along, lawn, TREE)
-    if dice.chance(0.5):  # trodden earth along the pavement is neither of the two
+    if dice.chance(0.5):  # trodden earth is neither pavement nor lawn
         strip = edge + plot.side * dice.between(0.25, 0.8)
         fill_band(view, street, (edge, strip), along, soil, UNLABELLED)
 
@@ -78,7 +78,7 @@ def _joints(view: View, street: Street, side: int, slabs: Color) -> None:
 
 
 def _side_street(view: View, street: Street, plot: Plot, asphalt: Color) -> None:
-    """Open a side street: its carriageway, and the rounded corners of its kerbs."""
+    """Draw the carriageway of a side street, with rounded kerb corners."""
     side, half = plot.side, street.half
     start, stop = plot.start + 1.8, plot.stop - 1.8
     corner = 1.6
@@ -94,7 +94,7 @@ def _side_street(view: View, street: Street, plot: Plot, asphalt: Color) -> None
 
 
 def _crossing_road(view: View, street: Street, asphalt: Color, slabs: Color) -> None:
-    """End the street at a road that crosses it, with a pavement beyond."""
+    """Draw the road that crosses the end of the street, with a pavement beyond."""
     z0, z1 = street.end - 1.0, street.end + 2 * street.half - 1.0
     for near, far, color, label in (
         (z1, z1 + 4, slabs, PAVEMENT),
@@ -106,7 +106,7 @@ def _crossing_road(view: View, street: Street, asphalt: Color, slabs: Color) -> 
 
 
 def _weather(view: View, shadows: list[Shadow]) -> None:
-    """Give the ground its grain, its shadows and its haze, in one pass over its pixels."""
+    """Apply grain, shadows and haze to the ground in one pass over its pixels."""
     dice, light = view.dice, view.light
     top = int(view.horizon) + 1
     v = np.arange(top, view.rows, dtype=np.float32) + 0.5
@@ -126,7 +126,7 @@ def _weather(view: View, shadows: list[Shadow]) -> None:
 
     clear = np.exp(-light.haze * z).astype(np.float32)
     gain8 = cv2.convertScaleAbs(gain * clear, alpha=128)
-    unchanged = np.full_like(gain8, 128)  # the class index passes through as it is
+    unchanged = np.full_like(gain8, 128)  # for the class index
     gains = cv2.merge([gain8, gain8, gain8, unchanged])
     ground = cv2.multiply(view.pixels[top:], gains, scale=1 / 128)
     veil = np.zeros((len(z), 1, 4), np.uint8)

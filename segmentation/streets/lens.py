@@ -1,4 +1,4 @@
-"""From the canvas to the picture and the mask: what lens, sensor and weather do to an image."""
+"""Turn the canvas into picture and mask: effects of lens, sensor and weather."""
 
 import cv2
 import numpy as np
@@ -11,13 +11,9 @@ _GRAIN[[BUILDING, PAVEMENT, FENCE, TREE]] = 0.05, 0.04, 0.06, 0.13
 
 
 def majority(labels: np.ndarray) -> np.ndarray:
-    """Return the class that most of each 2 x 2 block holds; a tie goes to its first pixel.
+    """Return the majority class (H, W) of each 2 x 2 block of labels (2 H, 2 W).
 
-    Args:
-        labels: (2 H, 2 W).
-
-    Returns:
-        (H, W). Of four pixels a class holds at least two, unless all four differ.
+    Ties go to the block's first pixel.
     """
     a, b, c, d = labels[::2, ::2], labels[::2, 1::2], labels[1::2, ::2], labels[1::2, 1::2]
     first = (a == b) | (a == c) | (a == d)
@@ -44,7 +40,7 @@ def develop(view: View) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _wet_road(view: View, image: np.ndarray, mask: np.ndarray) -> None:
-    """Mirror what stands at the horizon in the road, in patches, stretched as on wet asphalt."""
+    """Reflect the scene in the road, in stretched patches as on wet asphalt."""
     height, width = mask.shape
     horizon = min(max(int(view.horizon / SCALE) + 2, 1), height - 2)
     mirrored = image[np.clip(2 * horizon - np.arange(horizon, height), 0, height - 1)]
@@ -56,7 +52,7 @@ def _wet_road(view: View, image: np.ndarray, mask: np.ndarray) -> None:
 
 
 def _halos(view: View, image: np.ndarray, mask: np.ndarray) -> None:
-    """Add the light of lamps and headlights that nothing hides."""
+    """Add the halos of visible lamps and headlights."""
     height, width = mask.shape
     layer = np.zeros((max(height // 2, 1), max(width // 2, 1), 3), np.float32)
     lamps = np.zeros_like(image)
@@ -70,7 +66,7 @@ def _halos(view: View, image: np.ndarray, mask: np.ndarray) -> None:
 
 
 def _streaks(view: View, image: np.ndarray) -> None:
-    """Draw falling drops as short bright lines; `image` only, a drop has no class."""
+    """Draw raindrops as short bright lines, in `image` only: they have no class."""
     height, width = image.shape[:2]
     lean, count = view.dice.between(-0.3, 0.3), int(view.dice.between(40, 160))
     layer = np.zeros((height, width), np.float32)
@@ -83,7 +79,7 @@ def _streaks(view: View, image: np.ndarray) -> None:
 
 
 def _expose(view: View, image: np.ndarray) -> np.ndarray:
-    """Apply exposure, colour cast, vignette, contrast, blur, noise and the limits of 8 bits."""
+    """Apply exposure, colour cast, vignette, contrast, blur and noise; clip to 8 bits."""
     dice = view.dice
     height, width = image.shape[:2]
     cast = dice.many(0.93, 1.07, 3).astype(np.float32) * dice.between(0.9, 1.32)

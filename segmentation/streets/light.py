@@ -1,4 +1,4 @@
-"""Weather and time of day: how much light falls on a surface, and what colour it comes back."""
+"""Weather, time of day, and the light that surfaces reflect."""
 
 import math
 from dataclasses import dataclass
@@ -11,16 +11,16 @@ Range = tuple[float, float]
 
 UP: Vector = (0.0, 1.0, 0.0)
 FACING: Vector = (0.0, 0.0, -1.0)
-"""The normal of a surface that looks straight at the camera."""
+"""The normal of a surface that faces the camera."""
 
 
 @dataclass(frozen=True)
 class Weather:
-    """What the light of a kind of weather is drawn from: ranges, and colours that vary a little.
+    """Ranges and base colours that the light of a kind of weather is drawn from.
 
     Args:
-        share: how often it comes.
-        sun, ambient: gain of direct light, and of light from everywhere.
+        share: relative frequency.
+        sun, ambient: gain of direct and of ambient light.
         warmth, tint: RGB of the two.
         zenith, horizon: RGB of the sky.
         height: of the sun, in radians.
@@ -75,7 +75,7 @@ class Light:
     Args:
         weather: a key of `WEATHERS`.
         sun: RGB gain of direct light on a surface that faces the sun, about 0..1.
-        ambient: RGB gain of the light from everywhere.
+        ambient: RGB gain of ambient light.
         toward_sun: unit vector from the ground to the sun (x right, y up, z ahead).
         zenith: RGB of the sky above, 0..255.
         horizon: RGB of the sky at the horizon, also the colour of the haze.
@@ -99,14 +99,14 @@ class Light:
 
     @property
     def shadow(self) -> float:
-        """How much of the ground's light a cast shadow takes away, 0..1."""
+        """Share of the ground's light that a cast shadow removes, 0..1."""
         direct = sum(self.sun) * self.toward_sun[1]
         return direct / (direct + sum(self.ambient))
 
     def on(self, color: Color, normal: Vector, distance: float) -> Color:
-        """Return the colour that reaches the camera from a matt surface, through the haze.
+        """Return the colour of a matt surface as seen through the haze.
 
-        Lambert's cosine law, then Koschmieder's law of extinction, c * t + haze * (1 - t) with
+        By Lambert's cosine law, then Koschmieder's law, c * t + haze * (1 - t) with
         t = exp(-extinction * distance).
         """
         toward, sun, ambient, haze = self.toward_sun, self.sun, self.ambient, self.horizon

@@ -1,4 +1,4 @@
-"""What lies on a carriageway: bands along it, repairs, manhole covers, painted lines."""
+"""Details of the carriageway: bands along it, repairs, manhole covers, painted lines."""
 
 import cv2
 import numpy as np
@@ -12,19 +12,18 @@ Range = tuple[float, float]
 
 _WHITE: Color = (225, 225, 220)
 _YELLOW: Color = (222, 186, 70)
-_STEPS = np.linspace(0, 1, 20)  # along a band, in equal ratios: even steps in the picture
+_STEPS = np.linspace(0, 1, 20)  # exponents, for even steps in the picture
 
 
 def fill_band(
     view: View, street: Street, across: Range, along: Range, color: Color, label: int
 ) -> None:
-    """Fill the ground from one distance to the right of the centre line to another.
+    """Fill a band of ground that follows the centre line.
 
     Args:
-        view: what to draw on.
-        street: whose centre line it follows.
-        across: both distances, in metres.
-        along: z of its ends, in metres.
+        view, street: canvas and plan.
+        across: distances of both edges to the right of the centre line, in metres.
+        along: z of both ends, in metres.
         color, label: of the surface.
     """
     start, stop = max(along[0], NEAR), along[1]
@@ -38,7 +37,7 @@ def fill_band(
 
 
 def draw_repairs(view: View, street: Street, asphalt: Color) -> None:
-    """Patch the asphalt, put manhole covers in, and darken or polish the wheel tracks."""
+    """Draw wheel tracks, asphalt patches and manhole covers."""
     dice = view.dice
     for track in (-0.72, -0.28, 0.28, 0.72):
         at = track * street.half
@@ -57,7 +56,7 @@ def draw_repairs(view: View, street: Street, asphalt: Color) -> None:
 
 
 def draw_markings(view: View, street: Street, asphalt: Color) -> None:
-    """Paint a centre line, lanes, a zebra crossing, a stop line, edge lines; worn as they are."""
+    """Paint worn centre and lane lines, a zebra crossing, a stop line and edge lines."""
     dice = view.dice
     wear = dice.between(0.35, 1.0)
     white, yellow = (mixed(asphalt, paint, wear) for paint in (_WHITE, _YELLOW))
@@ -86,7 +85,7 @@ def draw_markings(view: View, street: Street, asphalt: Color) -> None:
 def _paint(
     view: View, street: Street, bars: list[tuple[float, float, float, float]], color: Color
 ) -> None:
-    """Paint bars that do not touch: metres from the centre line, width, first and last z."""
+    """Paint disjoint bars: metres from the centre line, width, first and last z."""
     corners = [
         [
             (street.x(across + s * wide / 2, z), 0.0, z)

@@ -1,4 +1,4 @@
-"""What stands and walks on the pavements."""
+"""Place lamps, signs, barriers, trees and people on the pavements."""
 
 import numpy as np
 
@@ -9,7 +9,7 @@ from segmentation.streets.fences import draw_fence
 from segmentation.streets.stage import Stage
 
 _CROWD = {"high street": 5.2, "terrace": 3.6}
-"""At most so many groups of pedestrians on one pavement, by the style of the street."""
+"""Largest number of pedestrian groups on a pavement, by street style."""
 _CLUTTER = {"bin": 3, "box": 2, "cone": 1.2, "dog": 1, "skip": 0.8, "shelter": 1.6}
 
 

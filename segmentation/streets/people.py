@@ -1,4 +1,4 @@
-"""Pedestrians and bicyclists: flat figures that face the camera, made of limbs."""
+"""Pedestrians and bicyclists, as flat figures that face the camera."""
 
 import numpy as np
 
@@ -8,19 +8,11 @@ from segmentation.streets.view import BICYCLIST, PEDESTRIAN, View, billboard, bo
 
 _SKINS: tuple[Color, ...] = ((226, 186, 160), (196, 148, 118), (142, 98, 74), (92, 64, 50))
 _HAIR: tuple[Color, ...] = (
-    (40, 32, 28),
-    (88, 62, 42),
-    (168, 134, 84),
-    (150, 148, 146),
-    (30, 30, 34),
-)
+    (40, 32, 28), (88, 62, 42), (168, 134, 84), (150, 148, 146), (30, 30, 34),
+)  # fmt: skip
 _TROUSERS: tuple[Color, ...] = (
-    (44, 50, 72),
-    (34, 34, 38),
-    (92, 84, 72),
-    (70, 84, 112),
-    (120, 112, 98),
-)
+    (44, 50, 72), (34, 34, 38), (92, 84, 72), (70, 84, 112), (120, 112, 98),
+)  # fmt: skip
 
 
 def _clothes(dice: Dice) -> tuple[Color, Color, Color, Color]:
@@ -37,7 +29,7 @@ def _limb(a: tuple[float, float], b: tuple[float, float], start: float, stop: fl
 
 
 def draw_pedestrian(view: View, x: float, z: float, height: float) -> None:
-    """Draw somebody who walks or stands at (x, z); `height` in metres."""
+    """Draw a pedestrian at (x, z); `height` in metres."""
     dice, k = view.dice, height / 1.75
     coat, trousers, skin, hair = _clothes(dice)
     stride, swing = dice.between(0.02, 0.28), dice.between(0.0, 0.2)

@@ -1,4 +1,4 @@
-"""Trees, hedges and bushes: crowns made of many clumps, lit from above and from the sun's side."""
+"""Trees and hedges: crowns of many clumps, lit from above and from the sun's side."""
 
 import cv2
 import numpy as np
@@ -15,13 +15,9 @@ _LEVELS = (0.5, 0.8, 1.08, 1.4)  # brightness of speckles, dark to light
 
 
 def draw_tree(view: View, x: float, z: float, height: float, shape: str) -> None:
-    """Draw a tree at (x, z), `height` metres high.
+    """Draw a tree at (x, z); all lengths in metres.
 
-    Args:
-        view: what to draw on.
-        x, z: where its trunk stands, in metres.
-        height: in metres.
-        shape: ``"round"``, ``"tall"`` (a poplar), ``"conifer"`` or ``"bare"`` (in winter).
+    `shape` is ``"round"``, ``"tall"`` (a poplar), ``"conifer"`` or ``"bare"`` (in winter).
     """
     dice = view.dice
     bark = dice.tone(dice.pick(_BARK), 0.2)
@@ -43,28 +39,22 @@ def draw_tree(view: View, x: float, z: float, height: float, shape: str) -> None
     up = spread * np.cos(angle)
     taper = 0.62 - 0.5 * up if shape == "conifer" else np.ones(count)
     clumps = np.stack([x + lean + spread * np.sin(angle) * wide * taper, middle + up * half], 1)
-    draw_foliage(
-        view,
-        clumps,
-        z,
-        half * (0.34 if near else 0.42) * np.minimum(taper + 0.25, 1),
-        leaves,
-        speckles,
-    )
+    radius = half * (0.34 if near else 0.42) * np.minimum(taper + 0.25, 1)
+    draw_foliage(view, clumps, z, radius, leaves, speckles)
 
 
 def draw_foliage(
     view: View, clumps: np.ndarray, z: float, radius: np.ndarray, leaves: Color, speckles: int
 ) -> None:
-    """Draw clumps of leaves: round masses first, then speckles from dark to light over them.
+    """Draw clumps of leaves: round masses, then speckles from dark to light over them.
 
     Args:
-        view: what to draw on.
-        clumps: (N, 2): x and y of their middles, in metres.
-        z: their distance, in metres.
+        view: the canvas.
+        clumps: (N, 2): x and y of the centres, in metres.
+        z: distance in metres.
         radius: (N,) in metres.
-        leaves: their colour.
-        speckles: how many to a clump.
+        leaves: colour.
+        speckles: number for each clump.
     """
     dice, light = view.dice, view.light
     center = clumps.mean(axis=0)
@@ -102,7 +92,7 @@ def draw_foliage(
 def _draw_branches(
     view: View, x: float, z: float, height: float, girth: float, bark: Color
 ) -> None:
-    """Draw a tree without leaves: each branch forks into three, thinner and shorter."""
+    """Draw a bare tree: each branch forks into three thinner and shorter ones."""
     dice = view.dice
     foot, angle = np.array([[x, 0.0]]), np.array([0.0])
     length = height * 0.3
@@ -118,14 +108,7 @@ def _draw_branches(
 
 
 def draw_hedge(view: View, ends: np.ndarray, height: float, leaves: Color) -> None:
-    """Draw a clipped hedge between two ground points.
-
-    Args:
-        view: what to draw on.
-        ends: (2, 2): x and z of both ends, in metres.
-        height: in metres.
-        leaves: its colour.
-    """
+    """Draw a clipped hedge between two ground points, `ends` (2, 2): x and z in metres."""
     dice = view.dice
     (x0, z0), (x1, z1) = ends
     body = [(x0, 0, z0), (x1, 0, z1), (x1, height, z1), (x0, height, z0)]

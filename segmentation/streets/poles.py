@@ -12,14 +12,14 @@ _METAL: tuple[Color, ...] = (
 
 
 def metal(dice: Dice) -> Color:
-    """Return a colour that poles are painted in."""
+    """Return a random colour for poles."""
     return dice.tone(dice.pick(_METAL), 0.2)
 
 
 def draw_pole(view: View, x: float, z: float, height: float, width: float, color: Color) -> None:
-    """Draw an upright pole; it covers whole columns of the picture, at least one.
+    """Draw an upright pole over whole columns of the picture, at least one.
 
-    A pole between two columns would be the majority of neither, so it moves by half a pixel.
+    Between two columns it would be the majority of neither, so it is moved by up to half a pixel.
     """
     (u, top), (_, bottom) = view.project([(x, height, z), (x, 0, z)]).tolist()
     wide = max(1, round(width * view.focal / z / SCALE))  # in the picture's pixels
@@ -31,7 +31,7 @@ def draw_pole(view: View, x: float, z: float, height: float, width: float, color
 
 
 def draw_lamp_post(view: View, x: float, z: float, height: float, side: int, color: Color) -> None:
-    """Draw a lamp post whose arm reaches over the road; `side` is the side it stands on."""
+    """Draw a lamp post on one side, with an arm over the road."""
     reach = -side * view.dice.between(0.9, 2.0)
     draw_pole(view, x, z, height, 0.19, color)
     draw_pole(view, x, z, 1.2, 0.26, color)

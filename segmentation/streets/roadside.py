@@ -1,4 +1,4 @@
-"""What stands behind the pavements: rows of buildings, houses with gardens, parks."""
+"""Place what is behind the pavements: rows of buildings, houses with gardens, parks."""
 
 import math
 
@@ -15,11 +15,11 @@ from segmentation.streets.street import FAR, Plot
 from segmentation.streets.walls import Look, Wall, random_look
 
 _SHOPS = {"high street": 0.75, "terrace": 0.12, "avenue": 0.35}
-"""How likely a building has a shop, by the style of the street."""
+"""Probability of a shop in a building, by street style."""
 
 
 def place_roadside(stage: Stage) -> None:
-    """Place all plots, and the row that closes the street where it ends."""
+    """Fill all plots, and close the street where it ends."""
     place = {"row": _row, "house": _house, "park": _park, "side": _side_street}
     for plot in stage.street.plots:
         if plot.stop > 3:
@@ -64,9 +64,8 @@ def _house(stage: Stage, plot: Plot) -> None:
     _build(stage, inner, setback, look.storey * 2 + dice.between(0, 0.8), look)
     _boundary(stage, plot, 0.5)
     if dice.chance(0.5):
-        _tree(
-            stage, plot.side, setback * 0.5, dice.between(plot.start, plot.stop), dice.between(3, 7)
-        )
+        z = dice.between(plot.start, plot.stop)
+        _tree(stage, plot.side, setback * 0.5, z, dice.between(3, 7))
 
 
 def _park(stage: Stage, plot: Plot) -> None:
@@ -92,7 +91,7 @@ def _side_street(stage: Stage, plot: Plot) -> None:
 
 
 def _boundary(stage: Stage, plot: Plot, fences: float) -> None:
-    """Part a garden or a park from the pavement, in pieces short enough to sort by depth."""
+    """Fence off a garden or a park, in pieces short enough to sort by depth."""
     dice, street = stage.dice, stage.street
     edge = street.edge(plot.side) + plot.side * 0.35
     kind = dice.weighted({"fence": fences, "hedge": 0.35, "none": 0.15})

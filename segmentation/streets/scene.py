@@ -1,4 +1,4 @@
-"""One street scene: a plan is made, everything on it is placed, then drawn from far to near."""
+"""Draw a street scene: plan it, place everything on it, draw from far to near."""
 
 import cv2
 import numpy as np
@@ -22,9 +22,9 @@ SMALLEST = 32
 
 
 def draw_scene(seed: int, index: int, size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
-    """Draw a street as a car's camera sees it, with its mask.
+    """Draw a street from a car's camera, with its mask.
 
-    The scene depends on `seed` and `index` alone; `size` only says how finely it is drawn.
+    The scene depends on `seed` and `index` alone; `size` is only its resolution.
 
     Args:
         seed: of the whole set of scenes, 0 or more.
@@ -33,10 +33,10 @@ def draw_scene(seed: int, index: int, size: tuple[int, int]) -> tuple[np.ndarray
 
     Returns:
         The picture, RGB uint8 (H, W, 3), and its mask, uint8 (H, W), with CamVid's indices 0..11
-        (11 is void). A pixel's class is what covers most of it.
+        (11 is void). A pixel has the class that covers most of it.
 
     Raises:
-        DataError: a size that cannot be drawn.
+        DataError: invalid `size`.
     """
     check_size(size)
     dice, street, light = _plan(seed, index)
@@ -71,8 +71,8 @@ def check_size(size: tuple[int, int]) -> None:
     """Raise a DataError unless `size` is a height and a width that can be drawn."""
     if len(size) != 2 or min(size) < SMALLEST:
         raise DataError(
-            f"street scenes cannot be drawn at the size {list(size)}: give a height and a width of "
-            f"at least {SMALLEST} pixels, for example [240,320]."
+            f"invalid size {list(size)} of street scenes: pass a height and a width of at least "
+            f"{SMALLEST} pixels, such as [240,320]."
         )
 
 

@@ -7,7 +7,7 @@ from segmentation.streets.poles import draw_pole
 from segmentation.streets.view import SIGN, View, billboard, box, disc
 
 Face = list[tuple[np.ndarray, Color]]
-"""Outlines (K, 2) around the middle of a sign and their colours, in the order of painting."""
+"""Outlines (K, 2) around a sign's centre, with colours, in painting order."""
 
 _RED: Color = (190, 34, 36)
 _BLUE: Color = (30, 80, 160)
@@ -40,13 +40,13 @@ _LAMPS: tuple[Color, ...] = ((235, 40, 32), (240, 170, 40), (40, 225, 130))
 
 
 def _draw_face(view: View, x: float, y: float, z: float, size: float, face: Face) -> None:
-    """Paint a face `size` metres from its middle (x, y, z) to its edge."""
+    """Paint a face centred at (x, y, z), `size` metres from centre to edge."""
     for outline, color in face:
         view.fill(billboard(x, z, outline * size + (0, y)), color, SIGN)
 
 
 def draw_sign(view: View, x: float, z: float, height: float, color: Color) -> None:
-    """Draw a traffic sign or a direction board on its pole, its middle `height` metres up."""
+    """Draw a traffic sign or a direction board on a pole, centred `height` metres up."""
     dice = view.dice
     draw_pole(view, x, z, height, 0.12, color)
     kind, size = dice.weighted(_SHARES), dice.between(0.36, 0.52)
@@ -65,7 +65,7 @@ def draw_sign(view: View, x: float, z: float, height: float, color: Color) -> No
 
 
 def draw_traffic_light(view: View, x: float, z: float, color: Color) -> None:
-    """Draw a traffic light on its pole; the head belongs to SignSymbol, as CamVid has it."""
+    """Draw a traffic light on a pole; its head is SignSymbol, as in CamVid."""
     dice = view.dice
     height = dice.between(3.0, 3.6)
     draw_pole(view, x, z, height - 0.4, 0.13, color)
@@ -86,7 +86,7 @@ def draw_traffic_light(view: View, x: float, z: float, color: Color) -> None:
 
 
 def draw_poster(view: View, x: float, z: float) -> None:
-    """Draw an advertising panel that stands on the pavement: a sign, by CamVid's reckoning."""
+    """Draw a free-standing advertising panel, SignSymbol as in CamVid."""
     dice = view.dice
     wide, low, high = dice.between(0.5, 0.75), dice.between(0.35, 0.7), dice.between(2.1, 2.6)
     frame = dice.tone((60, 62, 66), 0.3)

@@ -1,4 +1,4 @@
-"""The sky, and what stands below it at the end of every street."""
+"""The sky, and the skyline at the end of the street."""
 
 import cv2
 import numpy as np
@@ -9,12 +9,12 @@ from segmentation.streets.view import BUILDING, SKY, TREE, UNLABELLED, View, bil
 
 BACKDROP = 190.0
 """Distance of the skyline, in metres."""
-_SOFT = 4  # canvas pixels, each way, to one of the sky, which has no sharp edges
+_SOFT = 4  # the sky has no sharp edges: it is drawn at a quarter of the resolution
 _GREENS: tuple[Color, ...] = ((70, 88, 60), (95, 92, 62), (56, 66, 58))
 
 
 def draw_sky(view: View) -> None:
-    """Fill the canvas with a gradient, clouds in perspective and the glow around the sun."""
+    """Draw a gradient, clouds in perspective and the glow around the sun."""
     dice, light = view.dice, view.light
     rows = int(view.horizon) + 2
     shape = (max(rows // _SOFT, 2), max(view.cols // _SOFT, 2))
@@ -36,7 +36,7 @@ def draw_sky(view: View) -> None:
 
 
 def _clouds(view: View, height: np.ndarray, width: int, sky: np.ndarray) -> np.ndarray:
-    """Return what clouds add to the sky, float32 (H, width, 3); `height` falls from 1 to 0."""
+    """Return the clouds to add to the sky, float32 (H, width, 3); `height` falls from 1 to 0."""
     dice, light = view.dice, view.light
     depth = 1 / (height + 0.12)  # they crowd together towards the horizon
     across = np.linspace(-0.5, 0.5, width, dtype=np.float32)[None, :]
@@ -53,7 +53,7 @@ def _clouds(view: View, height: np.ndarray, width: int, sky: np.ndarray) -> np.n
 
 
 def draw_backdrop(view: View) -> None:
-    """Close the street: a far row of roofs and tree tops, and clutter that nobody could name."""
+    """Close the street with distant roofs and trees, and unlabelled clutter."""
     dice = view.dice
     green, trees = dice.tone(dice.pick(_GREENS), 0.2), dice.between(0.3, 0.9)
     tall, x = dice.between(0.6, 1.5), -145.0
@@ -79,5 +79,5 @@ def draw_backdrop(view: View) -> None:
 
 
 def _block(view: View, left: float, width: float, height: float, color: Color, label: int) -> None:
-    """Fill a rectangle of the skyline, from a little below the ground on."""
+    """Fill a rectangle of the skyline, from just below the ground."""
     view.fill(billboard(left, BACKDROP, box(0, width, -1, height)), color, label)

@@ -1,4 +1,4 @@
-"""What is placed on a street before it is drawn: things with a depth, and their shadows."""
+"""Collect the objects of a street with their depths and shadows, then draw them."""
 
 import math
 from collections.abc import Callable
@@ -11,16 +11,11 @@ from segmentation.streets.ground import Shadow
 from segmentation.streets.street import Street
 from segmentation.streets.view import NEAR, View
 
-_LEAST_SHADOW = 0.15  # of the ground's light; under a grey sky nothing casts one
+_LEAST_SHADOW = 0.15  # of the ground's light; none under a grey sky
 
 
 class Stage:
-    """A street that fills up with things.
-
-    Args:
-        view: the camera.
-        street: its plan.
-    """
+    """The objects placed on a street, and their shadows on the ground."""
 
     def __init__(self, view: View, street: Street) -> None:
         self.view, self.street, self.dice = view, street, view.dice
@@ -28,18 +23,18 @@ class Stage:
         self._things: list[tuple[float, Callable[[], None]]] = []
 
     def add(self, depth: float, draw: Callable[..., None], *arguments: Any) -> None:
-        """Have `draw(view, *arguments)` called when everything farther than `depth` is drawn."""
+        """Schedule `draw(view, *arguments)` after everything farther than `depth`."""
         self._things.append((depth, partial(draw, self.view, *arguments)))
 
     def stand(
         self, draw: Callable[..., None], x: float, z: float, reach: float, *arguments: Any
     ) -> None:
-        """Add `draw(view, x, z, *arguments)` if the camera takes in `reach` metres around it."""
+        """Add `draw(view, x, z, *arguments)` if `reach` metres around (x, z) are in view."""
         if z > 2 * NEAR and self.view.sees(x, z, reach):
             self.add(z, draw, x, z, *arguments)
 
     def cast(self, x: float, z: float, half: float, high: float, low: float = 0.0) -> None:
-        """Cast the shadow of something upright, `half` metres to either side, from low to high."""
+        """Cast the shadow of an upright object from `low` to `high`, `half` its width, metres."""
         right, up, ahead = self.view.light.toward_sun
         level = math.hypot(right, ahead)
         across, along = -ahead / level * half, right / level * half

@@ -1,4 +1,4 @@
-"""The plan of a street: its centre line, widths, side streets, and what stands along it."""
+"""The plan of a street: centre line, widths, and the plots along it."""
 
 from dataclasses import dataclass, field
 from typing import overload
@@ -8,7 +8,7 @@ import numpy as np
 from segmentation.streets.dice import Dice
 
 FAR = 130.0
-"""The rows on both sides end here, in metres from the camera."""
+"""Where both sides end, in metres from the camera."""
 
 STYLES: dict[str, dict[str, float]] = {
     "terrace": {"row": 0.84, "park": 0.06, "side": 0.10},
@@ -17,14 +17,14 @@ STYLES: dict[str, dict[str, float]] = {
     "avenue": {"row": 0.5, "house": 0.2, "park": 0.2, "side": 0.1},
     "park": {"park": 0.72, "house": 0.14, "side": 0.14},
 }
-"""How likely each kind of plot is, by the style of a street."""
+"""Probability of each kind of plot, by street style."""
 _STYLE_WEIGHTS = {"terrace": 0.27, "high street": 0.27, "suburb": 0.17, "avenue": 0.19, "park": 0.1}
 _LENGTHS = {"row": (6, 15), "house": (10, 16), "park": (12, 26), "side": (9, 13)}
 
 
 @dataclass(frozen=True)
 class Plot:
-    """A piece of one side of the street: `kind` is a key of `STYLES`; metres from the camera."""
+    """A piece of one side of the street; `kind` is a key of `_LENGTHS`, distances in metres."""
 
     kind: str
     side: int
@@ -40,11 +40,11 @@ class Street:
         style: a key of `STYLES`.
         half: half the width of the carriageway.
         pavements: width of the left and the right pavement.
-        offset: how far to the right of the camera the centre line starts.
+        offset: of the centre line at the camera, to the right.
         bend: curvature of the centre line, for each metre.
         end: distance of the crossing road where the street ends; `FAR` where it goes on.
-        drive: -1 where people drive on the left, 1 where they drive on the right.
-        plots: what stands along both sides, near to far.
+        drive: -1 for left-hand traffic, 1 for right-hand.
+        plots: along both sides, near to far.
     """
 
     style: str

@@ -1,19 +1,18 @@
-"""The image-level targets of a scene: what its light and its street are, and how it would feel.
+"""Image-level targets of a scene: its light, its street, its mood.
 
-All of them follow from the plan and the mask of a scene, and so can be seen in its picture:
+All follow from the plan and the mask of a scene, and so are visible in the image:
 
 - ``scene``: the light. sunny (clear or hazy), overcast, rain, dusk or night.
 - ``time_of_day``: day, dusk or night.
-- ``street``: the style it was planned in: terrace, high street, suburb, avenue or park.
-- ``traffic``: the part of the carriageway that vehicles hide, Car / (Car + Road), 0..1.
+- ``street``: its style: terrace, high street, suburb, avenue or park.
+- ``traffic``: the share of the carriageway behind vehicles, Car / (Car + Road), 0..1.
 - ``arousal`` = tanh(4 traffic + 20 people - trees + A - 0.9), -1..1; A: night 0.4, rain 0.3,
   dusk 0.2, else 0.
 - ``valence`` = tanh(3 trees + 2 sky - traffic + V - 0.6), -1..1; V: sunny 0.6, dusk 0.3,
   overcast 0, rain and night -0.75.
 
-people (Pedestrian and Bicyclist), trees and sky are shares of the picture. The formulas are made
-up: they only follow the common finding that busy, dark places arouse and that light, green and open
-ones please.
+people (Pedestrian and Bicyclist), trees and sky are shares of the image. The formulas are invented,
+after the common finding that busy, dark places arouse and light, green, open ones please.
 """
 
 import math
@@ -33,7 +32,7 @@ _VALENCE = {"sunny": 0.6, "dusk": 0.3, "rain": -0.75, "night": -0.75}
 
 
 def targets(street: Street, light: Light, mask: np.ndarray) -> dict[str, str | float]:
-    """Return the targets of a scene by the names of their columns.
+    """Return the targets of a scene by column name.
 
     Args:
         street, light: of `plan_scene`.

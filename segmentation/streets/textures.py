@@ -1,4 +1,4 @@
-"""Noise that tiles without a seam, made once in a process and the same in each."""
+"""Seamlessly tiling noise, computed once in each process."""
 
 from functools import cache
 
@@ -24,7 +24,7 @@ def fractal(exponent: float) -> np.ndarray:
 
 
 def window(tile: np.ndarray, place: np.ndarray, height: int, width: int) -> np.ndarray:
-    """Return a piece (height, width) of a tile; `place`, two numbers of [0, 1), says which."""
+    """Return a window (height, width) of a tile at `place`, two numbers in [0, 1)."""
     if height >= SIDE or width >= SIDE:
         tile = np.tile(tile, (height // SIDE + 2, width // SIDE + 2))
     top = int(place[0] * (tile.shape[0] - height))

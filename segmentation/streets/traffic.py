@@ -1,4 +1,4 @@
-"""Cars, vans, lorries and buses: a side profile with a width, seen from any side."""
+"""Cars, vans, lorries and buses: side profiles with a width, seen from any side."""
 
 import math
 from dataclasses import dataclass
@@ -12,8 +12,8 @@ from segmentation.streets.view import CAR, View
 
 Lengths = np.ndarray | float
 Profile = tuple[tuple[float, float, bool], ...]
-"""Points from the rear bumper over the roof to the front: metres along, metres up, and whether the
-surface from this point to the next is glass."""
+"""Points from the rear over the roof to the front: metres along, metres up, and whether the surface
+to the next point is glass."""
 
 _PROFILES: dict[str, Profile] = {
     "hatchback": (
@@ -45,18 +45,18 @@ _HALF_WIDTHS = {"hatchback": 0.84, "saloon": 0.88, "estate": 0.92, "van": 0.98, 
                 "lorry": 1.2}  # fmt: skip
 ALL = {"hatchback": 0.36, "saloon": 0.25, "estate": 0.19, "van": 0.11, "bus": 0.05, "lorry": 0.04}
 PRIVATE = {"hatchback": 4, "saloon": 3, "estate": 2, "van": 1}
-"""What stands parked along a kerb."""
+"""Weights of parked vehicles."""
 _PAINTS: tuple[Color, ...] = (
     (28, 30, 34), (70, 74, 80), (140, 142, 146), (196, 198, 202), (228, 228, 226), (150, 34, 34),
     (38, 58, 112), (40, 76, 60), (184, 160, 60), (122, 98, 76), (86, 110, 140), (104, 30, 44),
 )  # fmt: skip
 _DARK: Color = (30, 30, 33)
-_DETAIL = 45.0  # metres: farther off, what is smaller than a pixel is left out
+_DETAIL = 45.0  # metres; details are omitted beyond
 
 
 @dataclass(frozen=True)
 class Car:
-    """A vehicle at (x, z), metres; `angle` turns it: 0 drives away from the camera, pi towards."""
+    """A vehicle at (x, z) in metres; at `angle` 0 it drives away from the camera, at pi towards."""
 
     kind: str
     x: float
@@ -85,12 +85,12 @@ class Car:
         return points
 
     def turn(self, along: float, up: float, across: float) -> Vector:
-        """Return a direction of the car in the world."""
+        """Rotate a direction of the car into the world."""
         sine, cosine = math.sin(self.angle), math.cos(self.angle)
         return along * sine + across * cosine, up, along * cosine - across * sine
 
     def footprint(self, margin: float = 0.0) -> np.ndarray:
-        """Return its outline on the ground, (4, 3), wider by `margin` metres."""
+        """Return the outline on the ground, (4, 3), wider by `margin` metres."""
         rear, front, half = -margin, self.length + margin, self.half + margin
         return self.world(np.array([rear, rear, front, front]), np.zeros(4),
                           np.array([-half, half, half, -half]))  # fmt: skip
@@ -107,7 +107,7 @@ def random_car(dice: Dice, kind: str, x: float, z: float, angle: float) -> Car:
 
 
 def draw_car(view: View, car: Car) -> None:
-    """Draw a vehicle: top surfaces far to near, the side that shows, then the end that shows."""
+    """Draw a vehicle: top surfaces from far to near, then the visible side and end."""
     profile = _PROFILES[car.kind]
     along, up = (np.array([p[k] for p in profile]) for k in (0, 1))
     belt = 1.0 if up.max() < 1.8 else up.max()
@@ -146,7 +146,7 @@ def _draw_side(
     view: View, car: Car, along: np.ndarray, up: np.ndarray, half: np.ndarray, side: int,
     glass: Color,
 ) -> None:  # fmt: skip
-    """Draw the flank: body, windows with their pillars, the line of the doors, wheels."""
+    """Draw the side: body, windows with pillars, door line, wheels."""
     normal = car.turn(0, 0, side)
     view.fill(car.world(along, up, side * half), car.paint, CAR, normal)
     top, reach = up.max(), along[up > up.max() - 0.12]
@@ -182,15 +182,24 @@ def _draw_side(
             view.fill(wheel, color, CAR, normal)
 
 
-def _end_panel(view: View, car: Car, along: float, left: float, right: float, low: float,
-               high: float, color: Color, normal: Vector) -> None:  # fmt: skip
+def _end_panel(
+    view: View,
+    car: Car,
+    along: float,
+    left: float,
+    right: float,
+    low: float,
+    high: float,
+    color: Color,
+    normal: Vector,
+) -> None:
     """Fill a rectangle on the front or the rear."""
     panel = car.world(along, np.array([low, low, high, high]), np.array([left, right, right, left]))
     view.fill(panel, color, CAR, normal)
 
 
 def _draw_wheels_at_end(view: View, car: Car, rear: bool) -> None:
-    """Draw the wheels that show below the bumper."""
+    """Draw the wheels visible below the bumper."""
     at = 0.35 if rear else car.length - 0.35
     normal = car.turn(-1 if rear else 1, 0, 0)
     for side in (-1, 1):
@@ -199,7 +208,7 @@ def _draw_wheels_at_end(view: View, car: Car, rear: bool) -> None:
 
 
 def _draw_end(view: View, car: Car, rear: bool) -> None:
-    """Draw lamps, bumper, number plate and grille on the end that shows."""
+    """Draw lamps, bumper, number plate and grille on the visible end."""
     at = -0.01 if rear else car.length + 0.01
     normal = car.turn(-1 if rear else 1, 0, 0)
     toward = np.array([-car.x, 0, -car.z]) / np.hypot(car.x, car.z)

@@ -1,8 +1,8 @@
-"""The camera and its canvas: surfaces in metres become pixels with a colour and a class.
+"""The camera and its canvas, which turn surfaces in metres into pixels with a colour and a class.
 
-One array holds red, green, blue and the class index, so that one drawing call paints both and the
-mask cannot disagree with the picture. The canvas has twice the picture's height and width.
-World: x to the right, y up from the ground, z ahead of the camera, in metres.
+One array holds RGB and the class index, so that one drawing call paints both, and mask and picture
+agree. The canvas has twice the picture's height and width. World: x to the right, y up from the
+ground, z ahead of the camera, in metres.
 """
 
 from collections.abc import Sequence
@@ -21,14 +21,14 @@ from segmentation.streets.light import FACING, Light, Vector
 """CamVid's indices on disk; the last one is void."""
 
 SCALE = 2
-"""Canvas pixels to a picture's pixel, each way."""
+"""Canvas pixels for each pixel of the picture, in each direction."""
 NEAR = 0.6
 """Nothing is drawn nearer to the camera than this, in metres."""
-_FAR_OUTSIDE = 16000  # pixels: what cv2's fixed-point arithmetic takes without overflow
+_FAR_OUTSIDE = 16000  # pixels, safe from overflow in cv2's fixed-point arithmetic
 
 
 class View:
-    """A camera that looks along the street, and what it has drawn so far.
+    """A camera that looks along the street, with its canvas.
 
     Args:
         size: height and width of the picture, in pixels.
@@ -58,9 +58,9 @@ class View:
         return np.rint(pixels, out=pixels).astype(np.int32)
 
     def sees(self, x: float, z: float, reach: float) -> bool:
-        """Return whether the camera's width takes in anything within `reach` metres of (x, z).
+        """Return whether anything within `reach` metres of (x, z) is in the camera's width.
 
-        The answer, and so the scene, does not depend on the size of the picture.
+        The answer, and with it the scene, does not depend on the size of the picture.
         """
         if z + reach < NEAR:
             return False
@@ -71,7 +71,7 @@ class View:
     def paint(
         self, color: Color, label: int, normal: Vector = FACING, z: float = 0.0
     ) -> tuple[float, float, float, float]:
-        """Return what a surface writes into the canvas: its lit colour and its class."""
+        """Return a surface's values on the canvas: its lit colour and its class."""
         red, green, blue = self.light.on(color, normal, z)
         return min(red, 255), min(green, 255), min(blue, 255), label
 
@@ -86,15 +86,19 @@ class View:
     def fill_many(
         self, polygons: np.ndarray, color: Color, label: int, normal: Vector = FACING
     ) -> None:
-        """Fill polygons that do not overlap, world points (N, K, 3), in one colour."""
+        """Fill disjoint polygons, world points (N, K, 3), in one colour."""
         if len(polygons):
             ink = self.paint(color, label, normal, polygons[0, 0, 2])
             cv2.fillPoly(self.pixels, list(self.project(polygons)), ink)
 
     def lines(
-        self, paths: np.ndarray | Sequence, color: Color, label: int, width: float = 0.0,
+        self,
+        paths: np.ndarray | Sequence,
+        color: Color,
+        label: int,
+        width: float = 0.0,
         normal: Vector = FACING,
-    ) -> None:  # fmt: skip
+    ) -> None:
         """Draw open lines, world points (N, K, 3), `width` metres and at least 1 pixel wide."""
         paths = np.asarray(paths, np.float64)
         if len(paths):
@@ -103,19 +107,15 @@ class View:
             pixels = max(1, round(width * self.focal / z))
             cv2.polylines(self.pixels, list(self.project(paths)), False, ink, pixels)
 
-    def ball(
-        self, x: float, y: float, z: float, radius: float, color: Color, label: int,
-        stretch: float = 1.0,
-    ) -> None:  # fmt: skip
-        """Fill a ball of `radius` metres, `stretch` times as high as wide."""
+    def ball(self, x: float, y: float, z: float, radius: float, color: Color, label: int) -> None:
+        """Fill a ball of `radius` metres."""
         u, v = self.project((x, y, z))
-        wide = max(1, round(radius * self.focal / max(z, NEAR)))
-        axes = (wide, max(1, round(wide * stretch)))
-        center = (int(u), int(v))
-        cv2.ellipse(self.pixels, center, axes, 0, 0, 360, self.paint(color, label, z=z), -1)
+        reach = max(1, round(radius * self.focal / max(z, NEAR)))
+        ink = self.paint(color, label, z=z)
+        cv2.ellipse(self.pixels, (int(u), int(v)), (reach, reach), 0, 0, 360, ink, -1)
 
     def veil(self, points: np.ndarray | Sequence, color: Color, label: int, opacity: float) -> None:
-        """Fill a see-through polygon (mesh, spokes): all of it gets the class, as annotators do."""
+        """Fill a see-through polygon (mesh, spokes); all of it has the class, as annotated."""
         points = np.asarray(points, np.float64)
         pixels = self.project(points)
         left, top = np.maximum(pixels.min(axis=0), 0)
@@ -130,13 +130,13 @@ class View:
         region[inside, 3] = label
 
     def glow(self, point: Vector, radius: float, color: Color, label: int) -> None:
-        """Remember a light that shines when it is dark, unless something of another class hides it.
+        """Record a light that shines when it is dark, unless another class hides it.
 
         Args:
-            point: where it is, in metres.
-            radius: of its halo, in metres.
-            color: RGB that its halo adds, 0..255.
-            label: the class of the thing that carries it.
+            point: (x, y, z), in metres.
+            radius: of the halo, in metres.
+            color: RGB that the halo adds, 0..255.
+            label: class of the lamp.
         """
         u, v = self.project(point)
         if self.light.dark and 0 <= u < self.cols and 0 <= v < self.rows:
@@ -144,11 +144,9 @@ class View:
 
 
 def billboard(x: float, z: float, outline: np.ndarray | Sequence) -> np.ndarray:
-    """Return world points (..., K, 3) of a flat shape that stands at (x, z) and faces the camera.
+    """Return world points (..., K, 3) of a flat shape at (x, z) that faces the camera.
 
-    Args:
-        x, z: where its foot stands, in metres.
-        outline: (..., K, 2): metres to the right of the foot, and up.
+    `outline` (..., K, 2) is in metres to the right of (x, z), and up.
     """
     outline = np.asarray(outline, np.float64)
     points = np.empty((*outline.shape[:-1], 3))

@@ -1,4 +1,4 @@
-"""Upright walls, and how a building is built."""
+"""Upright walls, and the styles of buildings."""
 
 from dataclasses import dataclass
 
@@ -11,7 +11,7 @@ from segmentation.streets.light import Vector
 Lengths = np.ndarray | float
 
 DETAIL = 50.0
-"""Farther off, in metres, what is smaller than a pixel is left out."""
+"""Distance in metres beyond which details are omitted."""
 _WALLS: tuple[Color, ...] = (
     (148, 84, 66), (122, 70, 60), (172, 142, 98), (188, 182, 170), (222, 216, 204),
     (122, 120, 118), (94, 82, 74), (198, 170, 132), (150, 140, 126), (104, 108, 114),
@@ -22,7 +22,7 @@ _KINDS = {"sash": 0.62, "band": 0.16, "curtain": 0.1, "stone": 0.12}
 
 @dataclass(frozen=True)
 class Look:
-    """How one building is built: `kind` is a key of `_KINDS`; sizes in metres."""
+    """The style of a building; `kind` is a key of `_KINDS`, sizes are in metres."""
 
     kind: str
     wall: Color
@@ -37,7 +37,7 @@ class Look:
 
 @dataclass(frozen=True)
 class Wall:
-    """An upright wall from ground point `a` to `b`, each (x, z); it faces `normal`."""
+    """An upright wall from ground point `a` to `b`, each (x, z), facing `normal`."""
 
     a: tuple[float, float]
     b: tuple[float, float]
@@ -50,11 +50,11 @@ class Wall:
 
     @property
     def distance(self) -> float:
-        """Distance of its near end from the camera, in metres."""
+        """Distance of the near end from the camera, in metres."""
         return max(1.0, min(self.a[1], self.b[1]))
 
     def points(self, along: Lengths, up: Lengths, out: float = 0.0) -> np.ndarray:
-        """Return world points (..., 3) at `along` 0..1 and `up` metres, `out` metres before it."""
+        """Return world points (..., 3) at `along` 0..1, `up` metres up and `out` in front."""
         along = np.asarray(along, np.float64)
         points = np.empty((*np.broadcast_shapes(along.shape, np.shape(up)), 3))
         points[..., 0] = self.a[0] + out * self.normal[0] + along * (self.b[0] - self.a[0])
@@ -65,7 +65,11 @@ class Wall:
     def panels(
         self, left: Lengths, right: Lengths, low: Lengths, high: Lengths, out: float = 0.0
     ) -> np.ndarray:
-        """Return rectangles on it, world points (N, 4, 3); all arguments broadcast to (N,)."""
+        """Return rectangles on the wall, world points (N, 4, 3).
+
+        `left` and `right` are shares of its length, `low` and `high` metres; they broadcast to
+        (N,).
+        """
         count = max(np.size(bound) for bound in (left, right, low, high))
         along, up = np.empty((count, 4)), np.empty((count, 4))
         along[:, 0] = along[:, 3] = left

@@ -1,4 +1,4 @@
-"""The scenes as files: drawn once, in the layout of the SegNet tutorial's CamVid."""
+"""Write the scenes to files once, in the layout of the SegNet tutorial's CamVid."""
 
 import csv
 import json
@@ -21,13 +21,13 @@ from segmentation.system.hardware import available_cores
 
 SPLITS = ("train", "val", "test")
 COUNTS: Mapping[str, int] = {"train": 320, "val": 60, "test": 100}
-"""How many scenes each split has unless one asks for others."""
+"""Default number of scenes in each split."""
 VERSION = 2
-"""Raised whenever the same seed would give other files, so that old ones are drawn again."""
+"""Raised whenever the same seed gives other files, so that old ones are redrawn."""
 STAMP = "streets.json"
 
-_PNG = (cv2.IMWRITE_PNG_COMPRESSION, 1)  # the noise hardly shrinks, so the fastest level
-_WORTH_A_HELPER = 40  # scenes: fewer are drawn sooner than a second process starts
+_PNG = (cv2.IMWRITE_PNG_COMPRESSION, 1)  # fastest level, as noise hardly compresses
+_WORTH_A_HELPER = 40  # scenes; fewer are drawn before a second process has started
 _HELPER = """
 import json, pathlib, sys, cv2
 from segmentation.streets.write import draw_share
@@ -59,23 +59,20 @@ def write_streets(
     size: tuple[int, int] = (240, 320),
     counts: Mapping[str, int] = COUNTS,
 ) -> None:
-    """Draw all splits into `root`, unless they are there already.
+    """Draw all splits into `root`, unless they already exist.
 
-    The folder appears complete or not at all. Of several processes that ask for it at once one
-    draws and the others wait, by a lock file beside it. A folder drawn earlier with other
-    arguments is replaced.
+    The folder appears complete or not at all, and replaces one drawn with other arguments. Of
+    several concurrent processes one draws, and the others wait at a lock file beside the folder.
 
     Args:
-        root: the folder to make; it gets ``train/0000.png``, ``trainannot/0000.png`` and so on.
+        root: the folder to create, with ``train/0000.png``, ``trainannot/0000.png`` and so on.
         seed: of the whole set, 0 or more.
         size: height and width in pixels.
-        counts: how many scenes each split gets; its keys are ``train``, ``val`` and ``test``, or
-            some of them. No scene is in two splits, and a split's scenes stay the same when
-            another one grows.
+        counts: number of scenes by split: ``train``, ``val``, ``test`` or some of them. No scene is
+            in two splits, and a split's scenes do not depend on the other counts.
 
     Raises:
-        DataError: arguments that cannot be drawn, a folder that holds something else, or a place
-            that cannot be written to.
+        DataError: invalid arguments, a folder with other content, or no permission to write.
     """
     _check(seed, size, counts)
     root = Path(os.path.realpath(root))
@@ -90,49 +87,46 @@ def write_streets(
             return
         root.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(root.parent / f".{root.name}.lock"):
-            found = _stamp_of(root)
-            if found == stamp:  # another process drew it while this one waited
+            present = _stamp_of(root)
+            if present == stamp:  # drawn by another process in the meantime
                 return
-            if found is None and root.exists() and not (root.is_dir() and _is_empty(root)):
+            empty = root.is_dir() and not any(root.iterdir())
+            if present is None and root.exists() and not empty:
                 raise DataError(
-                    f"{root} is there already and is no folder of street scenes (it has no "
-                    f"readable {STAMP}). It is left as it is: choose another folder with "
-                    "data.root=<folder>, or move that one away."
+                    f"{root} exists and is not a folder of street scenes (it has no readable "
+                    f"{STAMP}). It is left unchanged: pass another data.root=<folder>, or move "
+                    "this one away."
                 )
             _replace(root, stamp)
     except OSError as error:
         raise DataError(
-            f"the street scenes cannot be written to {root}: {error}. Choose a folder on a disk "
-            "with room that you may write to: data.root=<folder>."
+            f"the street scenes cannot be written to {root}: {error}. Pass another "
+            "data.root=<folder>, writable and with enough free space."
         ) from error
 
 
 def _check(seed: int, size: tuple[int, int], counts: Mapping[str, int]) -> None:
     if seed < 0:
-        raise DataError(f"the seed of street scenes is {seed}; use 0 or more.")
+        raise DataError(f"the seed of street scenes is {seed}; pass 0 or more.")
     check_size(size)
     wrong = sorted(set(counts) - set(SPLITS))
     if wrong or not counts or min(counts.values()) < 1:
         raise DataError(
-            f"the counts of street scenes are {dict(counts)}; give each of {', '.join(SPLITS)} "
-            "(or some of them) 1 or more."
+            f"the counts of street scenes are {dict(counts)}; pass 1 or more for each of "
+            f"{', '.join(SPLITS)}, or for some of them."
         )
 
 
 def _stamp_of(root: Path) -> dict | None:
-    """Return the stamp that this module left in a folder, None where there is none."""
+    """Return the stamp of a folder of scenes, or None."""
     try:
         return json.loads((root / STAMP).read_text(encoding="utf-8"))
     except (FileNotFoundError, NotADirectoryError, ValueError):
         return None
 
 
-def _is_empty(folder: Path) -> bool:
-    return next(folder.iterdir(), None) is None
-
-
 def _replace(root: Path, stamp: dict) -> None:
-    """Draw into a folder beside `root`, then put it in the place of `root`."""
+    """Draw into a temporary folder beside `root`, then replace `root` with it."""
     fresh, old = (root.with_name(f".{root.name}.{part}") for part in ("partial", "old"))
     for leftover in (fresh, old):  # of a process that was killed
         shutil.rmtree(leftover, ignore_errors=True)
@@ -151,10 +145,10 @@ def _replace(root: Path, stamp: dict) -> None:
 
 
 def _draw_all(folder: Path, stamp: dict) -> None:
-    """Draw every scene of every split, on all cores that this process may use.
+    """Draw all scenes, on all available cores.
 
-    The helpers are plain child processes and no multiprocessing pool: a pool imports the caller's
-    main module again, which hangs or fails in a script without a main guard.
+    Not with a multiprocessing pool: it imports the main module again, which fails in a script
+    without a main guard.
     """
     for split in stamp["counts"]:
         for kind in (split, f"{split}annot"):
@@ -173,8 +167,8 @@ def _draw_all(folder: Path, stamp: dict) -> None:
         draw_share(folder, stamp, 0, cores)
         for k, helper in enumerate(helpers, start=1):
             _, trace = helper.communicate()
-            if helper.returncode:  # drawn here, so that what stopped it is raised here
-                _log.warning("a helper that draws streets ended early: %s", trace.strip()[-300:])
+            if helper.returncode:  # draw its share here, so that its error is raised here
+                _log.warning("a process that draws streets failed: %s", trace.strip()[-300:])
                 draw_share(folder, stamp, k, cores)
     finally:
         for helper in helpers:
@@ -183,7 +177,7 @@ def _draw_all(folder: Path, stamp: dict) -> None:
 
 
 def draw_share(folder: Path, stamp: dict, first: int, step: int) -> None:
-    """Draw and write every `step`-th scene of a set, from the scene number `first` on."""
+    """Draw and write every `step`-th scene of a set, starting at scene `first`."""
     jobs = [(split, k) for split, count in stamp["counts"].items() for k in range(count)]
     for split, number in jobs[first::step]:
         _write_scene(folder, stamp["seed"], tuple(stamp["size"]), split, number)
@@ -198,12 +192,12 @@ def _write_scene(folder: Path, seed: int, size: tuple[int, int], split: str, num
 
 
 def _index(split: str, number: int) -> int:
-    """Return a scene's index: every third belongs to the same split."""
+    """Return a scene's index; every third belongs to the same split."""
     return len(SPLITS) * number + SPLITS.index(split)
 
 
 def _write_targets(folder: Path, stamp: dict) -> None:
-    """Write `targets.csv`; the masks come from their files, as helpers have drawn some of them."""
+    """Write `targets.csv` from the masks' files, as helpers drew some of them."""
     with (folder / "targets.csv").open("w", encoding="utf-8", newline="") as file:
         rows = csv.DictWriter(file, ("image", *COLUMNS), lineterminator="\n")
         rows.writeheader()
@@ -218,6 +212,6 @@ def _write_targets(folder: Path, stamp: dict) -> None:
 
 
 def _write_png(path: Path, pixels: np.ndarray) -> None:
-    # imencode and a plain write: cv2.imwrite does not say when the disk is full
+    # Not cv2.imwrite, which does not report a full disk.
     _, encoded = cv2.imencode(".png", pixels, _PNG)
     path.write_bytes(encoded.tobytes())

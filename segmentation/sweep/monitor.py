@@ -29,8 +29,8 @@ from segmentation.sweep.jobs.stop import ask_to_stop, forget_stop, stop_asked
 from segmentation.sweep.report import warning_counts, write_report
 from segmentation.system.files import write_atomic
 
-INTERVAL = 1.0
-"""Seconds between two readings of the jobs' files."""
+READ_SECONDS = 1.0
+"""Seconds between readings of the jobs' files."""
 LOG_WIDTH = 140
 """Characters of a line where the output is a log."""
 MOST_LISTED = 10
@@ -90,11 +90,7 @@ class Monitor:
         self._thread.start()
 
     def end(self, code: int) -> int:
-        """Stop watching, print how the sweep ended; return the exit code.
-
-        Args:
-            code: the exit code of the command so far.
-        """
+        """Stop watching, print how the sweep ended; return the exit code, so far `code`."""
         # Stop the thread, give the signals back, read the files a last time.
         self._ended.set()
         self._thread.join()
@@ -118,11 +114,7 @@ class Monitor:
         return code or int(not all(job.done for job in self.jobs.values()))
 
     def command(self, *overrides: str) -> str:
-        """Return the command line of this sweep, to continue in the same directory.
-
-        Args:
-            overrides: added, in place of those with the same keys.
-        """
+        """Return the command line that continues this sweep; `overrides` replace equal keys."""
         replaced = {word.partition("=")[0] for word in ("hydra.sweep.dir=", *overrides)}
         words = [word for word in sys.argv[1:] if word.partition("=")[0] not in replaced]
         start = typed("train")
@@ -144,7 +136,7 @@ class Monitor:
 
     def _watch(self) -> None:
         idle = 0  # readings without a running job although the sweep is to stop
-        while not self._ended.wait(INTERVAL):
+        while not self._ended.wait(READ_SECONDS):
             self._update()
             running = any(job.state == "running" for job in self.jobs.values())
             idle = idle + 1 if stop_asked(self.sweep) and not running else 0

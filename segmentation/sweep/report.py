@@ -26,9 +26,7 @@ COSTS = ("latency_ms", "parameters")
 def write_report(sweep: Path, jobs: Jobs | None = None) -> Path:
     """Write the page into a sweep's directory, and return its path.
 
-    Args:
-        sweep: the directory.
-        jobs: with those that wait; None: those that have begun, from their files.
+    Without `jobs` it shows those that have begun, from their files.
     """
     # Read the jobs and the study.
     jobs = best_first(read_jobs(sweep) if jobs is None else jobs)

@@ -1,5 +1,7 @@
 """Atomic writes: a file is complete or absent, whoever reads it and whenever its writer dies."""
 
+import csv
+import io
 import json
 import math
 import os
@@ -39,6 +41,18 @@ def write_atomic(path: Path, content: str | bytes) -> None:
     """Write a whole file at once, see `atomic_file`; text as UTF-8."""
     with atomic_file(path) as partial:
         partial.write_bytes(content.encode() if isinstance(content, str) else content)
+
+
+def write_csv(path: Path, columns: Mapping[str, Sequence[Any]]) -> None:
+    """Write a table as UTF-8: a column of equal length for each name, NaN as an empty cell."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(columns)
+    for row in zip(*columns.values(), strict=True):
+        writer.writerow(
+            "" if isinstance(cell, float) and math.isnan(cell) else cell for cell in row
+        )
+    write_atomic(path, text.getvalue())
 
 
 def write_json(path: Path, values: dict[str, Any]) -> None:

@@ -12,10 +12,8 @@ MAX_PATCH = 5_000_000
 """Bytes of a patch that are kept."""
 MAX_UNTRACKED = 100
 SOURCE = (".py", ".yaml", ".yml", ".toml", ".html", ".css", ".sh")
-DIFF = (
-    "diff", "--binary", "--no-color", "--no-ext-diff", "--no-textconv", "--src-prefix=a/",
-    "--dst-prefix=b/", "HEAD",
-)  # fmt: skip
+UNCONFIGURED = ("--no-color", "--no-ext-diff", "--no-textconv")
+DIFF = ("diff", "--binary", *UNCONFIGURED, "--src-prefix=a/", "--dst-prefix=b/", "HEAD")
 """A patch that `git apply` accepts, whatever the user's configuration of git is."""
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -8,9 +8,8 @@ HIDDEN = "***"
 CREDENTIALS = re.compile(r"(?<=://)(?:[^\s/@:]*:(?!\d+/)\S*|[^\s/]*)@")
 """With a password, from `://` to the last @ of the word; without one, to the last @ before a slash.
 Digits and a slash after the colon are a port and a path, whose @ does not end any credentials."""
-PARAMETER = re.compile(
-    r"(?i)([?&][^\s=&#]*(?:pass|pwd|token|api_?key|secret)[^\s=&#]*=)[^&\s#]+"
-)  # fmt: skip
+SECRET_KEY = r"[^\s=&#]*(?:pass|pwd|token|api_?key|secret)[^\s=&#]*"
+PARAMETER = re.compile(rf"(?i)([?&]{SECRET_KEY}=)[^&\s#]+")
 FOLDERS = re.compile(
     r"(?<![\w.:/\\])(?:~|\.{1,2}|[A-Za-z]:)?[/\\]{1,2}"
     r"(?:[^\s/\\:,;'\"]+[/\\])*([^\s/\\:,;'\"]+)"

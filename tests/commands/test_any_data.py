@@ -12,8 +12,9 @@ from PIL import Image
 from segmentation.classes import CAMVID
 
 QUICK = (
-    "encoder=resnet18", "encoder.weights=none", "decoder.channels=[8,8,8,8,8]", "logger=none",
-    "trainer=cpu", "trainer.max_epochs=1", "data.batch_size=4", "data.workers=0",
+    "encoder=timm", "encoder.name=test_resnet", "encoder.weights=none",
+    "decoder.channels=[8,8,8,8,8]", "logger=none", "trainer=cpu", "trainer.max_epochs=1",
+    "data.batch_size=4", "data.workers=0",
 )  # fmt: skip
 PALETTE = np.array([entry.color for entry in CAMVID], dtype=np.uint8)
 

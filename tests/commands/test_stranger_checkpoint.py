@@ -13,8 +13,9 @@ from segmentation.models import load_model
 from segmentation.models.saving import weights_hash
 
 TINY = [
-    "encoder=resnet18", "encoder.weights=none", "decoder.channels=[16,16,8,8,8]", "logger=none",
-    "trainer=cpu", "trainer.max_epochs=1", "data.workers=0", "data.batch_size=2",
+    "encoder=timm", "encoder.name=test_resnet", "encoder.weights=none",
+    "decoder.channels=[8,8,8,8,8]", "logger=none", "trainer=cpu", "trainer.max_epochs=1",
+    "data.workers=0", "data.batch_size=2",
 ]  # fmt: skip
 
 

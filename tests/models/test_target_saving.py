@@ -93,7 +93,7 @@ def test_a_description_of_the_first_version_can_be_read():
             lambda d: d["targets"].update(categories=list(map(str, range(9**4)))),
             "at most 1000 items",
         ),
-        (lambda d: d["targets"].update(values=["x", "x"]), "stands twice"),
+        (lambda d: d["targets"].update(values=["x", "x"]), "target columns repeat"),
         (lambda d: d["targets"].update(values=["x"]), "not 1 with 2 and 2"),
         (lambda d: d["targets"].update(mean=[0.0, float("nan")]), r"mean\[1\]=nan: must be"),
         (lambda d: d["targets"].update(mean=[0.0, 10**400]), r"mean\[1\]=1000"),

@@ -14,6 +14,7 @@ from segmentation.classes import ClassTable
 from segmentation.metrics.boundary import band_counts, boundary_iou, contour_counts
 from segmentation.metrics.counting import confidence_counts, confusion_matrix
 from segmentation.runs.scored_images import ScoredImages
+from segmentation.system.files import write_csv
 
 CLASSES = ClassTable(("sky", "road, wet", 'a "car"'), ((1, 2, 3), (4, 5, 6), (7, 8, 9)))
 
@@ -61,7 +62,7 @@ def test_the_scores_of_a_split(scored, images):
 
 def test_the_confusion_matrix_both_ways(scored, images):
     truth, said = (one.ravel() for one in images)
-    table = scored.confusion_table()
+    table = pd.DataFrame(scored.confusion_table())
     for normalize, column in (("true", "share_of_truth"), ("pred", "share_of_prediction")):
         expected = sklearn_confusion(truth, said, labels=[0, 1, 2], normalize=normalize)
         found = table[column].to_numpy().reshape(3, 3)
@@ -71,7 +72,7 @@ def test_the_confusion_matrix_both_ways(scored, images):
 
 
 def test_the_scores_of_each_image_come_back_from_their_file(scored, tmp_path):
-    scored.image_table().to_csv(tmp_path / "per_image.csv", index=False)
+    write_csv(tmp_path / "per_image.csv", scored.image_table())
     table = pd.read_csv(tmp_path / "per_image.csv")
     assert table["image"].tolist() == ["a", "b", "ü/c", "d"]
     one = scored.select(np.array([1])).split_scores()
@@ -85,7 +86,7 @@ def test_an_image_that_is_left_out_is_in_nothing(scored):
     fewer = scored.select(np.array([True, False, True, True]))
     assert fewer.names == ("a", "ü/c", "d")
     assert fewer.split_scores()["iou"]['a "car"'] is None
-    assert len(fewer.image_table()) == 3
+    assert len(fewer.image_table()["image"]) == 3
     assert {len(counts) for counts in (fewer.confusion, *fewer.details.values())} == {3}
     assert set(fewer.details) == {"boundary", "boundary_f", "calibration"}
 

@@ -284,7 +284,7 @@ class TestFiles:
         monkeypatch.setattr(writing, "_HELPER", "raise SystemExit('killed')")
         write_streets(tmp_path / "streets", size=(32, 40), counts={"test": 41})
         assert len(list((tmp_path / "streets").rglob("*.png"))) == 82
-        assert "ended early: killed" in caplog.text
+        assert "failed: killed" in caplog.text
 
     def test_a_second_call_draws_nothing(self, tmp_path, monkeypatch):
         write_streets(tmp_path / "streets", size=SMALL, counts=FEW)
@@ -322,7 +322,7 @@ class TestFiles:
             write_streets(root, size=SMALL, counts=FEW)
         assert files(root) == {"train/mine.png": b"mine"}
         (root / "streets.json").write_text("{ not json")
-        with pytest.raises(DataError, match="left as it is"):
+        with pytest.raises(DataError, match="left unchanged"):
             write_streets(root, size=SMALL, counts=FEW)
 
     def test_a_place_that_cannot_be_written_to(self, tmp_path):
@@ -374,9 +374,9 @@ class TestFiles:
         [
             ({"counts": {}}, "1 or more"),
             ({"counts": {"train": 0}}, "1 or more"),
-            ({"counts": {"training": 3}}, r"give each of train, val, test"),
+            ({"counts": {"training": 3}}, r"pass 1 or more for each of train, val, test"),
             ({"size": (16, 80)}, "at least 32 pixels"),
-            ({"seed": -1}, "use 0 or more"),
+            ({"seed": -1}, "pass 0 or more"),
         ],
     )
     def test_refuses_arguments_that_cannot_be_drawn(self, tmp_path, arguments, message):

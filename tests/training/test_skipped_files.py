@@ -45,8 +45,9 @@ def test_it_stops_by_default(spoiled):
 
 
 QUICK = (
-    "data=camvid", "encoder=resnet18", "encoder.weights=none", "decoder.channels=[8,8,8,8,8]",
-    "logger=none", "trainer=cpu", "trainer.max_epochs=1", "data.batch_size=2", "data.workers=0",
+    "data=camvid", "encoder=timm", "encoder.name=test_resnet", "encoder.weights=none",
+    "decoder.channels=[8,8,8,8,8]", "logger=none", "trainer=cpu", "trainer.max_epochs=1",
+    "data.batch_size=2", "data.workers=0",
     "data.cache=off",
 )  # fmt: skip
 

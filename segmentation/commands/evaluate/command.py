@@ -14,15 +14,14 @@ from segmentation.classes import ClassTable
 from segmentation.commands.evaluate.directory import scoring_directory, writing
 from segmentation.commands.evaluate.slices import plan_slices, write_slices
 from segmentation.commands.results import report, write_page
-from segmentation.commands.wandb_tracking import track_evaluation
+from segmentation.commands.wandb_tracking import track_evaluation, warn_if_untracked
 from segmentation.data.datamodule import SegmentationData
-from segmentation.evaluation.slices.scores import SLICES_FILE
 from segmentation.inference.class_map import ClassMap, MappedModel, fit_class_map
 from segmentation.inference.test_time import averaged
 from segmentation.models import load_model
 from segmentation.models.saving import weights_hash
 from segmentation.models.shipped import shipped_name
-from segmentation.runs.directory import METRICS, REPORT, read_metrics
+from segmentation.runs.directory import METRICS, REPORT, SLICES_FILE, read_metrics
 from segmentation.runs.results import Results, add_facts
 from segmentation.training.progress_bar import RunProgressBar
 from segmentation.training.scoring import ScoringModule
@@ -43,6 +42,8 @@ def evaluate(plan: EvaluationPlan, warnings: Sequence[str]) -> Results | None:
         SegmentationError: on invalid user input.
     """
     # Build the model, the trainer and the data.
+    if plan.tracked:
+        warn_if_untracked(plan.run)
     loaded = load_model(plan.source)
     class_map = plan.read_class_map(loaded.classes)
     skipped = SkippedFiles()

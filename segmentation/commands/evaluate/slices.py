@@ -20,9 +20,10 @@ from segmentation.data.targets.files import TARGETS_FILE, find_target_files
 from segmentation.errors import ConfigError, DataError
 from segmentation.evaluation.slices.attributes import image_attributes, sizes_of
 from segmentation.evaluation.slices.robustness import score_corruptions
-from segmentation.evaluation.slices.scores import SLICES_FILE, score_slices
+from segmentation.evaluation.slices.scores import score_slices
 from segmentation.evaluation.slices.slices import find_slices
 from segmentation.report.terminal.slices import show_slices
+from segmentation.runs.directory import SLICES_FILE
 from segmentation.runs.per_image_file import read_scored
 from segmentation.runs.results import add_facts
 from segmentation.runs.scored_images import ScoredImages

@@ -1,5 +1,6 @@
 """Train a model, score its best weights, and leave a run directory."""
 
+import logging
 from collections.abc import Sequence
 from contextlib import suppress
 
@@ -14,10 +15,13 @@ from segmentation.commands.train.start import closing, record_start
 from segmentation.commands.train.summary import summary
 from segmentation.runs.directory import finished
 from segmentation.sweep.search.pruning import Pruning
+from segmentation.system.packages import explain_missing
 from segmentation.training.callbacks import Elapsed
 from segmentation.training.checkpoints import newest_checkpoint
 from segmentation.training.distributed import SameConfiguration
 from segmentation.training.skipped_files import SkippedFiles
+
+log = logging.getLogger(__name__)
 
 
 def train(plan: TrainingPlan, warnings: Sequence[str]) -> float:
@@ -30,6 +34,8 @@ def train(plan: TrainingPlan, warnings: Sequence[str]) -> float:
     Raises:
         SegmentationError: on invalid user input.
     """
+    if problem := explain_missing("report", "the run gets no report.html and no intervals: that"):
+        log.warning(problem)
     if finished(plan.directory):
         return show_finished(plan.directory)
     parts = known_parts(plan.directory)
@@ -42,7 +48,9 @@ def train(plan: TrainingPlan, warnings: Sequence[str]) -> float:
 
 def _train(plan: TrainingPlan, parts: int, warnings: Sequence[str]) -> float:
     """Train from the newest checkpoint if there is one, else from the start; then score."""
-    # Build: the data are found before the model is built, which depends on their classes.
+    # Build. The loggers come first, as one may lack its package; they open nothing yet.
+    loggers = plan.build_loggers()
+    # The data are found before the model is built, which depends on their classes.
     pl.seed_everything(plan.seed, workers=True, verbose=False)
     options = plan.trainer_options(parts)
     checkpoint = newest_checkpoint(plan.directory / "checkpoints") if plan.resume else None
@@ -53,7 +61,7 @@ def _train(plan: TrainingPlan, parts: int, warnings: Sequence[str]) -> float:
     same = SameConfiguration({**plan.settings, "hydra.run.dir": str(plan.directory)})
     callbacks = [same, skipped, elapsed, *([pruning] if pruning else [])]
 
-    with closing(plan.build_loggers(), plan.settings) as loggers:
+    with closing(loggers, plan.settings):
         trainer = plan.build_trainer(options, module, loggers, callbacks)
 
         # Say and keep what is trained, then train.

@@ -143,11 +143,12 @@ def _show_next(directory: Path, split: str, segments: bool) -> None:
     again = [shlex.quote(override) for override in overrides if not OTHER_MODEL.match(override)]
     here = Path.cwd()
     run = directory.relative_to(here) if directory.is_relative_to(here) else directory
+    shows = f"  ({REPORT} shows all of it)" if (directory / REPORT).is_file() else ""
     evaluate, overlay = f"split={split}", ""
     if segments:
         evaluate, overlay = f"{evaluate} flip=true slices=all", " overlay=true"
     console.show_next(
-        f"run directory: {run}  (report.html shows all of it)",
+        f"run directory: {run}{shows}",
         f"{typed('evaluate')} {argument('run', run)} {evaluate}",
         f"{typed('predict')} {argument('model', run)} input=<images> output=<folder>{overlay}",
         " ".join([typed("train"), *again, "encoder=resnet34"]),

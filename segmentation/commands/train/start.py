@@ -76,13 +76,13 @@ def _write_environment(directory: Path, rerun: str | None, **facts: Any) -> list
 
 
 @contextmanager
-def closing(loggers: list[Logger], settings: dict[str, Any]) -> Iterator[list[Logger]]:
+def closing(loggers: list[Logger], settings: dict[str, Any]) -> Iterator[None]:
     """Log the settings at the start, and close the loggers however the block ends."""
     failed = True
     try:
         for logger in loggers[1:]:  # the CSV's would repeat config.yaml
             logger.log_hyperparams(settings)
-        yield loggers
+        yield
         failed = False
     finally:
         for logger in loggers:

@@ -15,7 +15,6 @@ from segmentation.evaluation.statistics.resampling import Resampling
 from segmentation.metrics.scores import ratio
 from segmentation.runs.scored_images import ScoredImages
 
-SLICES_FILE = "slices.csv"
 RESAMPLES = 10_000
 COLUMNS = (
     "slice", "value", "images", "miou", "low", "high",

@@ -49,7 +49,7 @@ COLORS = {
     PAPER: "--paper",
 }
 """Colour in a figure -> the CSS variable of the page that replaces it."""
-LONGEST = 18
+LABEL_LENGTH = 18
 """Characters of a name on an axis; the table below the plot has the whole name."""
 DOT = {"size": 11, "color": SERIES[0], "line": {"color": INK, "width": 1}}
 
@@ -125,7 +125,7 @@ def colors_json() -> Markup:
 
 def label(name: str) -> str:
     """Shorten a name for an axis, and escape it: Plotly reads a subset of HTML."""
-    short = name if len(name) <= LONGEST else f"{name[: LONGEST - 1]}…"
+    short = name if len(name) <= LABEL_LENGTH else f"{name[: LABEL_LENGTH - 1]}…"
     return plain(short)
 
 
@@ -138,7 +138,9 @@ def labels(names: Sequence[str]) -> list[str]:
     shortened = [label(name) for name in names]
     count = Counter(shortened)
     with_ends = [
-        plain(f"{name[: LONGEST // 2 - 1]}…{name[-LONGEST // 2 :]}") if count[short] > 1 else short
+        plain(f"{name[: LABEL_LENGTH // 2 - 1]}…{name[-LABEL_LENGTH // 2 :]}")
+        if count[short] > 1
+        else short
         for name, short in zip(names, shortened, strict=True)
     ]
     count = Counter(with_ends)
@@ -160,12 +162,7 @@ def plain(text: str) -> str:
 
 
 def figure(height: int, **layout: object) -> go.Figure:
-    """Make an empty figure in the page's style.
-
-    Args:
-        height: in pixels; its width is that of the page.
-        layout: further properties of Plotly's layout.
-    """
+    """Make an empty figure in the page's style, as wide as the page and `height` pixels high."""
     return go.Figure(layout={"template": _TEMPLATE, "height": height, **layout})
 
 

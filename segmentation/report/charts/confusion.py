@@ -18,10 +18,8 @@ TICKS = 30
 """The most names on an axis, if there are more classes than `SHOWN_CELLS`."""
 CONFUSIONS = 12
 """The number of most frequent confusions that are listed."""
-BAR = {
-    "orientation": "h", "thickness": 12, "outlinewidth": 0, "len": 0.9, "x": 0, "xanchor": "left",
-    "y": 1.01, "yanchor": "bottom",
-}  # fmt: skip
+COLOR_BAR = {"orientation": "h", "thickness": 12, "outlinewidth": 0, "len": 0.9}
+COLOR_BAR |= {"x": 0, "xanchor": "left", "y": 1.01, "yanchor": "bottom"}
 """The colour bar; above the plot, because a phone has no room beside it."""
 
 
@@ -132,7 +130,7 @@ def _heatmap(
         textfont={"size": 11},
         **options,
     )
-    drawn.update_traces(colorbar=BAR)
+    drawn.update_traces(colorbar=COLOR_BAR)
     return drawn
 
 

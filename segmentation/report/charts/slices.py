@@ -7,7 +7,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from segmentation.errors import DataError
-from segmentation.evaluation.slices.scores import COLUMNS, SLICES_FILE
+from segmentation.evaluation.slices.scores import COLUMNS
 from segmentation.report.charts.chart import (
     DOT,
     Chart,
@@ -18,6 +18,7 @@ from segmentation.report.charts.chart import (
     percent_axis,
 )
 from segmentation.report.table import Grid, Row, interval, number, points
+from segmentation.runs.directory import SLICES_FILE
 
 TEXTS, FRACTIONS = COLUMNS[:2], COLUMNS[3:]
 CLASS_ALONE = "size"

@@ -16,17 +16,13 @@ from segmentation.report.table import Cell, Grid, number
 
 
 def facts(
-    source: ScannedDataset, found: Sequence[Finding], name: str, root: Path
+    source: ScannedDataset, findings: Sequence[Finding], name: str, root: Path
 ) -> dict[str, Any]:
-    """Collect the facts about a data set, ready for JSON.
+    """Collect the facts about a data set, with its bad files, ready for JSON.
 
-    Args:
-        source: the data set, with its bad files.
-        found: see `check_dataset`.
-        name: of the data set.
-        root: its folder; files in it are given relative to it.
+    Paths below its folder `root` are relative to it.
     """
-    levels = Counter(finding.level for finding in found)
+    levels = Counter(finding.level for finding in findings)
     classes = source.labels.classes.names
     return {
         "data": name,
@@ -42,7 +38,7 @@ def facts(
             }
             for split, scan in source.scans.items()
         },
-        "findings": [_finding(finding, root) for finding in found],
+        "findings": [_finding(finding, root) for finding in findings],
     }
 
 
@@ -110,11 +106,7 @@ def _below(path: Path | None, root: Path) -> str | None:
 
 
 def summary_grid(splits: dict[str, Any]) -> Grid:
-    """Make the table of what is known of each split but its classes.
-
-    Args:
-        splits: see `facts`.
-    """
+    """Make the table of splits, without their classes, from the splits of `facts`."""
     rows: dict[str, list[Cell | str]] = {
         "images": [number(split["images"], "d") for split in splits.values()],
         "usable images": [number(split["usable"], "d") for split in splits.values()],
@@ -138,5 +130,5 @@ def size_text(sizes: Sequence[dict[str, int]]) -> str:
 
 def counts_text(counts: dict[str, int]) -> str:
     """Format the number of findings of each level."""
-    told = [f"{counts[level]} {level}{'' if counts[level] == 1 else 's'}" for level in LEVELS]
-    return ", ".join(told)
+    texts = [f"{counts[level]} {level}{'' if counts[level] == 1 else 's'}" for level in LEVELS]
+    return ", ".join(texts)

@@ -22,16 +22,11 @@ FEW_SIZES = 12
 """Up to this many sizes get a bar each; more are drawn as histograms."""
 
 
-def write_check(path: Path, source: ScannedDataset, found: Sequence[Finding], known: dict) -> None:
-    """Write the page.
-
-    Args:
-        path: the file.
-        source: the data set, with its bad files.
-        found: see `check_dataset`.
-        known: see `facts`.
-    """
-    examples = [example for finding in found for example in finding.examples[:CASES]]
+def write_check(
+    path: Path, source: ScannedDataset, findings: Sequence[Finding], known: dict
+) -> None:
+    """Write the page of a data set, with its bad files, from its findings and `facts`."""
+    examples = [example for finding in findings for example in finding.examples[:CASES]]
     items = [item for example in examples for item in example.items[:TOGETHER]]
     train = known["splits"]["train"]["classes"] if "train" in known["splits"] else {}
     write_page(
@@ -39,7 +34,7 @@ def write_check(path: Path, source: ScannedDataset, found: Sequence[Finding], kn
         "check.html",
         known=known,
         verdict=counts_text(known["counts"]),
-        found=found,
+        findings=findings,
         pictures=thumbnails(items, source.labels),
         cases=CASES,
         together=TOGETHER,

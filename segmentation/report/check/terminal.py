@@ -13,13 +13,8 @@ from segmentation.report.terminal.table import text_table
 STYLES = {"error": "bold red", "warning": "yellow", "note": "cyan"}
 
 
-def show_check(known: dict[str, Any], found: Sequence[Finding]) -> None:
-    """Print the table of splits and the findings.
-
-    Args:
-        known: see `facts`.
-        found: see `check_dataset`.
-    """
+def show_check(known: dict[str, Any], findings: Sequence[Finding]) -> None:
+    """Print the table of splits, from their `facts`, and the findings."""
     splits = known["splits"]
     columns = summary_grid(splits).columns
     facts = len(columns[""])
@@ -29,11 +24,11 @@ def show_check(known: dict[str, Any], found: Sequence[Finding]) -> None:
     table = text_table(f"{known['data']} in {known['root']}", columns, wrapped=True)
     table.rows[facts - 1].end_section = True
     console.print(table)
-    for finding in found:
+    for finding in findings:
         level = (f"{finding.level}: ", STYLES[finding.level])
         console.print(Text.assemble(level, _printable(finding.message)))
-    if not found:
-        console.print("No problems found.")
+    if not findings:
+        console.print("No problems findings.")
 
 
 def _printable(text: str) -> str:

@@ -15,7 +15,7 @@ from segmentation.errors import DataError
 from segmentation.report.data_uri import drawing_uri, photo_uri
 from segmentation.system.hardware import available_cores
 
-LONGEST = 320  # pixels: a row of two fills a phone, and 12 of them weigh under a megabyte
+THUMBNAIL_SIDE = 320  # pixels: a row of two fills a phone, and 12 of them weigh under a megabyte
 UNKNOWN: Color = (255, 0, 255)
 """The colour of values that the class table does not have."""
 
@@ -43,13 +43,13 @@ def _thumbnail(item: Item, labels: Labels) -> Thumbnail:
     image_text, mask_text = "no image", "no mask"
     if item.image is not None:
         try:
-            image = photo_uri(read_image(item.image), LONGEST)
+            image = photo_uri(read_image(item.image), THUMBNAIL_SIDE)
             image_text = f"image {item.image.name}"
         except DataError:
             image_text = f"{item.image.name} cannot be read"
     if item.mask is not None:
         try:
-            mask = drawing_uri(colored(item.mask, labels), LONGEST)
+            mask = drawing_uri(colored(item.mask, labels), THUMBNAIL_SIDE)
             mask_text = f"mask {item.mask.name}"
         except DataError:
             mask_text = f"{item.mask.name} cannot be read"

@@ -31,13 +31,7 @@ _templates.filters["markdown"] = _markdown
 
 
 def write_page(path: Path, template: str, **values: Any) -> None:
-    """Write a page; `values` are text and are escaped, whatever characters they contain.
-
-    Args:
-        path: the file.
-        template: a file of this folder.
-        values: for the template.
-    """
+    """Write a page from a template of this folder; `values` are escaped, whatever they contain."""
     text = rendered(template, **values)
     # File names that are not valid Unicode contain characters that UTF-8 cannot encode
     path.write_bytes(text.encode("utf-8", errors="replace"))

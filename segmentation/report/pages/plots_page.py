@@ -18,11 +18,11 @@ from segmentation.report.pages import write_page
 def write_plots_page(
     path: Path, template: str, charts: Sequence[Chart | None], **values: Any
 ) -> None:
-    """Write a page with plots.
+    """Write a page with plots, see `write_page`.
 
     Args:
         path: the file.
-        template: a file of `segmentation.report.pages` that extends ``report.html``.
+        template: it extends ``report.html``.
         charts: the plots, which the template finds by their keys; None is skipped.
         values: for the template.
     """

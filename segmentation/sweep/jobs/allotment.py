@@ -16,7 +16,7 @@ from segmentation.errors import ConfigError
 from segmentation.system.hardware import CORES, available_cores
 from segmentation.system.parent_process import PARENT
 
-INTERVAL = 0.5
+RETRY_SECONDS = 0.5
 """Seconds between two attempts to get GPUs or a slot."""
 NOT_FOR_A_CHILD = ("SLURM_", "SUBMITIT_", "PMI_", "PMIX_", "OMPI_")
 """From these Lightning would take the child for one task among those of srun or mpirun."""
@@ -130,11 +130,8 @@ def _installed_gpus() -> list[str]:
 def held_gpus(count: int, stop: Callable[[], bool]) -> Iterator[list[str] | None]:
     """Wait for free GPUs of this machine, and hold them against the jobs of any other sweep.
 
-    The system releases them however the process ends.
-
-    Args:
-        count: of GPUs.
-        stop: called while waiting; once it returns True, None is yielded.
+    The system releases them however the process ends. Once `stop` returns True while waiting, None
+    is yielded.
     """
     folder = Path(tempfile.gettempdir()) / f"cityseg-gpus-{getattr(os, 'getuid', int)()}"
     folder.mkdir(exist_ok=True)
@@ -146,7 +143,7 @@ def held_gpus(count: int, stop: Callable[[], bool]) -> Iterator[list[str] | None
         with FileLock(folder / "choice.lock"):
             held = _take(folder, count)
         if not held:
-            time.sleep(INTERVAL)
+            time.sleep(RETRY_SECONDS)
     try:
         yield list(held)
     finally:
@@ -155,10 +152,7 @@ def held_gpus(count: int, stop: Callable[[], bool]) -> Iterator[list[str] | None
 
 
 def _take(folder: Path, count: int) -> dict[str, FileLock]:
-    """Lock so many free GPUs and return their locks; none if fewer are free.
-
-    Called by one process at a time.
-    """
+    """Lock `count` free GPUs, in one process at a time; return no locks if fewer are free."""
     held: dict[str, FileLock] = {}
     for gpu in visible_gpus():
         lock = FileLock(folder / f"{gpu}.lock")
@@ -183,7 +177,7 @@ def held_slot(folder: Path, slots: int, stop: Callable[[], bool]) -> Iterator[No
     while held is None and not stop():
         held = next((lock for lock in locks if acquired(lock)), None)
         if held is None:
-            time.sleep(INTERVAL)
+            time.sleep(RETRY_SECONDS)
     try:
         yield
     finally:

@@ -12,9 +12,9 @@ from segmentation.sweep.jobs.state import JobState, write_job
 from segmentation.sweep.jobs.stop import stop_asked
 
 LOG = "console.log"
-INTERVAL = 0.5
+POLL_SECONDS = 0.5
 """Seconds between two checks whether to stop."""
-GRACE = 90
+GRACE_SECONDS = 90
 """Seconds a child has to save its state and leave."""
 INTERRUPTING = {
     getattr(signal, name).value
@@ -84,30 +84,24 @@ def _wait(child: subprocess.Popen[bytes], sweep: Path) -> tuple[int, bool]:
     try:
         while True:
             try:
-                return child.wait(timeout=INTERVAL), bool(stopped_at)
+                return child.wait(timeout=POLL_SECONDS), bool(stopped_at)
             except subprocess.TimeoutExpired:
                 if not stopped_at and stop_asked(sweep):
                     child.terminate()
                     stopped_at = time.monotonic()
-                elif stopped_at and time.monotonic() - stopped_at > GRACE:
+                elif stopped_at and time.monotonic() - stopped_at > GRACE_SECONDS:
                     child.kill()
     except BaseException:  # Ctrl-C a second time, or a scheduler that wants its machine back
         child.terminate()
         try:
-            child.wait(timeout=GRACE)
+            child.wait(timeout=GRACE_SECONDS)
         except subprocess.TimeoutExpired:
             child.kill()
         raise
 
 
 def _last_lines(log: Path, start: int, count: int = 20) -> str:
-    """Return the last lines that a child printed.
-
-    Args:
-        log: the file.
-        start: the offset of its output.
-        count: of lines.
-    """
+    """Return the last lines of a log after the byte `start`, where a child's output begins."""
     with log.open("rb") as file:
         file.seek(max(start, file.seek(0, os.SEEK_END) - 8000))
         text = file.read().decode(errors="replace")

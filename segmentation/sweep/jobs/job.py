@@ -78,11 +78,6 @@ def run_job(job: Job, launcher: str, share: Allotment) -> float | None:
     It is None for a job that failed, was interrupted, runs elsewhere, or was not started because
     the sweep is to stop; `job.json` distinguishes these. Nothing is raised if a child fails, so
     that the other jobs go on.
-
-    Args:
-        job: the job.
-        launcher: name of the launcher.
-        share: the share of the machine for each job.
     """
     if stop_asked(job.sweep):
         return None
@@ -130,11 +125,11 @@ def _locked(directory: Path) -> Iterator[bool]:
         yield False
         return
     try:
-        until = time.monotonic() + child.GRACE
+        until = time.monotonic() + child.GRACE_SECONDS
         while (at_work := working(directory)) and time.monotonic() < until:
             if stop_asked(directory.parent):
                 break
-            time.sleep(child.INTERVAL)
+            time.sleep(child.POLL_SECONDS)
         yield not at_work
     finally:
         lock.release()

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from segmentation.errors import ConfigError
+from segmentation.system.packages import install_advice
 
 EXTRAS = {"joblib": "sweep", "submitit_local": "sweep", "submitit_slurm": "sweep", "ray": "ray"}
 """The extra of this project that brings a launcher, by Hydra's name for it."""
@@ -18,7 +19,7 @@ def missing_plugin(message: str) -> str | None:
     extra = EXTRAS.get(match[1]) if match else None
     if match is None or extra is None:
         return None
-    return f"hydra/launcher={match[1]} is not installed. Type pip install 'cityseg[{extra}]'."
+    return f"hydra/launcher={match[1]} is not installed. {install_advice(extra)}"
 
 
 def start_ray(options: Mapping[str, Any]) -> None:

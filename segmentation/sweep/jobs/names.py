@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 
 FIRST = ("encoder", "fold", "seed", "decoder", "loss", "optimizer", "lr", "schedule", "augment")
 """These come first in a name, by the last part of the key; the rest follows alphabetically."""
-LENGTH = 60
+NAME_LENGTH = 60
 """Characters of the readable part of a name."""
 NOT_OF_THE_JOB = re.compile(r"[+~]*(sweep|launcher)(?=[.=/@]|$)")
 READABLE = re.compile(r"\w[\w.+-]*", re.ASCII)  # valid on every file system
@@ -41,7 +41,7 @@ def job_name(overrides: Sequence[str]) -> str:
         for key, value in sorted(parts, key=_rank)
         if READABLE.fullmatch(key) and READABLE.fullmatch(value)
     ]
-    while readable and len("_".join(readable)) > LENGTH:
+    while readable and len("_".join(readable)) > NAME_LENGTH:
         readable.pop()
     return "_".join([*readable, digest])
 

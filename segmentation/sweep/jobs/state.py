@@ -82,12 +82,7 @@ def write_job(directory: Path, job: JobState) -> None:
 
 
 def read_jobs(sweep: Path, skip: Container[str] = ()) -> dict[str, JobState]:
-    """Read the states of the jobs that have begun below a sweep's directory.
-
-    Args:
-        sweep: the directory.
-        skip: names of jobs to leave out.
-    """
+    """Read the states of the jobs that have begun below a sweep's directory, but for `skip`."""
     jobs = {}
     for directory in sorted(path for path in sweep.iterdir() if path.is_dir()):
         if directory.name not in skip and (job := read_job(directory)) is not None:

@@ -80,12 +80,7 @@ def history(study: Study) -> Chart:
 
 
 def pareto_front(study: Study, names: Sequence[str]) -> Chart:
-    """Draw the first objective over the second, with the Pareto front marked.
-
-    Args:
-        study: of two objectives or more.
-        names: of its objectives.
-    """
+    """Draw the first of two or more objectives over the second, with the Pareto front marked."""
     drawn = visualization.plot_pareto_front(
         study, target_names=[names[1], names[0]], targets=lambda trial: trial.values[1::-1]
     )
@@ -111,9 +106,7 @@ def pareto_front(study: Study, names: Sequence[str]) -> Chart:
 def parameters(study: Study, names: Sequence[str]) -> Chart:
     """Draw the trials over their parameters: all as parallel coordinates, each as a slice.
 
-    Args:
-        study: the study.
-        names: of its objectives; slices show the first.
+    Slices show the first of the objectives, whose names are `names`.
     """
     named = _with_names(study, names)
     parallel = visualization.plot_parallel_coordinate(named, target_name=names[0])

@@ -69,12 +69,7 @@ class Pruning(pl.Callback):
             log.info("stopped after epoch %d: other trials were better by then", epoch + 1)
 
     def _should_prune(self, epoch: int, epochs: int) -> bool:
-        """Report the epochs that are not reported yet; return whether to stop.
-
-        Args:
-            epoch: the last one, counted from 1.
-            epochs: of the whole training.
-        """
+        """Report missing epochs; return whether to stop after `epoch`, counted from 1."""
         from optuna.exceptions import OptunaError
         from sqlalchemy.exc import SQLAlchemyError
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from segmentation.errors import ConfigError
 from segmentation.system.files import write_json
+from segmentation.system.packages import require_extra
 from segmentation.system.redaction import HIDDEN, redact, redact_parameters
 
 if TYPE_CHECKING:
@@ -19,18 +20,14 @@ if TYPE_CHECKING:
 STUDY_FILE = "study.json"
 """In a sweep's directory: the storage, without a password, and the name of the study."""
 STORAGE_VARIABLE = "CITYSEG_STORAGE"
-NO_OPTUNA = "a search needs Optuna, which is not installed. Type pip install 'cityseg[search]'."
 TIMEOUT = 60.0
 """Seconds a process waits for SQLite while another one writes."""
 
 
 def write_study_file(sweep: Path, storage: str | None, name: str) -> None:
-    """Write where the study of a sweep is.
+    """Write name and storage of a sweep's study.
 
-    Args:
-        sweep: its directory.
-        storage: a URL without a password; None: `study.db` in the directory, wherever it is moved.
-        name: of the study.
+    The storage is a URL without a password; None is `study.db` in the directory, even if moved.
     """
     write_json(sweep / STUDY_FILE, {"storage": storage, "study": name})
 
@@ -59,11 +56,7 @@ def redacted_url(url: str) -> str:
 
 
 def open_study(storage: str, name: str) -> "optuna.Study":
-    """Open a study to read it or to report to it; its sampler draws nothing new.
-
-    Args:
-        storage: its URL without the password.
-        name: of the study.
+    """Open a study to read it or to report to it; `storage` is a URL without the password.
 
     Raises:
         ConfigError: the storage cannot be reached, or does not have the study.
@@ -89,11 +82,10 @@ def connect(url: str) -> "optuna.storages.BaseStorage":
     Raises:
         ConfigError: it cannot be reached, or its driver or Optuna is missing.
     """
-    try:
-        import optuna
-        from sqlalchemy.exc import SQLAlchemyError
-    except ImportError as error:
-        raise ConfigError(NO_OPTUNA) from error
+    require_extra("search", "a search")
+    import optuna
+    from sqlalchemy.exc import SQLAlchemyError
+
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     sqlite = _parsed(url).get_backend_name() == "sqlite"
     options = {"connect_args": {"timeout": TIMEOUT}} if sqlite else {"pool_pre_ping": True}
@@ -106,11 +98,10 @@ def connect(url: str) -> "optuna.storages.BaseStorage":
 
 
 def _parsed(url: str) -> "URL":
-    try:
-        from sqlalchemy.engine import make_url
-        from sqlalchemy.exc import ArgumentError
-    except ImportError as error:
-        raise ConfigError(NO_OPTUNA) from error
+    require_extra("search", "a search")
+    from sqlalchemy.engine import make_url
+    from sqlalchemy.exc import ArgumentError
+
     try:
         return make_url(url)
     except (ArgumentError, ValueError):

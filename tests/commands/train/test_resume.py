@@ -17,8 +17,9 @@ from safetensors.torch import load_file
 from segmentation.training.module import TrainingModule
 
 SMALL = [
-    "data=camvid", "encoder=resnet18", "encoder.weights=none", "decoder.channels=[32,16,16,8,8]",
-    "decoder.dropout=0.2", "data.workers=0", "trainer.log_every_n_steps=1", "logger=none",
+    "data=camvid", "encoder=timm", "encoder.name=test_resnet", "encoder.weights=none",
+    "decoder.channels=[16,16,8,8,8]", "decoder.dropout=0.2", "data.workers=0",
+    "trainer.log_every_n_steps=1", "logger=none",
     "callbacks=ema", "trainer.max_epochs=3",
 ]  # fmt: skip
 

@@ -272,7 +272,7 @@ def test_without_targets_nothing_of_them_is_kept(data, tmp_path, cache):
         (["task.targets.category=[scene]"], "expected the name of one column"),
         (["task.targets.values=brightness"], "task.targets.values=[arousal,valence]"),
         (["task.targets.values=[scene]"], "in the column 'scene' is no number"),
-        (["task.targets.values=[index,index]"], "stands twice"),
+        (["task.targets.values=[index,index]"], "target columns repeat"),
         (["task.targets.category=image"], "the column 'image' says which image is meant"),
         ([*BOTH, "task.targets.file=nowhere.csv"], "nowhere.csv cannot be read"),
         ([*BOTH, "task.targets.values_loss=mae"], "values_loss='mae' is unknown"),

@@ -14,7 +14,7 @@ from made_evaluations import CLASSES, CSV, HOSTILE, make_comparison, make_evalua
 from segmentation.evaluation.slices.scores import COLUMNS
 from segmentation.report.charts.chart import (
     COLORS,
-    LONGEST,
+    LABEL_LENGTH,
     SERIES,
     harmless,
     label,
@@ -177,7 +177,7 @@ def test_names_are_text_for_plotly_and_short_at_an_axis():
 def test_names_that_differ_look_different_at_an_axis(names):
     shown = labels(names)
     assert len(set(shown)) == len(names)
-    assert all(len(unescape(one)) <= LONGEST + 4 for one in shown)
+    assert all(len(unescape(one)) <= LABEL_LENGTH + 4 for one in shown)
 
 
 def test_the_end_of_a_name_is_shown_where_it_matters():

@@ -104,7 +104,7 @@ def test_no_gpu_is_given_twice(wanted):
         ExitStack() as held,
     ):
         patch.setattr("tempfile.tempdir", folder)
-        patch.setattr("segmentation.sweep.jobs.allotment.INTERVAL", 0)
+        patch.setattr("segmentation.sweep.jobs.allotment.RETRY_SECONDS", 0)
         patch.setenv("CUDA_VISIBLE_DEVICES", "4,7")
         taken = []
         for count in wanted:
@@ -131,6 +131,7 @@ def test_a_child_sees_its_gpus_and_cores_and_no_scheduler(monkeypatch):
 
 
 def test_the_cores_of_a_job_are_its_share(monkeypatch):
+    monkeypatch.delenv("CITYSEG_CORES")
     monkeypatch.setattr("os.sched_getaffinity", lambda _: set(range(8)), raising=False)
     assert available_cores() == 8
     monkeypatch.setenv("CITYSEG_CORES", "3")

@@ -5,7 +5,7 @@ import re
 from hypothesis import given
 from hypothesis import strategies as st
 
-from segmentation.sweep.jobs.names import LENGTH, job_name, job_overrides
+from segmentation.sweep.jobs.names import NAME_LENGTH, job_name, job_overrides
 
 values = st.one_of(
     st.integers().map(str),
@@ -31,7 +31,7 @@ def test_names_are_taken_by_every_file_system(one):
     assert re.fullmatch(r"[A-Za-z0-9_.+-]+", name)
     assert not name.startswith((".", "-", "+"))
     assert not name.endswith(".")
-    assert len(name) <= LENGTH + 11
+    assert len(name) <= NAME_LENGTH + 11
     assert name == job_name(one[::-1])
 
 

@@ -125,7 +125,7 @@ def test_fail_fast_starts_no_further_job(tmp_path):
 
 @pytest.mark.parametrize("lock", ["job.lock", "run.lock"])
 def test_a_job_that_runs_elsewhere_is_left_alone(tmp_path, lock, monkeypatch):
-    monkeypatch.setattr("segmentation.sweep.jobs.child.GRACE", 0)
+    monkeypatch.setattr("segmentation.sweep.jobs.child.GRACE_SECONDS", 0)
     directory = directory_of(tmp_path, "seed=1")
     directory.mkdir()
     with FileLock(directory / lock):
