@@ -20,13 +20,17 @@ MOVED = {
 }
 """Earlier values of `_target_` and their successors."""
 
+ADDED = {"annotations": "off"}
+"""Options of data/ that earlier versions lacked, with the value that does what they did."""
+
 
 def updated(settings: Mapping[str, Any]) -> dict[str, Any]:
     """Return a saved configuration as today's version would have saved it."""
     result: dict[str, Any] = _with_moved_targets(settings)
     data = result.get("data")
-    if isinstance(data, dict) and data.get("cache") == "ram":  # the page cache does that
-        result["data"] = data | {"cache": "disk"}
+    if isinstance(data, dict):
+        cache = {"cache": "disk"} if data.get("cache") == "ram" else {}  # the page cache does that
+        result["data"] = {**ADDED, **data, **cache}
     return result
 
 
