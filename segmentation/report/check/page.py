@@ -40,7 +40,7 @@ def write_check(path: Path, source: ScannedDataset, found: Sequence[Finding], kn
         known=known,
         verdict=counts_text(known["counts"]),
         found=found,
-        pictures=thumbnails(items, source.labels),
+        pictures=thumbnails(items, source.labels, source.reader),
         cases=CASES,
         together=TOGETHER,
         classes=_classes(source),
