@@ -56,9 +56,10 @@ class Example:
 
 
 def viewed(image: np.ndarray, shown: Sequence[int] = (0, 1, 2)) -> np.ndarray:
-    """Return an image as a person can look at it: RGB as it is, else three channels, stretched.
+    """Return three channels of an image for people to look at.
 
-    The 2nd to the 98th percentile of each channel's values becomes 0 to 255.
+    8-bit values are shown as they are; of others the 2nd to the 98th percentile of each channel
+    becomes 0 to 255.
 
     Args:
         image: (H, W, C), of any type.
@@ -70,7 +71,10 @@ def viewed(image: np.ndarray, shown: Sequence[int] = (0, 1, 2)) -> np.ndarray:
     if image.dtype == np.uint8 and image.shape[2] == 3:
         return image
     last = image.shape[2] - 1
-    chosen = image[..., [min(index, last) for index in shown]].astype(np.float32)
+    chosen = image[..., [min(index, last) for index in shown]]
+    if image.dtype == np.uint8:
+        return chosen
+    chosen = chosen.astype(np.float32)
     low, high = np.nanpercentile(chosen[:: _step(chosen), :: _step(chosen)], (2, 98), axis=(0, 1))
     scaled = (chosen - low) / np.maximum(high - low, 1e-12)
     return np.rint(255 * np.nan_to_num(np.clip(scaled, 0, 1))).astype(np.uint8)

@@ -1,5 +1,6 @@
 """Encoders: any timm model with a pyramid of features."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -208,7 +209,10 @@ def _of_bytes(mean: tuple[float, ...], name: str) -> bool:
     cfg = timm.get_pretrained_cfg(name)
     own = tuple(255 * value for value in cfg.mean) if cfg else IMAGENET_MEAN
     known = {spread(one, len(mean)) for one in (own, IMAGENET_MEAN, PACKAGE_MEAN)}
-    return any(torch.tensor(mean).allclose(torch.tensor(one), rtol=1e-4) for one in known)
+    return any(
+        all(math.isclose(a, b, rel_tol=1e-4) for a, b in zip(mean, one, strict=True))
+        for one in known
+    )
 
 
 def spread(values: tuple[float, ...], in_channels: int) -> tuple[float, ...]:
