@@ -63,15 +63,14 @@ def viewed(image: np.ndarray, shown: Sequence[int] = (0, 1, 2)) -> np.ndarray:
 
     Args:
         image: (H, W, C), of any type.
-        shown: the channels for red, green and blue, from 0.
+        shown: the channels for red, green and blue, from 0; of fewer than three the first.
 
     Returns:
         `uint8` RGB (H, W, 3).
     """
     if image.dtype == np.uint8 and image.shape[2] == 3:
         return image
-    last = image.shape[2] - 1
-    chosen = image[..., [min(index, last) for index in shown]]
+    chosen = image[..., list(shown) if image.shape[2] >= 3 else [0, 0, 0]]
     if image.dtype == np.uint8:
         return chosen
     chosen = chosen.astype(np.float32)
