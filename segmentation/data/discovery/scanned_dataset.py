@@ -184,7 +184,8 @@ def _table(
         return read_table(path), str(path)
     if splits.table is not None and classes is None:
         return read_table(splits.table), f"that of the annotations, {splits.table}"
-    own = (splits.root or root) / TABLE_FILE
+    root = splits.root or root
+    own = root / TABLE_FILE
     if classes is None and own.is_file():
         if guess := read_guess(own):
             log.warning(
