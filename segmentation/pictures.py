@@ -55,6 +55,35 @@ class Example:
     prediction: np.ndarray
 
 
+def viewed(image: np.ndarray, shown: Sequence[int] = (0, 1, 2)) -> np.ndarray:
+    """Return three channels of an image for people to look at.
+
+    8-bit values are shown as they are; of others the 2nd to the 98th percentile of each channel
+    becomes 0 to 255.
+
+    Args:
+        image: (H, W, C), of any type.
+        shown: the channels for red, green and blue, from 0; of fewer than three the first.
+
+    Returns:
+        `uint8` RGB (H, W, 3).
+    """
+    if image.dtype == np.uint8 and image.shape[2] == 3:
+        return image
+    chosen = image[..., list(shown) if image.shape[2] >= 3 else [0, 0, 0]]
+    if image.dtype == np.uint8:
+        return chosen
+    chosen = chosen.astype(np.float32)
+    low, high = np.nanpercentile(chosen[:: _step(chosen), :: _step(chosen)], (2, 98), axis=(0, 1))
+    scaled = (chosen - low) / np.maximum(high - low, 1e-12)
+    return np.rint(255 * np.nan_to_num(np.clip(scaled, 0, 1))).astype(np.uint8)
+
+
+def _step(image: np.ndarray) -> int:
+    """Return the distance of the pixels that stand for all of an image."""
+    return max(1, min(image.shape[:2]) // 256)
+
+
 def overlay(
     image: np.ndarray, labels: np.ndarray, classes: ClassTable, alpha: float = 0.5
 ) -> np.ndarray:
@@ -166,11 +195,13 @@ def example(model: nn.Module, sample: dict) -> Example:
 
     Args:
         model: `uint8` (1, C, H, W) to logits.
-        sample: `image` (`uint8` C, H, W), `mask` (h, w) and `name`.
+        sample: `image` (C, H, W), `mask` (h, w), `name`, and maybe `shown`, see `viewed`.
     """
     truth = sample["mask"].to(torch.uint8).cpu().numpy()
     prediction = predict_labels(model, sample["image"], truth.shape)
-    return Example(str(sample["name"]), _rgb(sample["image"]), truth, prediction)
+    image = sample["image"].permute(1, 2, 0).cpu().numpy()
+    picture = np.ascontiguousarray(viewed(image, sample.get("shown", (0, 1, 2))))
+    return Example(str(sample["name"]), picture, truth, prediction)
 
 
 def save_pictures(
@@ -181,12 +212,6 @@ def save_pictures(
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.fromarray(sheet(rows, classes)).save(path)
-
-
-def _rgb(image: Tensor) -> np.ndarray:
-    """Convert a `uint8` (C, H, W) image with any number of channels to RGB (H, W, 3)."""
-    channels = image[:3] if len(image) >= 3 else image[:1].expand(3, -1, -1)
-    return np.ascontiguousarray(channels.permute(1, 2, 0).cpu().numpy())
 
 
 def _tile_width(width: int) -> int:

@@ -8,15 +8,20 @@ from pathlib import Path
 
 from omegaconf import DictConfig, ListConfig
 
+from segmentation.channels import Channels
 from segmentation.config import plain
 from segmentation.console import argument, typed
 from segmentation.data.annotations.convert import find_annotations, is_chosen
 from segmentation.data.augment.options import Augmentation
 from segmentation.data.cache.cache import open_pairs
 from segmentation.data.datamodule import AUTO_BATCH_SIZE, SegmentationData, auto_crop
+from segmentation.data.discovery.choose_channels import AUTO, choose_channels, parse_files
+from segmentation.data.discovery.image_format import MAX_PIXELS
+from segmentation.data.discovery.image_reader import ImageReader
 from segmentation.data.discovery.layouts import SPLITS
 from segmentation.data.discovery.scanned_dataset import TABLE_FILE, ScannedDataset, scan_dataset
 from segmentation.data.discovery.splits import Splits, find_splits
+from segmentation.data.discovery.value_range import with_value_range
 from segmentation.data.targets.table import TargetTable
 from segmentation.errors import ConfigError, DataError, check_count
 from segmentation.streets import write_streets
@@ -29,6 +34,7 @@ def find_dataset(
     only: Sequence[str] = SPLITS,
     directory: Path | None = None,
     masks: bool = True,
+    channels: Channels | None = None,
 ) -> ScannedDataset:
     """Find a data set and look at its files; the streets are drawn first if needed.
 
@@ -37,6 +43,7 @@ def find_dataset(
         only: the splits to use.
         directory: where the class table is written if the data are read-only.
         masks: whether masks are required.
+        channels: of a trained model, which images have to have; None: as configured.
 
     Raises:
         ConfigError, DataError: on invalid user input; bad files are noted in the result.
@@ -62,7 +69,32 @@ def find_dataset(
         )
     unselected = {split: rows for split, rows in splits.samples.items() if split not in only}
     splits = replace(splits, samples=selected, unselected=unselected)
-    return scan_dataset(root, splits, data.classes, data.void, data.unknown, directory)
+    reader = _reader(data, splits, channels)
+    return with_value_range(
+        scan_dataset(root, splits, data.classes, data.void, data.unknown, directory, reader)
+    )
+
+
+def _reader(data: DictConfig, splits: Splits, known: Channels | None) -> ImageReader:
+    """Return what reads the images: by the channels that are configured, or those of a model.
+
+    Raises:
+        ConfigError, DataError: the files do not have the channels, or not those of the model.
+    """
+    max_pixels = check_count("data.max_pixels", data.get("max_pixels", MAX_PIXELS), 1)
+    option, files = data.get("channels", AUTO), parse_files(data.get("bands"))
+    option = list(option) if isinstance(option, ListConfig) else option
+    if known is not None and option in (None, AUTO):
+        return ImageReader(replace(known, files=files or known.files), max_pixels)
+    images = [sample.image for rows in splits.samples.values() for sample in rows]
+    channels = choose_channels(option, images, files)
+    if known is not None:
+        if len(channels) != len(known) or channels.dtype != known.dtype:
+            raise DataError(
+                f"data.channels={option}: the images have {channels}, and the model takes {known}."
+            )
+        channels = replace(channels, low=known.low, high=known.high)
+    return ImageReader(channels, max_pixels)
 
 
 def _annotations(data: DictConfig, root: Path) -> Splits | None:

@@ -15,6 +15,7 @@ from omegaconf import DictConfig, OmegaConf
 from segmentation.build.data import build_data, find_dataset
 from segmentation.build.targets import known_targets
 from segmentation.build.trainer import build_trainer, check_whole, trainer_options
+from segmentation.channels import Channels
 from segmentation.classes import TABLES, ClassTable
 from segmentation.config import CONF, plain
 from segmentation.data.datamodule import SegmentationData
@@ -130,7 +131,7 @@ class EvaluationPlan:
         """
         segments = loaded.classes is not None
         data = scored_data(self._cfg, self._trained, loaded.size, self.run)
-        source, split = find_split(data, self._cfg.split, masks=segments)
+        source, split = find_split(data, self._cfg.split, segments, loaded.channels)
         classes = source.labels.classes if segments else None
         if classes is not None:
             check_room(len(source.samples[split]), len(classes))
@@ -274,6 +275,7 @@ def scored_data(
     if run and trained["data"].get("classes") not in TABLES and (run / TABLE_FILE).is_file():
         trained["data"]["classes"] = str(run / TABLE_FILE)
     changes = {key: value for key, value in cfg.data.items() if value is not None}
+    trained["data"] |= {"channels": None}  # the model says which it takes
     drawn = trained["data"].pop("draw", None)
     defaults = OmegaConf.load(CONF / "data" / "folder.yaml")  # for runs older than some option
     data = OmegaConf.merge(defaults, trained["data"], changes, {"crop": None})
@@ -285,19 +287,24 @@ def scored_data(
     return data  # type: ignore[return-value]
 
 
-def find_split(data: DictConfig, wanted: str | None, masks: bool) -> tuple[ScannedDataset, str]:
+def find_split(
+    data: DictConfig, wanted: str | None, masks: bool, channels: Channels | None = None
+) -> tuple[ScannedDataset, str]:
     """Return the usable part of the data, and the name of the split to score.
 
     Args:
         data: see conf/data.
         wanted: val or test; None: test where the data have it, else val.
         masks: whether masks are required.
+        channels: of the model; None: as configured.
 
     Raises:
         SegmentationError: on invalid user input, such as a split without labels.
     """
     only = [wanted] if wanted else ["test", "val"]
-    source = select_usable(find_dataset(data, only, masks=masks), data.on_error, masks)
+    source = select_usable(
+        find_dataset(data, only, masks=masks, channels=channels), data.on_error, masks
+    )
     for split in only:
         if split in source.scans:
             if split == "train":

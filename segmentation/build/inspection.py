@@ -7,6 +7,7 @@ from omegaconf import DictConfig
 from PIL import Image
 
 from segmentation.build.data import build_data, data_root, find_dataset
+from segmentation.data.annotations.plain_layout import write_plain
 from segmentation.data.datamodule import SegmentationData
 from segmentation.data.discovery.scanned_dataset import ScannedDataset, select_usable
 from segmentation.errors import ConfigError, check_count
@@ -20,17 +21,29 @@ class CheckPlan:
         name, root: of the data set.
         output: directory of the results.
         skips: whether training skips unreadable files (`data.on_error=skip`).
+        convert: the folder that the plain layout is written to; None for none.
     """
 
     name: str
     root: Path
     output: Path
     skips: bool
+    convert: Path | None
     _data: DictConfig = field(repr=False)
 
     def find_dataset(self) -> ScannedDataset:
         """Find the data and look at every file."""
         return find_dataset(self._data, directory=self.output)
+
+    def write_plain(self, source: ScannedDataset) -> int:
+        """Write the usable part of the data in the plain layout, and return how many images.
+
+        Raises:
+            DataError: bad files that are not skipped, or a folder that cannot be written.
+        """
+        if self.convert is None:
+            return 0
+        return write_plain(select_usable(source, self._data.on_error), self.convert, self.root)
 
 
 @dataclass(frozen=True)
@@ -64,7 +77,8 @@ def read_check(cfg: DictConfig) -> CheckPlan:
     """
     _check_data(cfg.data)
     output, skips = Path(cfg.output).expanduser(), cfg.data.on_error == "skip"
-    return CheckPlan(cfg.data.name, data_root(cfg.data), output, skips, cfg.data)
+    convert = Path(cfg.convert).expanduser() if cfg.convert else None
+    return CheckPlan(cfg.data.name, data_root(cfg.data), output, skips, convert, cfg.data)
 
 
 def read_preview(cfg: DictConfig) -> PreviewPlan:

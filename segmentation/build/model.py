@@ -3,6 +3,7 @@
 from omegaconf import DictConfig, OmegaConf
 
 from segmentation import models
+from segmentation.channels import RGB, Channels
 from segmentation.classes import ClassTable
 from segmentation.config import plain
 from segmentation.errors import ConfigError
@@ -14,6 +15,7 @@ def build_model(
     num_classes: int,
     columns: TargetColumns | None = None,
     classes: ClassTable | None = None,
+    channels: Channels = RGB,
 ) -> models.Model:
     """Return the configured encoder with a decoder, a head for image-level targets, or both.
 
@@ -22,6 +24,7 @@ def build_model(
         num_classes: of the segmentation.
         columns: the image-level targets; None for none.
         classes: of the segmentation, for `model.weights`.
+        channels: of the images.
     """
     earlier = OmegaConf.select(cfg, "model.weights")  # configurations of before lack it
     if earlier and cfg.encoder.weights not in ("auto", "imagenet", "none"):
@@ -29,13 +32,19 @@ def build_model(
             f"model.weights={earlier} includes the encoder's weights, so "
             f"encoder.weights={cfg.encoder.weights} would have no effect: type one of the two."
         )
-    encoder = {"name": cfg.encoder.name, "weights": "none" if earlier else cfg.encoder.weights}
+    encoder = {
+        "name": cfg.encoder.name,
+        "weights": "none" if earlier else cfg.encoder.weights,
+        "in_channels": len(channels),
+    }
     dropout = cfg.task.targets.dropout
     model: models.Model
     if not cfg.task.segmentation and columns is not None:
         model = models.build_target_model(encoder, columns, dropout)
     else:
         model = models.build_model(encoder, plain(cfg.decoder), num_classes, columns, dropout)
-    if earlier:
+    if channels.low:
+        model.set_value_range(channels.low, channels.high)
+    if earlier:  # its own normalisation comes with its weights
         models.warm_start(model, earlier, classes)
     return model

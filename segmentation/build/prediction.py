@@ -6,6 +6,7 @@ from pathlib import Path
 from omegaconf import DictConfig
 
 from segmentation.config import plain
+from segmentation.errors import check_count
 from segmentation.inference.options import InferenceOptions
 
 
@@ -20,6 +21,7 @@ class PredictionPlan:
     device: str
     precision: str
     short_side: int | str | None
+    max_pixels: int
     inference: InferenceOptions
 
 
@@ -37,5 +39,6 @@ def read_prediction(cfg: DictConfig) -> PredictionPlan:
         device=cfg.device,
         precision=cfg.precision,
         short_side=cfg.short_side,
+        max_pixels=check_count("max_pixels", cfg.max_pixels, 1),
         inference=InferenceOptions.from_dict(plain(cfg)),
     )

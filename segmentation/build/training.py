@@ -28,7 +28,7 @@ from segmentation.data.datamodule import SegmentationData
 from segmentation.data.discovery.scanned_dataset import ScannedDataset, select_usable
 from segmentation.errors import ConfigError, DataError, check_count
 from segmentation.models import describe_model
-from segmentation.models.saving import LEARNT_SIZE
+from segmentation.models.saving import extra_of
 from segmentation.runs.directory import finished, read_settings
 from segmentation.system.ranks import rank
 from segmentation.targets import TargetColumns
@@ -118,8 +118,9 @@ class TrainingPlan:
     def build_module(self, data: TrainingData) -> TrainingModule:
         """Return the module that trains the configured model."""
         source, classes = data.source, data.classes
-        model = build_model(self._cfg, len(source.labels.classes), data.columns, classes)
-        extra = {LEARNT_SIZE: list(source.typical_size())}
+        channels = source.reader.channels
+        model = build_model(self._cfg, len(source.labels.classes), data.columns, classes, channels)
+        extra = extra_of(source.typical_size(), channels)
         checkpoint_extra = {
             "model": describe_model(model, classes, data.loaders.size, extra),
             "config": self.settings,

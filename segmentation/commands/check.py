@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from segmentation.build.inspection import CheckPlan
-from segmentation.console import console
+from segmentation.console import argument, console, show_next, typed
 from segmentation.data.check import check_dataset
 from segmentation.report.check.facts import counts_text, facts
+from segmentation.report.check.overlays import write_overlays
 from segmentation.report.check.page import write_check
 from segmentation.report.check.terminal import show_check
 from segmentation.system.logs import collected_warnings
@@ -37,10 +38,11 @@ class Checked:
 
 
 def check(plan: CheckPlan) -> Checked:
-    """Check a data set, print the findings, and write ``check.json`` and ``check.html``.
+    """Check a data set, print the findings, and write ``check.json``, a page and a picture.
 
     Raises:
-        SegmentationError: the data are missing, or the meaning of their masks is unknown.
+        SegmentationError: the data are missing, the meaning of their masks is unknown, or they
+            cannot be converted.
     """
     plan.output.mkdir(parents=True, exist_ok=True)  # for the class table of read-only data
     with collected_warnings() as warnings:
@@ -50,7 +52,16 @@ def check(plan: CheckPlan) -> Checked:
     (plan.output / "check.json").write_text(json.dumps(known, indent=2) + "\n", encoding="utf-8")
     page = plan.output / "check.html"
     write_check(page, source, findings, known)
+    overlays = plan.output / "overlays.jpg"
+    drawn = write_overlays(overlays, source)
     show_check(known, findings)
+    console.print(f"found: {known['found']}", soft_wrap=True)
     words = f"{counts_text(known['counts'])}. Pictures and plots: {page}"
     console.print(words, soft_wrap=True)
+    if drawn:
+        console.print(f"The first {drawn} images under their masks: {overlays}", soft_wrap=True)
+    if plan.convert is not None:
+        written = plan.write_plain(source)
+        command = f"{typed('train')} data=folder {argument('data.root', plan.convert)}"
+        show_next(f"{written} images and masks: {plan.convert}", command)
     return Checked(known, page)

@@ -7,11 +7,12 @@ from rich.progress import track
 
 from segmentation.build.prediction import PredictionPlan
 from segmentation.console import console
-from segmentation.data.discovery.files import read_image
+from segmentation.data.discovery.image_reader import ImageReader
 from segmentation.errors import ConfigError, DataError
 from segmentation.inference.input_images import name_masks
 from segmentation.inference.prediction_files import PredictionFiles
 from segmentation.inference.predictor import Predictor
+from segmentation.pictures import viewed
 from segmentation.system.hardware import pick_accelerator
 
 MOST_REASONS = 5
@@ -45,15 +46,17 @@ def predict(plan: PredictionPlan) -> dict[str, Any]:
     # Predict.
     unreadable: dict[Path, str] = {}
     resized = 0
+    reader = ImageReader(predictor.channels, plan.max_pixels)
     for path in track(names, "predicting", console=console, disable=len(names) < 2):
         try:
-            image = read_image(path)
+            image = reader.read(path).pixels
         except DataError as error:
             unreadable[path] = str(error)
             continue
         size = image.shape[:2]
         resized += predictor.size is None and predictor.seen_size(*size) != size
-        files.write(names[path], path.suffix, image, predictor.predict(image))
+        photo = viewed(image, reader.channels.shown)
+        files.write(names[path], path.suffix, photo, predictor.predict(image))
     files.write_targets()
 
     # Report.

@@ -22,6 +22,7 @@ from segmentation.pictures import (
     legend,
     overlay,
     pad,
+    viewed,
     write,
 )
 
@@ -55,7 +56,9 @@ def preview(plan: PreviewPlan) -> Path:
     for index in diverse(source.scans["train"].pixels, plan.images):
         draws = [dataset[epoch, index] for epoch in range(plan.draws)]
         crops = [(item["image"].permute(1, 2, 0).numpy(), item["mask"].numpy()) for item in draws]
-        rows.append(Row(dataset.names[index], [dataset.pairs[index], *crops]))
+        shown = dataset.pairs.reader.channels.shown
+        pictures = [(viewed(image, shown), mask) for image, mask in (dataset.pairs[index], *crops)]
+        rows.append(Row(dataset.names[index], pictures))
     plan.output.parent.mkdir(parents=True, exist_ok=True)
     Image.fromarray(preview_sheet(rows, source.labels.classes)).save(plan.output)
     console.console.print(f"written to {plan.output}", soft_wrap=True)

@@ -10,7 +10,7 @@ import numpy as np
 from segmentation.classes import ClassTable
 from segmentation.data.dataset import SegmentationDataset
 from segmentation.evaluation.statistics.intervals import interval_facts
-from segmentation.pictures import evenly_spaced, save_pictures
+from segmentation.pictures import evenly_spaced, save_pictures, viewed
 from segmentation.report.terminal.scores import show_scores, show_target_scores
 from segmentation.runs.directory import METRICS, REPORT, SLICES_FILE, read_metrics
 from segmentation.runs.results import Results, write_results
@@ -112,7 +112,8 @@ def _views(
         (image, truth), failed = dataset.read(place[names[index]])
         if failed:  # since it was scored
             continue
-        photo = encode_photo(image, small(truth.shape))
+        shown = dataset.pairs.reader.channels.shown
+        photo = encode_photo(viewed(image, shown), small(truth.shape))
         prediction = recoloured(predicted[index], classes)
         yield names[index], View(photo, encode_labels(truth, classes), prediction)
 

@@ -91,7 +91,7 @@ class SegmentationData(pl.LightningDataModule):
             augment = augment or Augmentation()
             self.train_set = TrainDataset(
                 splits["train"],
-                augment.transform(size, crop),
+                augment.transform(size, crop, splits["train"].reader.channels),
                 seed,
                 skip,
                 augment.mixing(targets=bool(targets)),

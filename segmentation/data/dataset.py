@@ -27,8 +27,9 @@ OWN: Final = (
 class SegmentationDataset(Dataset[Item]):
     """Images with masks, for scoring: the image resized to `size`, the mask as it is on disk.
 
-    An item is a dict with `image` (`uint8` (3, h, w), RGB), `mask` (`uint8` (H, W), void is
-    `VOID`), `name`, `index`, and `failed`: why the pair could not be read, empty where it could.
+    An item is a dict with `image` ((C, h, w): `uint8` RGB, or `float32` for more than 8 bits),
+    `mask` (`uint8` (H, W), void is `VOID`), `name`, `index`, and `failed`: why the pair could not
+    be read, empty where it could; of images that are not RGB also `shown`, see `pictures.viewed`.
     Where there are image-level targets it has `category` (`NO_CATEGORY` where empty) and `values`
     (`float32` (columns,), NaN where empty) besides.
 
@@ -71,12 +72,17 @@ class SegmentationDataset(Dataset[Item]):
         except DataError as error:
             if not self.skip:
                 raise
-            nothing = np.zeros((1, 1, 3), np.uint8), np.full((1, 1), VOID, np.uint8)
-            return nothing, str(error)
+            channels = self.pairs.reader.channels
+            nothing = np.zeros((1, 1, len(channels)), channels.dtype)
+            return (nothing, np.full((1, 1), VOID, np.uint8)), str(error)
 
     def _item(self, index: int, image: np.ndarray, mask: np.ndarray, failed: str) -> Item:
         # What stands in for a file that cannot be read has targets of its own, or none.
         targets = self.targets.item(None if failed else index) if self.targets else {}
+        channels = self.pairs.reader.channels
+        shown = {} if channels.is_rgb else {"shown": channels.shown}
+        if image.dtype == np.uint16:  # which PyTorch does not compute with
+            image = image.astype(np.float32)
         # A transposed view of H,W,C memory is what PyTorch calls channels_last.
         return {
             "image": torch.from_numpy(np.require(image, requirements=OWN)).permute(2, 0, 1),
@@ -84,6 +90,7 @@ class SegmentationDataset(Dataset[Item]):
             "name": self.names[index],
             "index": index,
             "failed": failed,
+            **shown,
             **targets,
         }
 
@@ -143,8 +150,8 @@ class TrainDataset(SegmentationDataset):
 def collate(items: Sequence[Item]) -> dict[str, Any]:
     """Stack items into a batch; images or masks of different sizes stay a list.
 
-    Images come out as `uint8` (N, 3, H, W) in channels_last memory, ready for the model, targets
-    as `category`, `int64` (N,), and `values`, `float32` (N, columns).
+    Images come out as `uint8` or `float32` (N, C, H, W) in channels_last memory, ready for the
+    model, targets as `category`, `int64` (N,), and `values`, `float32` (N, columns).
     """
     targets = [key for key in ("category", "values") if key in items[0]]
     return {

@@ -68,6 +68,7 @@ class Predictor:
         learnt_size: the median (height, width) of the training images; None: unknown.
         classes: what labels mean; None for a model that does not segment.
         columns: the image-level targets; None for a model without any.
+        channels: of the images that the model takes.
 
     Raises:
         ModelError: `model` is none of these.
@@ -99,6 +100,7 @@ class Predictor:
         self.classes = loaded.classes
         self.size = loaded.size
         self.learnt_size = loaded.learnt_size
+        self.channels = loaded.channels
         self._short_side = None if short_side == "auto" and options.window else short_side
         self.device = torch.device(device)
         self.dtype = PRECISIONS[chosen]
@@ -141,9 +143,16 @@ class Predictor:
         """Predict the labels of an image, its image-level targets, or both.
 
         Args:
-            image: `uint8` (H, W, 3), RGB.
+            image: (H, W, C) with the model's `channels` in their type: `uint8` RGB of most models.
+                Of a model with one channel it may be (H, W).
+
+        Raises:
+            ModelError: the image has other channels, or another type.
         """
+        image = self._checked(image)
         resized = np.ascontiguousarray(resize_image(image, self.seen_size(*image.shape[:2])))
+        if resized.dtype == np.uint16:  # which PyTorch does not compute with
+            resized = resized.astype(np.float32)
         batch = torch.from_numpy(resized).permute(2, 0, 1)[None].to(self.device)
         with torch.autocast(self.device.type, self.dtype, enabled=self.dtype is not None):
             logits, targets = outputs(self.model, batch)
@@ -157,3 +166,14 @@ class Predictor:
             targets.category.softmax(dim=1)[0].cpu().numpy(),
             self.head.in_units(targets.values)[0].cpu().numpy(),
         )
+
+    def _checked(self, image: np.ndarray) -> np.ndarray:
+        channels = self.channels
+        if image.ndim == 2 and len(channels) == 1:
+            image = image[..., None]
+        if image.ndim != 3 or image.shape[2] != len(channels) or image.dtype != channels.dtype:
+            raise ModelError(
+                f"the model takes images (H, W, {len(channels)}) of {channels.dtype}: {channels}; "
+                f"this one is {image.dtype} {image.shape}."
+            )
+        return image

@@ -66,7 +66,7 @@ def count_flops(model: nn.Module, size: Size) -> int:
         size: H and W in pixels.
     """
     device = next((parameter.device for parameter in model.parameters()), torch.device("cpu"))
-    image = torch.zeros(1, 3, *size, dtype=torch.uint8, device=device)
+    image = _blank(model, size, device)
     with _evaluation_mode(model), torch.no_grad(), FlopCounterMode(display=False) as counter:
         model(image)
     return counter.get_total_flops()
@@ -89,7 +89,7 @@ def latency_ms(
         seconds: time limit, warm-up included; there is always one forward pass.
     """
     device = torch.device(device)
-    image = torch.zeros(1, 3, *size, dtype=torch.uint8, device=device)
+    image = _blank(model, size, device)
     times: list[float] = []
     with _evaluation_mode(model), torch.inference_mode():
         until = time.perf_counter() + seconds
@@ -121,7 +121,7 @@ def speeds(
         after_round: called with the progress, 0 to 1.
     """
     device = torch.device(device)
-    images = [torch.zeros(1, 3, *size, dtype=torch.uint8, device=device) for size in sizes]
+    images = [_blank(model, size, device) for model, size in zip(models, sizes, strict=True)]
     times: list[list[tuple[float, float]]] = [[] for _ in models]
     begin = time.perf_counter()
     share, rounds = 0.0, 0
@@ -137,6 +137,15 @@ def speeds(
             share = (time.perf_counter() - begin) / max(seconds * len(models), 1e-9)
             after_round(min(share, 1.0))
     return [_speed(measured[1:]) for measured in times]
+
+
+def _blank(model: nn.Module, size: Size, device: torch.device) -> torch.Tensor:
+    """Return one black image (1, C, H, W); a model that is not of this project takes RGB."""
+    while not hasattr(model, "encoder") and isinstance(inner := getattr(model, "model", None),
+                                                       nn.Module):  # fmt: skip
+        model = inner
+    channels = getattr(getattr(model, "encoder", None), "in_channels", 3)
+    return torch.zeros(1, channels, *size, dtype=torch.uint8, device=device)
 
 
 def _speed(times: Sequence[tuple[float, float]]) -> Speed:

@@ -1,5 +1,7 @@
 """Encoders: any timm model with a pyramid of features."""
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -10,7 +12,7 @@ from torch import Tensor, nn
 
 from segmentation.errors import ModelError, did_you_mean
 from segmentation.models.timm_import import timm
-from segmentation.models.weights import Weights, resolve
+from segmentation.models.weights import IMAGENET_MEAN, PACKAGE_MEAN, Weights, resolve
 from segmentation.models.weights_files import load_body
 
 Conv2dSame = timm.layers.Conv2dSame
@@ -54,6 +56,8 @@ class Encoder(nn.Module):
             than 3 repeated R,G,B,R,... like the weights.
         source: origin of the weights, in one line.
         pretrained: False where the weights are random.
+        of_bytes: whether mean and std are for values in 0..255; else they come from a model of this
+            project, and are for the values of the images that it was trained on.
 
     Raises:
         ModelError: timm has no such model, it has no suitable pyramid, or the weights are not
@@ -83,6 +87,25 @@ class Encoder(nn.Module):
             if model != prefix and f"{model}mean" in chosen.state:  # a file of this project
                 mean, std = (tuple(chosen.state[model + k].flatten().tolist()) for k in _BUFFERS)
         self.mean, self.std = spread(mean, in_channels), spread(std, in_channels)
+        self.of_bytes = _of_bytes(mean, name)
+
+    def set_value_range(self, low: Sequence[float], high: Sequence[float]) -> None:
+        """Normalise images whose values are in another range than 0..255.
+
+        What becomes of `low` and `high` is what the weights know of 0 and 255. A normalisation that
+        came with the weights for such values is kept.
+
+        Args:
+            low, high: of each input channel.
+        """
+        if not self.of_bytes:
+            return
+        scales = [(end - begin) / 255 for begin, end in zip(low, high, strict=True)]
+        self.mean = tuple(
+            begin + mean * scale for begin, mean, scale in zip(low, self.mean, scales, strict=True)
+        )
+        self.std = tuple(std * scale for std, scale in zip(self.std, scales, strict=True))
+        self.of_bytes = False
 
     def forward(self, images: Tensor) -> list[Tensor]:
         """Return the features, N,C,H,W, shallow to deep, of normalised float images N,C,H,W.
@@ -178,6 +201,17 @@ def _check_reductions(name: str, reductions: tuple[int, ...]) -> None:
         f"{name} gives features at reductions {strides}: a UNet needs a pyramid whose reductions "
         "are powers of two, rising strictly from 1, 2 or 4, like that of encoder=resnet34 or "
         "encoder=swin_tiny."
+    )
+
+
+def _of_bytes(mean: tuple[float, ...], name: str) -> bool:
+    """Tell whether a mean is one of those that ImageNet's weights come with."""
+    cfg = timm.get_pretrained_cfg(name)
+    own = tuple(255 * value for value in cfg.mean) if cfg else IMAGENET_MEAN
+    known = {spread(one, len(mean)) for one in (own, IMAGENET_MEAN, PACKAGE_MEAN)}
+    return any(
+        all(math.isclose(a, b, rel_tol=1e-4) for a, b in zip(mean, one, strict=True))
+        for one in known
     )
 
 

@@ -1,6 +1,7 @@
 """Base of all models: normalisation and padding of images, encoder, image-level targets."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
@@ -45,12 +46,18 @@ class ImageModel(nn.Module, ABC):
         self.register_buffer("std", torch.tensor(encoder.std).view(1, -1, 1, 1))
         self.target_head: TargetHead | None = None
 
+    def set_value_range(self, low: Sequence[float], high: Sequence[float]) -> None:
+        """Normalise images whose values are in another range, see `Encoder.set_value_range`."""
+        self.encoder.set_value_range(low, high)
+        for buffer, values in ((self.mean, self.encoder.mean), (self.std, self.encoder.std)):
+            buffer.copy_(torch.tensor(values).view_as(buffer))
+
     @abstractmethod
     def forward_all(self, images: Tensor) -> Outputs:
         """Return all outputs for images, with a single pass of the encoder.
 
         Args:
-            images: N,C,H,W, 0..255, uint8 or float; any H and W.
+            images: N,C,H,W, uint8 or float, in the range of `mean`; any H and W.
 
         Raises:
             ModelError: the number of channels is not that of the encoder.
@@ -101,7 +108,7 @@ class TargetModel(ImageModel):
         self.to(memory_format=torch.channels_last)
 
     def forward(self, images: Tensor) -> TargetOutputs:
-        """Return the targets of images N,C,H,W, 0..255, uint8 or float."""
+        """Return the targets of images N,C,H,W, uint8 or float, in the range of `mean`."""
         return self.target_head(self.encoder(self.padded(images)[0])[-1])
 
     def forward_all(self, images: Tensor) -> Outputs:

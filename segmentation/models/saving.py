@@ -13,6 +13,7 @@ from safetensors import SafetensorError
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from segmentation.channels import RGB, Channels
 from segmentation.classes import ClassTable
 from segmentation.errors import ModelError, SegmentationError
 from segmentation.models.description import MAX_SIDE, Model, describe_model, parse_description
@@ -22,6 +23,8 @@ from segmentation.models.weights_files import TENSORS, read_checkpoint, read_sta
 CONFIG = "config.json"
 LEARNT_SIZE = "learnt_size"
 """Key of a model's `extra`: the median H,W of its training images."""
+CHANNELS = "channels"
+"""Key of a model's `extra`: the `Channels` of its images; models of before took RGB alone."""
 WANTED = "Give a run directory (such as runs/<name>), a .ckpt, or a model directory."
 
 
@@ -49,6 +52,28 @@ class LoadedModel:
             return None
         valid = all(type(side) is int and 1 <= side <= MAX_SIDE for side in size)
         return (size[0], size[1]) if valid else None
+
+    @property
+    def channels(self) -> Channels:
+        """The channels of the model's images; numbered 8-bit ones where they are unknown."""
+        count = self.model.encoder.in_channels
+        channels = Channels.from_dict(self.info["extra"].get(CHANNELS))
+        if channels is not None and len(channels) == count:
+            return channels
+        if count == 3:
+            return RGB
+        return Channels(tuple(range(1, count + 1)), ("",) * count, total=count)
+
+
+def extra_of(size: tuple[int, int] | None, channels: Channels) -> dict[str, Any]:
+    """Return the `extra` of a model, see `describe_model`.
+
+    Args:
+        size: the median H,W of its training images; None if unknown.
+        channels: of its images.
+    """
+    extra: dict[str, Any] = {} if size is None else {LEARNT_SIZE: list(size)}
+    return extra if channels == RGB else extra | {CHANNELS: channels.to_dict()}
 
 
 def save_model(

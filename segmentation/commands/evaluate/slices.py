@@ -75,6 +75,12 @@ def plan_slices(
         return None
     if data.classes is None:
         raise ConfigError("slices are of masks, and this model predicts none. Type slices=null.")
+    channels = data.source.reader.channels
+    if "corruptions" in wanted and not channels.is_rgb:
+        raise ConfigError(
+            f"slices=[corruptions] is for 8-bit RGB images, and these have {channels}. Omit it, "
+            "as in slices=[sequence,presence,size]"
+        )
     if "targets" not in wanted:
         return SlicePlan(wanted, data.source, data.split, {})
     root, file = Path(data.root).expanduser(), data.targets_file

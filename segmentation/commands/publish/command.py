@@ -11,7 +11,7 @@ from segmentation.commands.publish.recipe import weights_source
 from segmentation.console import argument, typed
 from segmentation.errors import ConfigError, ModelError
 from segmentation.models import load_model, save_model
-from segmentation.models.saving import CONFIG, LEARNT_SIZE
+from segmentation.models.saving import CONFIG, extra_of
 from segmentation.models.weights_files import TENSORS
 from segmentation.runs.directory import read_metrics, run_of
 from segmentation.system.files import write_atomic
@@ -46,7 +46,7 @@ def publish(plan: PublicationPlan) -> dict[str, Any]:
     loaded = load_model(run)
     loaded.model.encoder.source = weights_source(loaded.model.encoder.source)
     card = model_card(output, run, metrics, loaded, plan.half, plan.licence, plan.limits)
-    extra = {LEARNT_SIZE: list(loaded.learnt_size)} if loaded.learnt_size else None
+    extra = extra_of(loaded.learnt_size, loaded.channels)
     save_model(loaded.model, output, loaded.classes, loaded.size, extra, half=plan.half)
     again = " in place of an earlier one" if (output / CARD).exists() else ""
     write_atomic(output / CARD, f"{card.rstrip()}\n")

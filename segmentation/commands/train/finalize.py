@@ -20,7 +20,7 @@ from segmentation.data.datamodule import SegmentationData
 from segmentation.errors import TrainingError
 from segmentation.models import save_model
 from segmentation.models.cost import count_parameters, latency_ms
-from segmentation.models.saving import LEARNT_SIZE, weights_hash
+from segmentation.models.saving import extra_of, weights_hash
 from segmentation.runs.directory import REPORT, read_environment, read_metrics
 from segmentation.training.checkpoints import LAST, damage
 from segmentation.training.module import TrainingModule
@@ -59,7 +59,7 @@ def finalize(
         return val_score
 
     # Write the model, then its scores.
-    extra = {LEARNT_SIZE: list(data.source.typical_size())}
+    extra = extra_of(data.source.typical_size(), data.source.reader.channels)
     save_model(module.model, directory / "model", module.classes, data.loaders.size, extra)
     score, epoch = None if isnan(val_score) else val_score, int(best["epoch"]) + 1
     results = report(

@@ -37,6 +37,7 @@ def summary(
         classes = f"{len(names)} ({', '.join(names)}); {source.table}"
     lines = {
         "data": _data(plan.settings["data"], data),
+        "channels": str(source.reader.channels),
         "found": source.splits.description,
         "cache": describe_cache([dataset.pairs for dataset in data.loaders.datasets.values()]),
         "classes": classes,

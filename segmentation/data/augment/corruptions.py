@@ -140,7 +140,7 @@ class CorruptedPairs(Pairs):
     """
 
     def __init__(self, pairs: Pairs, corruption: Corruption, seed: int = 0) -> None:
-        super().__init__(pairs.samples, pairs.labels)
+        super().__init__(pairs.samples, pairs.labels, pairs.reader)
         self.pairs = pairs
         self.corruption = corruption
         self.seed = seed

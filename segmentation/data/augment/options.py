@@ -5,6 +5,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
+from segmentation.channels import RGB, Channels
 from segmentation.data.augment.mixing import Mixing
 from segmentation.data.augment.transform import TrainTransform
 from segmentation.data.augment.window import Size
@@ -40,9 +41,13 @@ class Augmentation(BaseModel):
         with validating("augment", cls.model_fields):
             return cls.model_validate(values)
 
-    def transform(self, size: Size | None, crop: Size | None) -> TrainTransform:
+    def transform(
+        self, size: Size | None, crop: Size | None, channels: Channels = RGB
+    ) -> TrainTransform:
         """Build the transform of a sample; see `TrainTransform` for errors."""
-        return TrainTransform(self.transforms, size, crop, self.scale, self.class_balanced)
+        return TrainTransform(
+            self.transforms, size, crop, self.scale, self.class_balanced, channels
+        )
 
     def mixing(self, targets: bool = False) -> Mixing | None:
         """Build the mixing of samples; None for none.

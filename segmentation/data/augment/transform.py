@@ -6,6 +6,7 @@ epoch and is the same again with any number of workers or ranks.
 """
 
 import inspect
+import logging
 import os
 import random
 from collections.abc import Mapping, Sequence
@@ -16,9 +17,12 @@ import numpy as np
 os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")  # else it asks the network at import: 2 s
 import albumentations as A
 
+from segmentation.channels import RGB, Channels
 from segmentation.classes import VOID
 from segmentation.data.augment.window import FILL, Size, balanced_window, cut, random_window
 from segmentation.errors import ConfigError, DataError, did_you_mean
+
+log = logging.getLogger(__name__)
 
 
 class TrainTransform:
@@ -34,6 +38,7 @@ class TrainTransform:
         scale: (low, high), the bounds of a uniform random zoom; 1 is as it is, below 1 things
             become smaller and what is missing is padded with void; None: no zoom.
         class_balanced: choose each crop for the spread of its classes, see `balanced_window`.
+        channels: of the images; beyond RGB transforms of colours are left out, see `spatial_only`.
 
     Raises:
         ConfigError: a transform or an argument that albumentations does not know, or a scale that
@@ -47,6 +52,7 @@ class TrainTransform:
         crop: Size | None = None,
         scale: Sequence[float] | None = None,
         class_balanced: bool = False,
+        channels: Channels = RGB,
     ) -> None:
         self.size = size
         self.crop = crop
@@ -54,22 +60,31 @@ class TrainTransform:
         if not isinstance(class_balanced, bool):
             raise ConfigError(f"augment.class_balanced={class_balanced!r}: expected true or false.")
         self.window = balanced_window if class_balanced else random_window
-        self.compose = A.Compose([_transform(entry) for entry in transforms], strict=True)
+        self.channels = channels
+        made = [_transform(entry) for entry in transforms]
+        if not channels.is_rgb:
+            made, left_out = spatial_only(made)
+            if left_out:
+                log.warning(
+                    "augmentation leaves out %s: they change the colours of 8-bit RGB, and images "
+                    "have %s.", ", ".join(dict.fromkeys(left_out)), channels,
+                )  # fmt: skip
+        self.compose = A.Compose(made, strict=True)
 
     def __call__(
         self, image: np.ndarray, mask: np.ndarray, seed: Sequence[int]
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Return image `uint8` (h, w, 3) and mask `uint8` (h, w), in memory of their own.
+        """Return image (h, w, C) and mask `uint8` (h, w), in memory of their own.
 
         Args:
-            image: `uint8` (H, W, 3); it is read where the crop lies and nowhere else.
+            image: (H, W, C) of the channels' type; it is read where the crop lies and nowhere else.
             mask: `uint8` (H, W), void is `VOID`.
             seed: what this sample's randomness follows from, such as (seed, epoch, index).
 
         Raises:
             DataError: image and mask have different sizes.
             ConfigError: a transform that cannot be applied to these images, or that gives anything
-                else than `uint8` RGB.
+                else than the channels in their type.
         """
         if mask.shape != image.shape[:2]:
             raise DataError(
@@ -82,7 +97,8 @@ class TrainTransform:
         target = self.crop or resized
         scale = rng.uniform(*self.scale)
         zoom = (scale * resized[0] / mask.shape[0], scale * resized[1] / mask.shape[1])
-        image, mask = cut(image, mask, *self.window(mask, target, zoom, rng))
+        fill = self.channels.fill
+        image, mask = cut(image, mask, *self.window(mask, target, zoom, rng), fill)
         # Not `set_random_seed`: that gives each transform the same numbers, so that whatever has
         # p=0.5 happens together or not at all. These generators are shared, and go on.
         self.compose.set_random_state(
@@ -91,24 +107,67 @@ class TrainTransform:
         )
         image, mask = self._augment(image, mask)
         if mask.shape != target:  # a transform turned the crop, or has a size of its own
-            image, mask = cut(image, mask, *random_window(mask, target, (1, 1), rng))
+            image, mask = cut(image, mask, *random_window(mask, target, (1, 1), rng), fill)
         return image, mask
 
     def _augment(self, image: np.ndarray, mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        # A second mask tells which pixels have no source, as `fill` takes four channels at most.
+        wide = not self.channels.is_rgb
+        masks = {"masks": [mask, np.zeros_like(mask)]} if wide else {"mask": mask}
         try:
-            result = self.compose(image=image, mask=mask)
+            result = self.compose(image=image, **masks)
         except Exception as error:  # albumentations and OpenCV have no common one
             raise ConfigError(
                 f"augment.transforms cannot be applied to {mask.shape[1]}x{mask.shape[0]} images: "
                 f"{_one_line(error)}"
             ) from error
-        image, mask = result["image"], result["mask"]
-        if not isinstance(image, np.ndarray) or image.dtype != np.uint8 or image.shape[2:] != (3,):
+        image = result["image"]
+        if wide and isinstance(image, np.ndarray) and image.ndim == 3:
+            mask, without = result["masks"]
+            image = self._filled(image, without == VOID)
+        else:
+            mask = result.get("mask")
+        kind, count = self.channels.dtype, len(self.channels)
+        if not isinstance(image, np.ndarray) or image.dtype != kind or image.shape[2:] != (count,):
+            expected = "8-bit RGB images" if not wide else f"images of {self.channels}"
             raise ConfigError(
-                "augment.transforms must give 8-bit RGB images. The model normalises by itself: "
+                f"augment.transforms must give {expected}. The model normalises by itself: "
                 "leave Normalize, ToFloat and ToTensorV2 out."
             )
         return image, mask
+
+    def _filled(self, image: np.ndarray, missing: np.ndarray) -> np.ndarray:
+        if not missing.any():
+            return image
+        return np.where(missing[..., None], np.array(self.channels.fill, image.dtype), image)
+
+
+def spatial_only(
+    transforms: Sequence[A.BasicTransform | A.BaseCompose],
+) -> tuple[list[A.BasicTransform | A.BaseCompose], list[str]]:
+    """Return the transforms that move pixels or drop some, and the names of the others.
+
+    The others work on the colours of 8-bit images, or scale and clip what is none.
+    """
+    kept: list[A.BasicTransform | A.BaseCompose] = []
+    left_out: list[str] = []
+    for transform in transforms:
+        if isinstance(transform, A.BaseCompose):
+            inner, without = spatial_only(transform.transforms)
+            left_out += without
+            if inner:
+                transform.transforms = inner
+                if isinstance(transform, A.OneOf | A.SomeOf):
+                    weights = np.array([one.p for one in inner])
+                    transform.transforms_ps = list(weights / weights.sum())
+                kept.append(transform)
+        elif isinstance(transform, A.ImageOnlyTransform):
+            left_out.append(type(transform).__name__)
+        else:
+            if isinstance(getattr(transform, "fill", None), Sequence):
+                transform.fill = 0  # of three channels
+            kept.append(transform)
+    return kept, left_out
 
 
 def _check_scale(scale: Sequence[float] | None) -> tuple[float, float]:

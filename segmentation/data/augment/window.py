@@ -6,6 +6,7 @@ costs what the crop costs, and no image is interpolated twice.
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -106,25 +107,30 @@ def _evenness(labels: np.ndarray) -> float:
 
 
 def cut(
-    image: np.ndarray, mask: np.ndarray, rows: Span, columns: Span
+    image: np.ndarray,
+    mask: np.ndarray,
+    rows: Span,
+    columns: Span,
+    fill: Sequence[float] = FILL,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the crop that a window becomes: image and mask, in memory of their own.
 
     Args:
-        image: `uint8` (H, W, 3); a view of a read-only memory map will do.
+        image: (H, W, C); a view of a read-only memory map will do.
         mask: `uint8` (H, W).
         rows, columns: the window.
+        fill: the colour of padding, one number for each channel.
 
     Returns:
-        `uint8` (rows.target, columns.target, 3) and (rows.target, columns.target); padding is
-        `FILL` in the image and `VOID` in the mask.
+        (rows.target, columns.target, C) and (rows.target, columns.target); padding is `fill` in the
+        image and `VOID` in the mask.
     """
     size = (rows.resized, columns.resized)
     image = resize_image(image[rows.pixels, columns.pixels], size)
     mask = resize_mask(mask[rows.pixels, columns.pixels], size)
     border = (*rows.padding, *columns.padding)
     if any(border):
-        image = cv2.copyMakeBorder(image, *border, cv2.BORDER_CONSTANT, value=FILL)
+        image = _padded(image, rows.padding, columns.padding, fill)
         mask = cv2.copyMakeBorder(mask, *border, cv2.BORDER_CONSTANT, value=VOID)
     elif size == (rows.length, columns.length):
         # Nothing made a copy yet, and transforms must not write into the cache's pixels.
@@ -132,8 +138,18 @@ def cut(
     return image, mask
 
 
+def _padded(image: np.ndarray, rows: Size, columns: Size, fill: Sequence[float]) -> np.ndarray:
+    """Pad (H, W, C) by pixels before and after; OpenCV does that for up to four channels."""
+    height, width, channels = image.shape
+    shape = (height + sum(rows), width + sum(columns), channels)
+    padded = np.empty(shape, image.dtype)
+    padded[:] = np.asarray(fill, image.dtype)
+    padded[rows[0] : rows[0] + height, columns[0] : columns[0] + width] = image
+    return padded
+
+
 def resize_image(image: np.ndarray, size: Size | None) -> np.ndarray:
-    """Resize `uint8` (H, W, 3) to `size` = (height, width); None leaves it as it is."""
+    """Resize (H, W, C) to `size` = (height, width); None leaves it as it is."""
     if size is None or image.shape[:2] == tuple(size):
         return image
     height, width = size
@@ -142,7 +158,17 @@ def resize_image(image: np.ndarray, size: Size | None) -> np.ndarray:
     # long, so not where every pixel counts anyway.
     skips = min(zoom) < 0.5 and max(zoom) < 1
     interpolation = cv2.INTER_AREA if skips else cv2.INTER_LINEAR
-    return cv2.resize(image, (width, height), interpolation=interpolation)
+    if image.shape[2] in (3, 4):
+        return cv2.resize(image, (width, height), interpolation=interpolation)
+    parts = [  # OpenCV averages up to four channels at once
+        cv2.resize(
+            np.ascontiguousarray(image[..., first : first + 4]),
+            (width, height),
+            interpolation=interpolation,
+        ).reshape(height, width, -1)
+        for first in range(0, image.shape[2], 4)
+    ]
+    return np.concatenate(parts, axis=-1)
 
 
 def resize_mask(mask: np.ndarray, size: Size) -> np.ndarray:

@@ -15,9 +15,10 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from segmentation.data.cache.folder import CacheFolder, disk_folder
 from segmentation.data.cache.mapped_pairs import MARK, CachedPairs, places, write_pairs
+from segmentation.data.discovery.image_reader import ImageReader
 from segmentation.data.discovery.labels import Labels
 from segmentation.data.discovery.layouts import Sample
-from segmentation.data.discovery.pairs import Pairs
+from segmentation.data.discovery.pairs import PHOTOS, Pairs
 from segmentation.data.discovery.scan import cache_key
 from segmentation.data.discovery.scanned_dataset import ScannedDataset
 from segmentation.errors import ConfigError, DataError
@@ -35,8 +36,14 @@ ADVICE = "Type data.cache=off, or XDG_CACHE_HOME=<folder on another disk> before
 class UncachedPairs(Pairs):
     """Pairs that are decoded at every access, with the reason why they are not cached."""
 
-    def __init__(self, samples: Sequence[Sample], labels: Labels, reason: str) -> None:
-        super().__init__(samples, labels)
+    def __init__(
+        self,
+        samples: Sequence[Sample],
+        labels: Labels,
+        reason: str,
+        reader: ImageReader = PHOTOS,
+    ) -> None:
+        super().__init__(samples, labels, reader)
         self.reason = reason
 
 
@@ -67,7 +74,9 @@ def open_pairs(dataset: ScannedDataset, mode: str, build: bool = True) -> dict[s
         return _uncached(dataset, "files are decoded at every access")
     folder = disk_folder()
     splits = {
-        split: _Split(Pairs(samples, dataset.labels), dataset.scans[split].sizes, folder)
+        split: _Split(
+            Pairs(samples, dataset.labels, dataset.reader), dataset.scans[split].sizes, folder
+        )
         for split, samples in dataset.samples.items()
     }
     needed = sum(split.size for split in splits.values())
@@ -97,7 +106,7 @@ def describe_cache(splits: Collection[Pairs]) -> str:
 
 def _uncached(dataset: ScannedDataset, reason: str) -> dict[str, Pairs]:
     return {
-        split: UncachedPairs(samples, dataset.labels, reason)
+        split: UncachedPairs(samples, dataset.labels, reason, dataset.reader)
         for split, samples in dataset.samples.items()
     }
 
@@ -117,19 +126,20 @@ class _Split:
 
     def __init__(self, pairs: Pairs, sizes: np.ndarray, folder: CacheFolder) -> None:
         self.pairs, self.sizes, self.folder = pairs, sizes, folder
-        _, self.size = places(sizes)
+        _, self.size = places(sizes, pairs.reader.channels)
         self.file = folder.file(self._key())
 
     def _key(self) -> str:
         digest = hashlib.sha256(MARK + self.sizes.astype("<i8").tobytes())
-        digest.update(cache_key(self.pairs.samples, self.pairs.labels).encode())
+        pairs = self.pairs
+        digest.update(cache_key(pairs.samples, pairs.labels, pairs.reader).encode())
         return digest.hexdigest()[:32]
 
     def open(self) -> CachedPairs | None:
         """Return the cached pairs, or None if the file is missing or incomplete."""
-        samples, labels = self.pairs.samples, self.pairs.labels
+        pairs = self.pairs
         try:
-            return CachedPairs(self.file, samples, labels, self.sizes)
+            return CachedPairs(self.file, pairs.samples, pairs.labels, self.sizes, pairs.reader)
         except FileNotFoundError:
             return None
 

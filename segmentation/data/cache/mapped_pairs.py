@@ -1,7 +1,8 @@
 """The decoded pairs of a split as one file, which every process maps into its memory.
 
-The file holds, pair after pair, the image's bytes (H, W, 3) and the labels' (H, W), row after row,
-so that a crop touches the pages of its rows and no others; a seal at its end says that it is whole.
+The file holds, pair after pair, the image (H, W, C) in the type of its file and the labels (H, W),
+row after row, so that a crop touches the pages of its rows and no others; a seal at its end says
+that it is whole.
 Where each pair lies follows from the sizes, so there is no index to keep. It is a plain memory map
 because the libraries for this either copy what is read (HDF5, Zarr, safetensors' NumPy side) or
 want arrays of one shape, and all the project needs of one are offsets.
@@ -19,10 +20,12 @@ from typing import Any
 
 import numpy as np
 
+from segmentation.channels import RGB, Channels
 from segmentation.data.cache.folder import share
+from segmentation.data.discovery.image_reader import ImageReader
 from segmentation.data.discovery.labels import Labels
 from segmentation.data.discovery.layouts import Sample
-from segmentation.data.discovery.pairs import Pair, Pairs
+from segmentation.data.discovery.pairs import PHOTOS, Pair, Pairs
 from segmentation.errors import DataError
 from segmentation.system.files import atomic_file
 from segmentation.system.hardware import available_cores
@@ -31,8 +34,6 @@ SEAL = struct.Struct("<8sq")
 """A mark, and when the file was finished in whole seconds, which is its time of change too."""
 MARK = b"cityseg1"
 """Another number whenever the same pairs become other bytes."""
-CHANNELS = 4
-"""Bytes of a pixel: red, green, blue and its label."""
 
 
 class CachedPairs(Pairs):
@@ -43,7 +44,7 @@ class CachedPairs(Pairs):
 
     Args:
         path: the file, see `write_pairs`.
-        samples, labels: see `Pairs`.
+        samples, labels, reader: see `Pairs`.
         sizes: (n, 2), the pairs' heights and widths.
 
     Raises:
@@ -51,12 +52,17 @@ class CachedPairs(Pairs):
     """
 
     def __init__(
-        self, path: Path, samples: Sequence[Sample], labels: Labels, sizes: np.ndarray
+        self,
+        path: Path,
+        samples: Sequence[Sample],
+        labels: Labels,
+        sizes: np.ndarray,
+        reader: ImageReader = PHOTOS,
     ) -> None:
-        super().__init__(samples, labels)
+        super().__init__(samples, labels, reader)
         self.path = path
         self.sizes = sizes
-        self._starts, self.size = places(sizes)
+        self._starts, self.size = places(sizes, reader.channels)
         file = path.open("rb")
         weakref.finalize(self, file.close)
         if not share(file):
@@ -66,9 +72,10 @@ class CachedPairs(Pairs):
     def __getitem__(self, index: int) -> Pair:  # type: ignore[override]  # no slices
         height, width = self.sizes[index]
         start, pixels = self._starts[index], height * width
-        labels = start + 3 * pixels
+        channels, dtype = len(self.reader.channels), np.dtype(self.reader.channels.dtype)
+        labels = start + channels * dtype.itemsize * pixels
         return (
-            self._bytes[start:labels].reshape(height, width, 3),
+            self._bytes[start:labels].view(dtype).reshape(height, width, channels),
             self._bytes[labels : labels + pixels].reshape(height, width),
         )
 
@@ -92,9 +99,17 @@ class CachedPairs(Pairs):
             return np.memmap(file, np.uint8, mode="r", shape=(self.size,)).view(np.ndarray)
 
 
-def places(sizes: np.ndarray) -> tuple[np.ndarray, int]:
-    """Return the byte offset of each pair, from (n, 2) heights and widths, and the total size."""
-    ends = CHANNELS * np.cumsum(np.asarray(sizes, dtype=np.int64).prod(axis=1))
+def places(sizes: np.ndarray, channels: Channels = RGB) -> tuple[np.ndarray, int]:
+    """Return the byte offset of each pair, and the total size.
+
+    Args:
+        sizes: (n, 2), heights and widths.
+        channels: of the images; each begins at a multiple of its type's bytes.
+    """
+    pixels = np.asarray(sizes, dtype=np.int64).prod(axis=1)
+    itemsize = np.dtype(channels.dtype).itemsize
+    needed = (len(channels) * itemsize + 1) * pixels
+    ends = np.cumsum(-(-needed // itemsize) * itemsize)
     return np.concatenate([[0], ends[:-1]]), int(ends[-1])
 
 
@@ -111,7 +126,7 @@ def write_pairs(path: Path, pairs: Pairs, sizes: np.ndarray, advance: Callable[[
         DataError: files that cannot be used, or whose size has changed.
         OSError: the file cannot be written.
     """
-    starts, size = places(sizes)
+    starts, size = places(sizes, pairs.reader.channels)
 
     def store(partial: Path, index: int) -> None:
         image, labels = pairs[index]

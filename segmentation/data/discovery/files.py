@@ -33,10 +33,10 @@ def read_image(path: Path, max_pixels: int = MAX_PIXELS) -> np.ndarray:
         DataError: the file is missing, unreadable, cut off, a decompression bomb, holds more than
             8-bit RGB, or is transparent somewhere.
     """
-    return _upright(path, max_pixels)[0]
+    return read_upright(path, max_pixels)[0]
 
 
-def _upright(path: Path, max_pixels: int = MAX_PIXELS) -> tuple[np.ndarray, bool]:
+def read_upright(path: Path, max_pixels: int = MAX_PIXELS) -> tuple[np.ndarray, bool]:
     """Read an image as `read_image` does; also return whether it was rotated and kept its size."""
     try:
         with opened(path, max_pixels) as image:
@@ -52,7 +52,7 @@ def _upright(path: Path, max_pixels: int = MAX_PIXELS) -> tuple[np.ndarray, bool
     except DataError:
         raise
     except Exception as error:  # a damaged file makes Pillow raise nearly anything
-        raise _unreadable(path, error) from error
+        raise unreadable(path, error) from error
 
 
 def read_mask(path: Path, colors: bool = False) -> np.ndarray:
@@ -93,7 +93,7 @@ def read_mask(path: Path, colors: bool = False) -> np.ndarray:
     except DataError:
         raise
     except Exception as error:  # a damaged file makes Pillow raise nearly anything
-        raise _unreadable(path, error) from error
+        raise unreadable(path, error) from error
 
 
 def read_palette(path: Path) -> tuple[dict[int, Color], frozenset[int]]:
@@ -166,7 +166,7 @@ def _wide_indices(values: np.ndarray, path: Path) -> np.ndarray:
 
 
 def read_pair(
-    image_path: Path, mask_path: Path, colors: bool = False
+    image_path: Path, mask_path: Path, colors: bool = False, max_pixels: int = MAX_PIXELS
 ) -> tuple[np.ndarray, np.ndarray]:
     """Read an image and its mask of the same size; see `read_image` and `read_mask`.
 
@@ -174,8 +174,24 @@ def read_pair(
         DataError: also if their sizes differ, or if an EXIF tag rotates the image and its mask may
             or may not be rotated.
     """
-    image, unclear = _upright(image_path)
+    image, unclear = read_upright(image_path, max_pixels)
     mask = read_mask(mask_path, colors)
+    check_pair(image_path, image, mask_path, mask, unclear)
+    return image, mask
+
+
+def check_pair(
+    image_path: Path, image: np.ndarray, mask_path: Path, mask: np.ndarray, unclear: bool
+) -> None:
+    """Check that a mask fits its image.
+
+    Args:
+        image_path, image, mask_path, mask: the files, and what they hold.
+        unclear: whether an EXIF tag rotated the image and its size does not tell.
+
+    Raises:
+        DataError: their sizes differ, or the mask may or may not be rotated.
+    """
     if mask.shape[:2] != image.shape[:2]:
         raise DataError(
             f"{mask_path} is {mask.shape[1]}x{mask.shape[0]} but its image {image_path.name} is "
@@ -186,7 +202,6 @@ def read_pair(
             f"{image_path} has an EXIF rotation, and its size does not tell whether the mask is "
             "rotated too. Save the image upright and without the tag."
         )
-    return image, mask
 
 
 def read_text(path: Path) -> str:
@@ -216,11 +231,14 @@ def _opaque(image: Image.Image, path: Path) -> Image.Image:
         return image
     image = image.convert("LA" if image.mode == "LA" else "RGBA")
     if np.array(image.getchannel("A")).min() < 255:
-        raise DataError(f"{path} is transparent in places. Save it without an alpha channel.")
+        raise DataError(
+            f"{path} is transparent in places. Save it without an alpha channel, or if an image's "
+            "fourth band holds data, and not transparency, type data.channels=[1,2,3,4]"
+        )
     return image.convert("L" if image.mode == "LA" else "RGB")
 
 
-def _unreadable(path: Path, error: Exception) -> DataError:
+def unreadable(path: Path, error: Exception) -> DataError:
     if isinstance(error, FileNotFoundError):
         return DataError(f"{path} does not exist.")
     return DataError(f"{path} cannot be read: {error}. Replace or remove the file.")

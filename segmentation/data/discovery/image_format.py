@@ -6,14 +6,19 @@ silence. Those are GDAL's, see `segmentation.data.discovery.geotiff`.
 """
 
 import contextlib
+import importlib.util
+import logging
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from PIL import Image
 
 from segmentation.errors import DataError
+
+log = logging.getLogger(__name__)
 
 MAX_PIXELS = 178_956_970
 """The largest image that is read as a whole by default: Pillow's own limit against bombs."""
@@ -30,6 +35,9 @@ PHOTO_COLORS = {0: 1, 1: 1, 2: 3, 3: 1, CMYK: 4, 6: 3, 8: 3}
 REDUCED, MASK = 1, 4
 """Bits of a page's kind: an overview, a mask."""
 
+COLORS = ("red", "green", "blue")
+NO_LIMIT = 1 << 62
+
 _lock = threading.Lock()
 
 
@@ -39,7 +47,7 @@ class ImageFormat:
 
     Attributes:
         size: (height, width) as stored, in pixels.
-        bands: number of bands; of a `photo` its colours, without an alpha channel.
+        bands: number of bands, with an alpha channel, which is named so.
         dtype: ``"uint8"``, ``"uint16"`` or ``"float32"``: the type that keeps the values.
         names: the name of each band, ``""`` where the file gives none.
         photo: an 8-bit image that becomes RGB without loss by Pillow.
@@ -98,6 +106,62 @@ def check_pixels(path: Path, height: int, width: int, max_pixels: int) -> None:
             f"({height * width * 3 / 1e9:.2g} GB for 8-bit RGB); or save it as a tiled TIFF, which "
             "is read in windows: rio convert IN OUT.tif --co TILED=YES (pip install 'cityseg[geo]')"
         )
+
+
+def read_format(path: Path) -> ImageFormat:
+    """Read what a file holds from its header.
+
+    Raises:
+        DataError: it is missing or unreadable, or is GDAL's to read and rasterio is not installed.
+    """
+    from segmentation.data.discovery.geotiff import Tiff  # which needs this module
+
+    try:
+        with opened(path, NO_LIMIT) as image:
+            photo, mode, kind = is_photo(image), image.mode, image.format
+            pages = count_pages(image) if kind == "TIFF" else 1
+            tags = image.tag_v2 if kind == "TIFF" else {}  # type: ignore[attr-defined]
+            size, raw = (image.height, image.width), raw_mode(image)
+    except DataError:
+        raise
+    except FileNotFoundError as error:
+        raise DataError(f"{path} does not exist.") from error
+    except Exception as error:  # Pillow's; of TIFFs GDAL knows more
+        if path.suffix.lower() not in (".tif", ".tiff"):
+            raise DataError(
+                f"{path} cannot be read: {error}. Replace or remove the file."
+            ) from error
+        with Tiff(path) as tiff:
+            return tiff.format()
+    if photo and NODATA in tags:  # kept apart, so that pixels without data become void
+        if importlib.util.find_spec("rasterio") is not None:
+            with Tiff(path) as tiff:
+                return tiff.format()
+        _warn_of_nodata(path.parent)
+    if photo:
+        names = (("",) if mode in ("L", "LA", "1") else COLORS) + ("alpha",) * mode.endswith("A")
+        straight = kind != "TIFF" or not mode.endswith("A")  # Pillow undoes premultiplied alpha
+        return ImageFormat(size, len(names), "uint8", names, True, not straight)
+    alone = kind == "TIFF" and mode in ("I;16", "F") and pages == 1 and NODATA not in tags
+    if kind == "TIFF" and not alone:
+        with Tiff(path) as tiff:
+            return tiff.format()
+    if mode.startswith(("I", "F")):
+        return ImageFormat(
+            size, 1, "uint16" if mode.startswith("I;16") else "float32", ("",), False
+        )
+    names = (COLORS if raw.startswith("RGB") else ("",)) + ("alpha",) * mode.endswith("A")
+    return ImageFormat(size, len(names), "uint16", names, False)
+
+
+@cache
+def _warn_of_nodata(folder: Path) -> None:
+    """Warn, once for each folder, that NoData is not read."""
+    log.warning(
+        "images in %s have a NoData value, which rasterio reads: such pixels are not void. Type "
+        "pip install 'cityseg[geo]'",
+        folder,
+    )
 
 
 def is_photo(image: Image.Image) -> bool:

@@ -5,38 +5,59 @@ from collections.abc import Sequence
 import numpy as np
 
 from segmentation.classes import VOID
-from segmentation.data.discovery.files import read_image, read_pair
+from segmentation.data.discovery.files import check_pair, read_pair
+from segmentation.data.discovery.image_reader import ImageReader
 from segmentation.data.discovery.labels import Labels
 from segmentation.data.discovery.layouts import Sample
 
 Pair = tuple[np.ndarray, np.ndarray]
+PHOTOS = ImageReader()
 
 
 class Pairs(Sequence[Pair]):
     """Images and labels of a split, decoded from their files at every access.
 
-    An item is (image, labels): `uint8` (H, W, 3), RGB, and `uint8` (H, W), void is `VOID`; without
-    a mask all labels are void.
+    An item is (image, labels): (H, W, C) of the reader's channels and type, by default `uint8` RGB,
+    and `uint8` (H, W), void is `VOID`; without a mask all labels are void, and so are pixels
+    without data.
 
     Args:
         samples: the files of the split.
         labels: decodes the masks.
+        reader: reads the images.
 
     Raises:
         DataError: at access, if an item's files cannot be used.
     """
 
-    def __init__(self, samples: Sequence[Sample], labels: Labels) -> None:
+    def __init__(
+        self, samples: Sequence[Sample], labels: Labels, reader: ImageReader = PHOTOS
+    ) -> None:
         self.samples = list(samples)
         self.labels = labels
+        self.reader = reader
 
     def __len__(self) -> int:
         return len(self.samples)
 
     def __getitem__(self, index: int) -> Pair:  # type: ignore[override]  # no slices
         sample = self.samples[index]
-        if sample.mask is None:
-            image = read_image(sample.image)
-            return image, np.full(image.shape[:2], VOID, np.uint8)
-        image, mask = read_pair(sample.image, sample.mask, self.labels.by_color)
+        if sample.mask is None or not self.reader.channels.photos:
+            return self._read(sample)
+        image, mask = read_pair(
+            sample.image, sample.mask, self.labels.by_color, self.reader.max_pixels
+        )
         return image, self.labels.decode(mask, sample.mask)
+
+    def _read(self, sample: Sample) -> Pair:
+        """Read an image by its channels, and its labels if it has a mask."""
+        image = self.reader.read(sample.image)
+        if sample.mask is None:
+            labels = np.full(image.pixels.shape[:2], VOID, np.uint8)
+        else:
+            mask = self.labels.read(sample.mask)
+            check_pair(sample.image, image.pixels, sample.mask, mask, image.unclear)
+            labels = self.labels.decode(mask, sample.mask)
+        if image.valid is not None:
+            labels = np.where(image.valid, labels, np.uint8(VOID))
+        return image.pixels, labels

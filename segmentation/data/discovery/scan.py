@@ -17,10 +17,12 @@ import numpy as np
 from PIL import Image
 from platformdirs import user_cache_path
 
+from segmentation.data.discovery.image_reader import ImageReader
 from segmentation.data.discovery.labels import Labels, to_list
 from segmentation.data.discovery.layouts import Sample
-from segmentation.data.discovery.pairs import Pairs
+from segmentation.data.discovery.pairs import PHOTOS, Pairs
 from segmentation.errors import DataError
+from segmentation.pictures import viewed
 from segmentation.system.files import atomic_file
 from segmentation.system.hardware import available_cores
 
@@ -68,15 +70,16 @@ class Scan:
         return digest.hexdigest()[:32]
 
 
-def scan_samples(samples: Sequence[Sample], labels: Labels) -> Scan:
+def scan_samples(samples: Sequence[Sample], labels: Labels, reader: ImageReader = PHOTOS) -> Scan:
     """Decode every image and mask once; `Scan.problem` tells what is wrong with a pair."""
-    cached = user_cache_path("cityseg") / "scans" / f"{cache_key(samples, labels)}.npz"
+    key = cache_key(samples, labels, reader)
+    cached = user_cache_path("cityseg") / "scans" / f"{key}.npz"
     kept = _read(cached, len(samples), len(labels.classes))
     # A problem may have been the disk or a permission: such pairs are scanned again.
     todo = np.arange(len(samples)) if kept is None else np.flatnonzero(kept.problem != "")
     if kept is not None and not len(todo):
         return kept
-    pairs = Pairs(samples, labels)
+    pairs = Pairs(samples, labels, reader)
     with ThreadPoolExecutor(available_cores()) as pool:
         rows = list(pool.map(lambda index: _scan_pair(pairs, index), todo.tolist()))
     found = Scan(*map(np.array, zip(*rows, strict=True)))
@@ -94,16 +97,18 @@ def _replace_rows(kept: Scan, found: Scan, rows: np.ndarray) -> Scan:
     return Scan(*(np.concatenate(pair)[order] for pair in columns))
 
 
-def cache_key(samples: Sequence[Sample], labels: Labels) -> str:
-    """Hash the files of a split and the class table; any change gives another key.
+def cache_key(samples: Sequence[Sample], labels: Labels, reader: ImageReader = PHOTOS) -> str:
+    """Hash the files of a split, the class table and what is read; any change gives another key.
 
     Computed from the files' paths, sizes and times, without reading them. Among the times is that
     of the last change of the inode, which no copying tool sets back.
     """
     table = [VERSION, to_list(labels.table), labels.unknown]
     digest = hashlib.sha256(json.dumps(table).encode())
+    if not reader.channels.photos:
+        digest.update(json.dumps(reader.channels.to_dict()).encode())
     for sample in samples:
-        for path in filter(None, (sample.image, sample.mask)):
+        for path in filter(None, (*_image_files(sample.image, reader), sample.mask)):
             try:
                 state = path.stat()
                 times = f"{state.st_mtime_ns}|{state.st_ctime_ns}"
@@ -111,6 +116,13 @@ def cache_key(samples: Sequence[Sample], labels: Labels) -> str:
             except OSError:
                 digest.update(f"{path}|missing\n".encode())
     return digest.hexdigest()[:32]
+
+
+def _image_files(path: Path, reader: ImageReader) -> list[Path]:
+    try:
+        return reader.files_of(path)
+    except DataError:  # which reading it tells
+        return [path]
 
 
 def _scan_pair(pairs: Pairs, index: int) -> tuple:
@@ -122,7 +134,7 @@ def _scan_pair(pairs: Pairs, index: int) -> tuple:
         nothing = np.zeros(classes, dtype=np.int64)
         return nothing, 0, 0, (0, 0), (0.0, 0.0), np.uint64(0), "", "", str(error)
     counts = np.bincount(mask.ravel(), minlength=256).astype(np.int64)
-    luma = Image.fromarray(image).convert("L")
+    luma = Image.fromarray(viewed(image, pairs.reader.channels.shown)).convert("L")
     bits = imagehash.phash(luma).hash.ravel()
     values = np.asarray(luma, dtype=np.float32)
     return (
@@ -132,10 +144,19 @@ def _scan_pair(pairs: Pairs, index: int) -> tuple:
         mask.shape,
         (values.mean(), values.std()),
         np.packbits(bits).view(">u8")[0].astype(np.uint64),
-        hashlib.sha256(sample.image.read_bytes()).hexdigest(),
-        hashlib.sha256(sample.mask.read_bytes()).hexdigest() if sample.mask else "",
+        _hash(*_image_files(sample.image, pairs.reader)),
+        _hash(sample.mask) if sample.mask else "",
         "",
     )
+
+
+def _hash(*files: Path) -> str:
+    digest = hashlib.sha256()
+    for path in files:
+        with path.open("rb") as file:
+            while part := file.read(1 << 20):
+                digest.update(part)
+    return digest.hexdigest()
 
 
 def _unknown(labels: Labels, mask: Path | None) -> int:

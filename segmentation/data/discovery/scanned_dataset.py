@@ -9,9 +9,11 @@ from pathlib import Path
 import numpy as np
 
 from segmentation.classes import TABLES, Entry, Table, with_train_ids
+from segmentation.data.discovery.image_reader import ImageReader
 from segmentation.data.discovery.labels import Labels, read_guess, read_table, write_table
 from segmentation.data.discovery.layouts import Sample
 from segmentation.data.discovery.names import find_names
+from segmentation.data.discovery.pairs import PHOTOS
 from segmentation.data.discovery.proposal import GUESSED, READINGS, Proposal, propose_table
 from segmentation.data.discovery.scan import Scan, scan_samples
 from segmentation.data.discovery.splits import Splits, check_paired
@@ -33,12 +35,14 @@ class ScannedDataset:
         splits: the samples, and how they were found.
         scans: the statistics of each split, in the order of its samples.
         table: the origin of the class table, for messages.
+        reader: reads the images.
     """
 
     labels: Labels
     splits: Splits
     scans: dict[str, Scan]
     table: str
+    reader: ImageReader = PHOTOS
 
     @property
     def samples(self) -> dict[str, list[Sample]]:
@@ -72,6 +76,7 @@ def scan_dataset(
     void: str = "ignore",
     unknown: str = "error",
     fallback: Path | None = None,
+    reader: ImageReader = PHOTOS,
 ) -> ScannedDataset:
     """Find the class table and scan every file; bad files are recorded, not raised.
 
@@ -82,14 +87,17 @@ def scan_dataset(
             ``classes.yaml``, which is proposed from the masks and written where there is none.
         void, unknown: see `Labels`.
         fallback: the folder for a proposed table if the data's folder is read-only.
+        reader: reads the images.
 
     Raises:
         ConfigError, DataError: an unreadable class table, or masks that allow no proposal.
     """
     table, origin = _table(root, splits, classes, fallback)
     labels = Labels(table, void, unknown)
-    scans = {split: scan_samples(samples, labels) for split, samples in splits.samples.items()}
-    return ScannedDataset(labels, splits, scans, origin)
+    scans = {
+        split: scan_samples(samples, labels, reader) for split, samples in splits.samples.items()
+    }
+    return ScannedDataset(labels, splits, scans, origin, reader)
 
 
 def select_usable(
@@ -176,7 +184,8 @@ def _table(
         return read_table(path), str(path)
     if splits.table is not None and classes is None:
         return read_table(splits.table), f"that of the annotations, {splits.table}"
-    own = (splits.root or root) / TABLE_FILE
+    root = splits.root or root
+    own = root / TABLE_FILE
     if classes is None and own.is_file():
         if guess := read_guess(own):
             log.warning(

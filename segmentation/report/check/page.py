@@ -35,7 +35,7 @@ def write_check(
         known=known,
         verdict=counts_text(known["counts"]),
         findings=findings,
-        pictures=thumbnails(items, source.labels),
+        pictures=thumbnails(items, source.labels, source.reader),
         cases=CASES,
         together=TOGETHER,
         classes=_classes(source),

@@ -9,9 +9,11 @@ import numpy as np
 
 from segmentation.classes import Color
 from segmentation.data.check.finding import Item
-from segmentation.data.discovery.files import read_image
+from segmentation.data.discovery.image_reader import ImageReader
 from segmentation.data.discovery.labels import Labels
+from segmentation.data.discovery.pairs import PHOTOS
 from segmentation.errors import DataError
+from segmentation.pictures import viewed
 from segmentation.report.data_uri import drawing_uri, photo_uri
 from segmentation.system.hardware import available_cores
 
@@ -30,20 +32,23 @@ class Thumbnail:
     mask_text: str
 
 
-def thumbnails(items: Iterable[Item], labels: Labels) -> dict[Item, Thumbnail]:
+def thumbnails(
+    items: Iterable[Item], labels: Labels, reader: ImageReader = PHOTOS
+) -> dict[Item, Thumbnail]:
     """Return the thumbnails of pairs; each pair is decoded once."""
     unique = list(dict.fromkeys(items))
     with ThreadPoolExecutor(available_cores()) as pool:
-        made = pool.map(lambda item: _thumbnail(item, labels), unique)
+        made = pool.map(lambda item: _thumbnail(item, labels, reader), unique)
         return dict(zip(unique, made, strict=True))
 
 
-def _thumbnail(item: Item, labels: Labels) -> Thumbnail:
+def _thumbnail(item: Item, labels: Labels, reader: ImageReader) -> Thumbnail:
     image = mask = None
     image_text, mask_text = "no image", "no mask"
     if item.image is not None:
         try:
-            image = photo_uri(read_image(item.image), THUMBNAIL_SIDE)
+            pixels = reader.read(item.image).pixels
+            image = photo_uri(viewed(pixels, reader.channels.shown), THUMBNAIL_SIDE)
             image_text = f"image {item.image.name}"
         except DataError:
             image_text = f"{item.image.name} cannot be read"

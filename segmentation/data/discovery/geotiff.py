@@ -1,0 +1,157 @@
+"""Read TIFFs by GDAL: any number of bands and pages, all number types, NoData, windows.
+
+Only TIFFs: GDAL's other formats can name files and addresses elsewhere. Nothing beside the file is
+read either (.aux.xml, .ovr, .msk).
+"""
+
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from segmentation.channels import MOST
+from segmentation.data.discovery.image_format import ImageFormat
+from segmentation.errors import DataError
+
+OPTIONS: dict[str, str | int] = {
+    "GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR",
+    "GDAL_PAM_ENABLED": "NO",
+    "GDAL_CACHEMAX": 128,  # MB
+}
+INSTALL = "pip install 'cityseg[geo]'"
+Span = tuple[int, int]
+"""Start and length along an axis, in pixels."""
+
+
+def _rasterio(path: Path) -> Any:
+    try:
+        import rasterio
+        from rasterio.errors import NotGeoreferencedWarning
+    except ImportError as error:
+        raise DataError(
+            f"{path} is a TIFF with more than 8-bit RGB, which rasterio reads, and that is not "
+            f"installed. Type {INSTALL}"
+        ) from error
+    warnings.filterwarnings("ignore", category=NotGeoreferencedWarning)
+    return rasterio
+
+
+class Tiff:
+    """An open TIFF; a context manager.
+
+    Pages of one size are one image, whose bands are those of the first page, then those of the
+    second and so on.
+
+    Args:
+        path: the file.
+
+    Raises:
+        DataError: rasterio is not installed, or it cannot read the file.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        rasterio = _rasterio(path)
+        self._window = rasterio.windows.Window
+        self._env = rasterio.Env(**OPTIONS)
+        self._env.__enter__()
+        self._pages: list[Any] = []
+        try:
+            first = rasterio.open(path.absolute(), driver="GTiff")
+            self._pages.append(first)
+            for page in first.subdatasets[1:MOST]:  # the first is open
+                other = rasterio.open(page, driver="GTiff")
+                (self._pages if other.shape == first.shape else []).append(other)
+        except Exception as error:
+            self.close()
+            raise DataError(
+                f"{path} cannot be read: {error}. Replace or remove the file."
+            ) from error
+        self.shape: tuple[int, int] = first.shape
+        self._places = [
+            (page, number) for page in self._pages for number in range(1, page.count + 1)
+        ]
+
+    def __enter__(self) -> "Tiff":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the file."""
+        for page in self._pages:
+            page.close()
+        self._env.__exit__()
+
+    def format(self) -> ImageFormat:
+        """Describe the file."""
+        first = self._pages[0]
+        types = {np.dtype(kind) for page in self._pages for kind in page.dtypes}
+        if any(kind.kind == "c" for kind in types):
+            raise DataError(f"{self.path} holds complex numbers: save real and imaginary bands.")
+        dtype = str(types.pop()) if len(types) == 1 else "float32"
+        names = [self._name(*place) for place in self._places]
+        return ImageFormat(
+            size=self.shape,
+            bands=len(self._places),
+            dtype=dtype if dtype in ("uint8", "uint16") else "float32",
+            names=tuple(names),
+            photo=False,
+            gdal=True,
+            block=tuple(first.block_shapes[0]),
+        )
+
+    @staticmethod
+    def _name(page: Any, number: int) -> str:
+        described = page.descriptions[number - 1]
+        color = page.colorinterp[number - 1].name
+        return described or (color if color in ("red", "green", "blue", "nir", "alpha") else "")
+
+    def read(
+        self, bands: Sequence[int], rows: Span | None = None, columns: Span | None = None
+    ) -> tuple[np.ndarray, np.ndarray | None]:
+        """Read some bands, all of it or a window.
+
+        Args:
+            bands: their numbers, from 1.
+            rows, columns: the window; None: all.
+
+        Returns:
+            (H, W, bands) in the file's type, and `bool` of the same shape: where there are data;
+            None: everywhere. No data are NoData values, masked pixels, NaN and infinity.
+
+        Raises:
+            DataError: the file cannot be read.
+        """
+        rows, columns = rows or (0, self.shape[0]), columns or (0, self.shape[1])
+        window = self._window(columns[0], rows[0], columns[1], rows[1])
+        places = [self._places[band - 1] for band in bands]
+        layers: dict[int, np.ndarray] = {}
+        masks: dict[int, np.ndarray] = {}
+        try:
+            for page in dict.fromkeys(page for page, _ in places):
+                here = [index for index, place in enumerate(places) if place[0] is page]
+                numbers = [places[index][1] for index in here]
+                layers |= zip(here, page.read(numbers, window=window), strict=True)
+                if self._has_mask(page, numbers):
+                    masks |= zip(here, page.read_masks(numbers, window=window) > 0, strict=True)
+        except Exception as error:
+            raise DataError(
+                f"{self.path} cannot be read: {error}. Replace or remove the file."
+            ) from error
+        image = np.stack([layers[index] for index in range(len(bands))], axis=-1)
+        everywhere = np.ones(image.shape[:2], bool)
+        valid = np.stack([masks.get(index, everywhere) for index in range(len(bands))], axis=-1)
+        if image.dtype.kind == "f":
+            valid &= np.isfinite(image)
+        return image, None if valid.all() else valid
+
+    @staticmethod
+    def _has_mask(page: Any, numbers: Sequence[int]) -> bool:
+        """Tell whether some bands have NoData or a mask; an alpha band that is read is none."""
+        flags = {flag.name for number in numbers for flag in page.mask_flag_enums[number - 1]}
+        colors = {page.colorinterp[number - 1].name for number in numbers}
+        return flags != {"all_valid"} and not ("alpha" in flags and "alpha" in colors)
