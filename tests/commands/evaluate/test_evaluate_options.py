@@ -181,7 +181,7 @@ def test_a_batch_changes_next_to_nothing_and_a_scoring_never_another(trained, tm
     for batch in (1, 3, 7):
         result = succeed("evaluate.py", f"run={copy}", *EXACT, f"data.batch_size={batch}")
         scores.append(metrics(there / "test")["miou"])
-        assert ("in place of an earlier scoring" in result.stdout) == (batch > 1)
+        assert ("in place of an earlier evaluation" in result.stdout) == (batch > 1)
     assert np.ptp(scores) < 1e-4
     assert metrics(there / "test")["inference"]["flip"] is False
     succeed("evaluate.py", f"run={copy}", *EXACT, "trainer.precision=bf16-mixed")
