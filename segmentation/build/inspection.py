@@ -1,6 +1,8 @@
 """`check` and `preview`: from the configuration to plans that find the data."""
 
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from omegaconf import DictConfig
@@ -20,17 +22,14 @@ class CheckPlan:
         name, root: of the data set.
         output: directory of the results.
         skips: whether training skips unreadable files (`data.on_error=skip`).
+        find_dataset: finds the data and looks at every file.
     """
 
     name: str
     root: Path
     output: Path
     skips: bool
-    _data: DictConfig = field(repr=False)
-
-    def find_dataset(self) -> ScannedDataset:
-        """Find the data and look at every file."""
-        return find_dataset(self._data, directory=self.output)
+    find_dataset: Callable[[], ScannedDataset]
 
 
 @dataclass(frozen=True)
@@ -40,20 +39,13 @@ class PreviewPlan:
     Attributes:
         output: file of the picture.
         images, draws: number of rows and of augmented columns.
+        find_data: finds the training images, and builds the datamodule that augments them.
     """
 
     output: Path
     images: int
     draws: int
-    _cfg: DictConfig = field(repr=False)
-
-    def find_data(self) -> tuple[ScannedDataset, SegmentationData]:
-        """Find the training images, and build the datamodule that augments them."""
-        cfg = self._cfg
-        source = select_usable(find_dataset(cfg.data, only=["train"]), cfg.data.on_error)
-        data = build_data(cfg.data, source, cfg.augment, cfg.seed, build_cache=False)
-        data.check_sizes(source.scans["train"].sizes)
-        return source, data
+    find_data: Callable[[], tuple[ScannedDataset, SegmentationData]]
 
 
 def read_check(cfg: DictConfig) -> CheckPlan:
@@ -64,7 +56,8 @@ def read_check(cfg: DictConfig) -> CheckPlan:
     """
     _check_data(cfg.data)
     output, skips = Path(cfg.output).expanduser(), cfg.data.on_error == "skip"
-    return CheckPlan(cfg.data.name, data_root(cfg.data), output, skips, cfg.data)
+    find = partial(find_dataset, cfg.data, directory=output)
+    return CheckPlan(cfg.data.name, data_root(cfg.data), output, skips, find)
 
 
 def read_preview(cfg: DictConfig) -> PreviewPlan:
@@ -78,7 +71,15 @@ def read_preview(cfg: DictConfig) -> PreviewPlan:
         raise ConfigError(f"output={cfg.output}: give the picture a suffix such as .png or .jpg.")
     images, draws = check_count("images", cfg.images, 1), check_count("draws", cfg.draws, 1)
     _check_data(cfg.data)
-    return PreviewPlan(output, images, draws, cfg)
+    return PreviewPlan(output, images, draws, partial(_find_augmented, cfg))
+
+
+def _find_augmented(cfg: DictConfig) -> tuple[ScannedDataset, SegmentationData]:
+    """Find the training images, and build the datamodule that augments them."""
+    source = select_usable(find_dataset(cfg.data, only=["train"]), cfg.data.on_error)
+    data = build_data(cfg.data, source, cfg.augment, cfg.seed, build_cache=False)
+    data.check_sizes(source.scans["train"].sizes)
+    return source, data
 
 
 def _check_data(data: DictConfig) -> None:

@@ -9,7 +9,8 @@ from typing import Any
 import pytorch_lightning as pl
 from pytorch_lightning.loggers import Logger
 
-from segmentation.build.training import TrainingData, TrainingPlan
+from segmentation.build.training import TrainingPlan
+from segmentation.build.training_data import TrainingData
 from segmentation.data.discovery.labels import write_table
 from segmentation.data.discovery.scanned_dataset import TABLE_FILE
 from segmentation.loggers.wandb_logger import WandbLogger
