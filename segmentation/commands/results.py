@@ -83,18 +83,16 @@ def _intervals(scored: ScoredImages) -> dict[str, Any] | None:
     return None if missing_packages(EXTRA) else interval_facts(scored)
 
 
-def write_page(scoring: Path, run: Path | None) -> None:
-    """Write `report.html` of a complete evaluation, if the packages for it are installed."""
-    if missing_packages(EXTRA):
-        return
 def all_warnings(run: Path | None, new: Sequence[str]) -> list[str]:
     """Return the warnings of a training, such as random encoder weights, then the new ones."""
     metrics = None if run is None else read_metrics(run)
     return list(dict.fromkeys([*(metrics or {}).get("warnings", []), *new]))
 
 
-def write_page(scoring: Path, run: Path | None) -> Path:
-    """Write `report.html` of a complete evaluation, and return its path."""
+def write_page(scoring: Path, run: Path | None) -> None:
+    """Write `report.html` of a complete evaluation, if the packages for it are installed."""
+    if missing_packages(EXTRA):
+        return
     # Plotly takes a second to import.
     from segmentation.report.evaluation_page import write_evaluation_page
 

@@ -164,7 +164,7 @@ def test_a_run_its_checkpoints_and_a_model_that_was_moved_away(trained, data, tm
     shutil.copytree(trained / "model", tmp_path / "mine")
     refused = run("evaluate.py", f"run={tmp_path / 'mine'}", "split=val")
     assert refused.returncode == 1
-    assert "does not know its data. Say them: data=" in refused.stderr
+    assert "does not know its data. Set them: data=" in refused.stderr
     succeed("evaluate.py", f"run={tmp_path / 'mine'}", *EXACT, "data=camvid", f"data.root={data}",
             "split=val", "data.batch_size=2")  # fmt: skip
     values = metrics(tmp_path / "mine" / "evaluation" / "camvid_val")
