@@ -32,11 +32,9 @@ HARDWARE = ("system", "cpu", "cores", "threads", "gpus", "driver")
 """What is compared of the machine."""
 SERVICES = {"filelock", "huggingface-hub", "jinja2", "platformdirs", "requests", "rich", "wandb"}
 """What shows, fetches or waits: it changes no result, nor does what it needs."""
-NOT_COMPARED = {
-    "command", "overrides", "platform", "attempts", "parts", "rerun_of", "git", "data", "versions",
-    "hardware",
-}  # fmt: skip
-"""What is compared in a way of its own, or cannot matter: where and how the run was started."""
+OF_THE_START = {"command", "overrides", "platform", "attempts", "parts", "rerun_of"}
+"""Where and how the run was started, which cannot matter."""
+COMPARED_IN_PARTS = {"git", "data", "versions", "hardware"}
 CODE_CHANGED = {
     (True, False): f"code: it had changes that were not committed ({PATCH}), and has none now",
     (False, True): f"code: it has changes that are not committed ({PATCH}), and had none",
@@ -111,7 +109,7 @@ def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     lines += [
         f"{key.replace('_', ' ')}: {_shown(now.get(key))}, and was {_shown(before[key])}"
         for key in differing_keys([before, now])
-        if key in before and key not in NOT_COMPARED
+        if key in before and key not in OF_THE_START | COMPARED_IN_PARTS
     ]
     return lines
 

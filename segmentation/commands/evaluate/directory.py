@@ -17,10 +17,16 @@ from segmentation.runs.directory import EVALUATION, METRICS, SLICES_FILE, read_m
 
 EVALUATION_LOCK = "scoring.lock"
 
-SETTINGS = (
-    "split", "data_fingerprint", "targets_fingerprint", "precision", "inference", "size",
-    "class_map", "classes",
-)  # fmt: skip
+IDENTITY = (
+    "split",
+    "data_fingerprint",
+    "targets_fingerprint",
+    "precision",
+    "inference",
+    "size",
+    "class_map",
+    "classes",
+)
 """Keys of `metrics.json` that identify an evaluation. Batches and processes are not among them, as
 they hardly change the scores."""
 
@@ -32,7 +38,7 @@ def evaluation_facts(
     precision: str,
     class_map: ClassMap | None,
 ) -> dict[str, Any]:
-    """Return what `metrics.json` says of how a split was scored; `SETTINGS` are among it.
+    """Return what `metrics.json` says of how a split was scored; `IDENTITY` are among it.
 
     Args:
         plan: of the evaluation.
@@ -67,7 +73,7 @@ def evaluation_directory(
         data: the name of the data; None: the run's own.
         options: the views of each image.
         mapped: whether a class map was typed.
-        facts: the `SETTINGS` of the evaluation.
+        facts: the `IDENTITY` of the evaluation.
     """
     lone = source.suffix == ".ckpt" and source.stem != "best"
     parts = [data, source.stem if lone else None, facts["split"], *options.parts()]
@@ -130,7 +136,7 @@ def _numbered(path: Path) -> Iterator[Path]:
 def _free(directory: Path, facts: dict[str, Any]) -> bool:
     """Return whether a directory holds no evaluation or the same one; missing facts are equal."""
     try:
-        kept = read_metrics(directory)
+        metrics = read_metrics(directory)
     except ValueError:  # a damaged file holds no evaluation
         return True
-    return kept is None or all(kept.get(key, facts[key]) == facts[key] for key in SETTINGS)
+    return metrics is None or all(metrics.get(key, facts[key]) == facts[key] for key in IDENTITY)

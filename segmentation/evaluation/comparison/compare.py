@@ -8,7 +8,7 @@ import numpy as np
 
 from segmentation.errors import ConfigError, DataError
 from segmentation.evaluation.comparison.comparable import comparable
-from segmentation.evaluation.comparison.result import Comparison, Difference, Entry, Winner
+from segmentation.evaluation.comparison.result import Comparison, Difference, EntryScores, Winner
 from segmentation.evaluation.statistics.bootstrap import Sampled, over_seeds, sample
 from segmentation.evaluation.statistics.holm import enough, holm
 from segmentation.evaluation.statistics.intervals import ALPHA, estimates, p_values
@@ -103,11 +103,11 @@ def _entry(
     runs: Sequence[ScoredImages],
     sampled: Sampled,
     resampling: Resampling,
-) -> Entry:
+) -> EntryScores:
     *classes, miou = estimates(sampled, resampling, (0.0, 1.0))
     variance = sampled.seeds[0][0][-1] * len(runs) if sampled.seeds else np.nan
     named = dict(zip(runs[0].classes, classes, strict=True))
-    return Entry(name, len(runs), miou, float(np.sqrt(variance)), named)
+    return EntryScores(name, len(runs), miou, float(np.sqrt(variance)), named)
 
 
 def _differences(
@@ -136,7 +136,7 @@ def _differences(
 
 
 def _winners(
-    entries: Sequence[Entry],
+    entries: Sequence[EntryScores],
     pairs: Mapping[tuple[str, str], Difference],
     classes: Sequence[str],
 ) -> dict[str, Winner]:
@@ -158,7 +158,7 @@ def _winners(
 
 
 def _notes(
-    entries: Sequence[Entry], pairs: Mapping[tuple[str, str], Difference], resamples: int
+    entries: Sequence[EntryScores], pairs: Mapping[tuple[str, str], Difference], resamples: int
 ) -> tuple[str, ...]:
     notes = []
     if single := [entry.name for entry in entries if entry.seeds == 1]:

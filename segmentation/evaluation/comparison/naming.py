@@ -33,7 +33,7 @@ SCORED = tuple(f"scored.{key}" for key in ("precision", "size", "class_map"))
 TRAINED_ON = "trained_on"
 """The fingerprint of the images and masks that a model learnt from: wherever they lie, `data.root`
 tells nothing of them."""
-LONGEST = 24
+LONGEST_VALUE = 24
 """A longer value says nothing in a name."""
 
 
@@ -133,7 +133,7 @@ def _values(
         if key not in run:
             continue
         value = _text(run[key])
-        if len(value) <= LONGEST:
+        if len(value) <= LONGEST_VALUE:
             words.append(f"{short[key]}={value}")
             continue
         part = key.partition(".")[0]

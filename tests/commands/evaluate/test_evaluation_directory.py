@@ -6,7 +6,7 @@ from filelock import FileLock
 
 from segmentation.classes import ClassTable
 from segmentation.commands.evaluate.directory import EVALUATION_LOCK, evaluation_directory, writing
-from segmentation.commands.results import start_scoring
+from segmentation.commands.results import discard_evaluation
 from segmentation.errors import ConfigError
 from segmentation.inference.options import InferenceOptions
 from segmentation.runs.directory import read_metrics
@@ -62,7 +62,7 @@ def test_a_scoring_that_is_killed_leaves_nothing_that_looks_whole(tmp_path, monk
     before = (tmp_path / "per_image.npz").read_bytes()
     for name in ("report.html", "slices.csv"):
         (tmp_path / name).write_text("old")
-    start_scoring(tmp_path)
+    discard_evaluation(tmp_path)
 
     def killed(file, **arrays):
         getattr(file, "write", lambda _: (tmp_path / "per_image.npz").write_bytes(b"half"))(b"half")
