@@ -17,7 +17,8 @@ from typing import Any
 
 import pandas as pd
 
-from segmentation.commands.publish.recipe import code, command, weights_source
+from segmentation.commands.publish.public_command import public_command
+from segmentation.commands.publish.recipe import code, weights_source
 from segmentation.console import duration
 from segmentation.runs.directory import (
     EVALUATION,
@@ -64,7 +65,7 @@ def _row(folder: Path, run: Path, scoring: Path, metrics: Mapping[str, Any]) -> 
     return {
         "scoring": scoring.relative_to(folder).as_posix(),
         "run": run.relative_to(folder).as_posix(),
-        "command": command(typed, kept["data"]["name"]),
+        "command": public_command(typed, kept["data"]["name"]),
         "encoder": kept["encoder"]["name"],
         "encoder_weights": weights_source(environment.get("encoder_weights") or ""),
         "epochs": kept["trainer"]["max_epochs"],

@@ -1,6 +1,6 @@
 """The location of conf/, and plain values of a configuration."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -36,6 +36,15 @@ def flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
         else:
             result[f"{prefix}{key}"] = value
     return result
+
+
+def differing_keys(mappings: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return the keys whose values not all mappings share; a missing value is None.
+
+    Values are compared as they are printed: ``1`` differs from ``1.0``, NaN equals itself.
+    """
+    keys = dict.fromkeys(key for mapping in mappings for key in mapping)
+    return [key for key in keys if len({repr(mapping.get(key)) for mapping in mappings}) > 1]
 
 
 def value_at(values: Any, key: str) -> Any:

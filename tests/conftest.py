@@ -16,18 +16,25 @@ CAMVID = ROOT.parent / "shared" / "camvid"
 
 
 def pytest_collection_finish() -> None:
-    """Leave what the tests import out of later garbage collections.
-
-    They never find any there, and take a third of a second each; statsmodels asks for one with
-    every correction by Holm.
-    """
-    gc.collect()
-    gc.freeze()
+    """Leave what the tests import out of later garbage collections, which find nothing there."""
+    freeze_objects()
 
 
 def pytest_unconfigure() -> None:
     """Let go of them at the end, where triton would report each as leaked."""
     gc.unfreeze()
+
+
+def freeze_objects() -> None:
+    """Leave all objects there are out of later garbage collections."""
+    gc.collect()
+    gc.freeze()
+
+
+@pytest.fixture(scope="module")
+def quick_collections() -> None:
+    """Leave earlier tests' objects out too: statsmodels collects with every correction by Holm."""
+    freeze_objects()
 
 
 @pytest.fixture(autouse=True)

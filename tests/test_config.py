@@ -1,5 +1,7 @@
 """Every option of every group is composed with the rest, and what it describes is built."""
 
+from math import nan
+
 import hydra
 import pytest
 import pytorch_lightning as pl
@@ -17,7 +19,7 @@ from segmentation.build.trainer import (
     build_trainer,
     trainer_options,
 )
-from segmentation.config import CONF
+from segmentation.config import CONF, differing_keys
 from segmentation.data.discovery.scan import scan_samples
 from segmentation.data.discovery.scanned_dataset import select_usable
 from segmentation.errors import ConfigError
@@ -201,3 +203,10 @@ def test_two_averages_of_the_weights_are_refused(tmp_path):
     cfg = compose("callbacks=[ema,mean_of_last]")
     with pytest.raises(ConfigError, match="EMAWeightAveraging and MeanOfLast both"):
         build_callbacks(cfg.callbacks, tmp_path, [])
+
+
+def test_keys_that_differ():
+    assert differing_keys([{"a": 1, "b": 2}, {"b": 2, "c": None}, {"a": 1, "b": 2}]) == ["a"]
+    assert differing_keys([{"a": [1, nan]}, {"a": [1, nan]}]) == []
+    assert differing_keys([{"a": 1}, {"a": True}]) == ["a"]
+    assert differing_keys([{"a": 1}]) == differing_keys([]) == []

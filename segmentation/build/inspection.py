@@ -1,6 +1,8 @@
 """`check` and `preview`: from the configuration to plans that find the data."""
 
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from omegaconf import DictConfig
@@ -21,7 +23,10 @@ class CheckPlan:
         name, root: of the data set.
         output: directory of the results.
         skips: whether training skips unreadable files (`data.on_error=skip`).
-        convert: the folder that the plain layout is written to; None for none.
+        convert: folder that the plain layout is written to; None for none.
+        find_dataset: finds the data and looks at every file.
+        write_plain: writes the usable part of the data in the plain layout into a folder, and
+            returns the number of images.
     """
 
     name: str
@@ -29,21 +34,8 @@ class CheckPlan:
     output: Path
     skips: bool
     convert: Path | None
-    _data: DictConfig = field(repr=False)
-
-    def find_dataset(self) -> ScannedDataset:
-        """Find the data and look at every file."""
-        return find_dataset(self._data, directory=self.output)
-
-    def write_plain(self, source: ScannedDataset) -> int:
-        """Write the usable part of the data in the plain layout, and return how many images.
-
-        Raises:
-            DataError: bad files that are not skipped, or a folder that cannot be written.
-        """
-        if self.convert is None:
-            return 0
-        return write_plain(select_usable(source, self._data.on_error), self.convert, self.root)
+    find_dataset: Callable[[], ScannedDataset]
+    write_plain: Callable[[ScannedDataset, Path], int]
 
 
 @dataclass(frozen=True)
@@ -53,20 +45,13 @@ class PreviewPlan:
     Attributes:
         output: file of the picture.
         images, draws: number of rows and of augmented columns.
+        find_data: finds the training images, and builds the datamodule that augments them.
     """
 
     output: Path
     images: int
     draws: int
-    _cfg: DictConfig = field(repr=False)
-
-    def find_data(self) -> tuple[ScannedDataset, SegmentationData]:
-        """Find the training images, and build the datamodule that augments them."""
-        cfg = self._cfg
-        source = select_usable(find_dataset(cfg.data, only=["train"]), cfg.data.on_error)
-        data = build_data(cfg.data, source, cfg.augment, cfg.seed, build_cache=False)
-        data.check_sizes(source.scans["train"].sizes)
-        return source, data
+    find_data: Callable[[], tuple[ScannedDataset, SegmentationData]]
 
 
 def read_check(cfg: DictConfig) -> CheckPlan:
@@ -77,8 +62,15 @@ def read_check(cfg: DictConfig) -> CheckPlan:
     """
     _check_data(cfg.data)
     output, skips = Path(cfg.output).expanduser(), cfg.data.on_error == "skip"
-    convert = Path(cfg.convert).expanduser() if cfg.convert else None
-    return CheckPlan(cfg.data.name, data_root(cfg.data), output, skips, convert, cfg.data)
+    return CheckPlan(
+        name=cfg.data.name,
+        root=data_root(cfg.data),
+        output=output,
+        skips=skips,
+        convert=Path(cfg.convert).expanduser() if cfg.convert else None,
+        find_dataset=partial(find_dataset, cfg.data, directory=output),
+        write_plain=partial(_write_plain, cfg.data),
+    )
 
 
 def read_preview(cfg: DictConfig) -> PreviewPlan:
@@ -92,7 +84,24 @@ def read_preview(cfg: DictConfig) -> PreviewPlan:
         raise ConfigError(f"output={cfg.output}: give the picture a suffix such as .png or .jpg.")
     images, draws = check_count("images", cfg.images, 1), check_count("draws", cfg.draws, 1)
     _check_data(cfg.data)
-    return PreviewPlan(output, images, draws, cfg)
+    return PreviewPlan(output, images, draws, partial(_find_augmented, cfg))
+
+
+def _write_plain(data: DictConfig, source: ScannedDataset, folder: Path) -> int:
+    """Write the usable part of the data in the plain layout, and return the number of images.
+
+    Raises:
+        DataError: bad files that are not skipped, or a folder that cannot be written.
+    """
+    return write_plain(select_usable(source, data.on_error), folder, data_root(data))
+
+
+def _find_augmented(cfg: DictConfig) -> tuple[ScannedDataset, SegmentationData]:
+    """Find the training images, and build the datamodule that augments them."""
+    source = select_usable(find_dataset(cfg.data, only=["train"]), cfg.data.on_error)
+    data = build_data(cfg.data, source, cfg.augment, cfg.seed, build_cache=False)
+    data.check_sizes(source.scans["train"].sizes)
+    return source, data
 
 
 def _check_data(data: DictConfig) -> None:

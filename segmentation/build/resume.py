@@ -16,9 +16,14 @@ from segmentation.runs.directory import begun, read_settings
 log = logging.getLogger(__name__)
 
 MAY_CHANGE = (
-    "trainer", "logger", "signals", "checkpoint_minutes",
-    "data.root", "data.workers", "data.cache",
-)  # fmt: skip
+    "trainer",
+    "logger",
+    "signals",
+    "checkpoint_minutes",
+    "data.root",
+    "data.workers",
+    "data.cache",
+)
 """Options that a resumed or repeated run may change: how it is carried out, not what it is."""
 
 

@@ -120,13 +120,13 @@ def _check_monitor(columns: TargetColumns, val: TargetTable) -> None:
     if columns.category is not None:
         if (val.category != NO_CATEGORY).any():
             return
-        what = f"the column {columns.category!r}"
+        target = f"the column {columns.category!r}"
     else:
         # unique, not the spread: NumPy warns of columns without a number
         if any(len(np.unique(column[~np.isnan(column)])) > 1 for column in val.values.T):
             return
-        what = f"{', '.join(columns.values)} (two different numbers in one of them)"
+        target = f"{', '.join(columns.values)} (two different numbers in one of them)"
     raise DataError(
-        f"the val split has nothing in {what}, so the best weights can't be selected. Fill in the "
-        "cells of its images."
+        f"the val split has nothing in {target}, so the best weights can't be selected. Fill in "
+        "the cells of its images."
     )

@@ -110,17 +110,6 @@ def trainer_options(trainer: DictConfig, freezes: bool = False) -> dict[str, Any
     return options
 
 
-def check_whole(trainer: DictConfig) -> None:
-    """Check that an evaluation scores every image.
-
-    Raises:
-        ConfigError: an option limits the images of a split.
-    """
-    for key in ("limit_val_batches", "limit_test_batches", "fast_dev_run", "overfit_batches"):
-        if trainer.get(key):
-            raise ConfigError(f"trainer.{key}: a score is of every image of its split.")
-
-
 def build_trainer(options: dict[str, Any], **arguments: Any) -> pl.Trainer:
     """Return Lightning's trainer.
 

@@ -5,27 +5,16 @@ and infinity become null. Nothing here imports torch.
 """
 
 import json
-import os
-import signal
-import sys
-import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, redirect_stdout
-from types import FrameType
-from typing import Any, TextIO
+from contextlib import contextmanager
+from typing import Any
 
+from segmentation.cli.streams import Terminated, sigterm_raises, stdout_to_stderr
 from segmentation.errors import SegmentationError
 from segmentation.system.files import jsonable
 from segmentation.system.ranks import rank
 
 FLAG = "--json"
-
-
-class Terminated(SystemExit):
-    """SIGTERM asked the command to end."""
-
-    def __init__(self) -> None:
-        super().__init__(128 + signal.SIGTERM)
 
 
 class Document:
@@ -45,7 +34,7 @@ class Document:
     def content(self) -> Any:
         """Return the document as plain values: an error, and what was done before it.
 
-        A result that JSON cannot express becomes an error that says so.
+        A result that JSON cannot express becomes an error.
         """
         try:
             content = jsonable(self.result if self.jobs is None else self.jobs)
@@ -108,7 +97,7 @@ def json_output(
     if not wanted or asks_for_text(words):
         yield document
         return
-    with _stdout_to_stderr() as write, _sigterm_raises():
+    with stdout_to_stderr() as write, sigterm_raises():
         try:
             yield document
             jsonable([document.result, document.jobs])  # what JSON cannot express is a defect
@@ -118,43 +107,3 @@ def json_output(
         finally:
             if rank() == 0:
                 write(document.text())
-
-
-@contextmanager
-def _sigterm_raises() -> Iterator[None]:
-    """Let the first SIGTERM raise `Terminated` in this process; ignore later ones."""
-    here = threading.current_thread() is threading.main_thread()
-    if not here or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
-        yield
-        return
-    process, received = os.getpid(), False
-
-    def terminate(number: int, frame: FrameType | None) -> None:
-        nonlocal received
-        if os.getpid() != process:  # a fork, which must not unwind its parent's stack
-            os._exit(128 + number)
-        if not received:
-            received = True
-            raise Terminated
-
-    signal.signal(signal.SIGTERM, terminate)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
-
-
-@contextmanager
-def _stdout_to_stderr() -> Iterator[Callable[[str], object]]:
-    """Redirect stdout to stderr; give the block a function that writes to the real stdout."""
-    stdout: TextIO = sys.stdout
-    if stdout is not sys.__stdout__:  # a caller in this process has replaced it
-        with redirect_stdout(sys.stderr):
-            yield stdout.write
-        return
-    stdout.flush()
-    # The copy is not inherited, so that a reader does not wait for processes that stay behind.
-    with os.fdopen(os.dup(stdout.fileno()), "w", encoding="ascii") as real:
-        os.dup2(sys.stderr.fileno(), stdout.fileno())
-        sys.stdout = sys.stderr  # for good: threads and exit handlers print even later
-        yield real.write

@@ -11,7 +11,7 @@ from omegaconf import DictConfig, OmegaConf
 from segmentation.cli.messages import help_text
 from segmentation.config import settings
 from segmentation.errors import ConfigError
-from segmentation.runs.directory import CONFIG, begun, finished, read_settings, working
+from segmentation.runs.directory import RUN_CONFIG, begun, finished, read_settings, working
 from segmentation.sweep.jobs.names import job_name
 from segmentation.system.ranks import external_world_size, launch_id, rank
 
@@ -78,8 +78,8 @@ def _resumed(resume: str) -> Path:
         )
     if not begun(directory):
         raise ConfigError(
-            f"resume={resume}: there is no run in {directory.absolute()} (no {CONFIG}). Pass a run "
-            "directory, or resume=auto for the newest unfinished run."
+            f"resume={resume}: there is no run in {directory.absolute()} (no {RUN_CONFIG}). Pass a "
+            "run directory, or resume=auto for the newest unfinished run."
         )
     return directory
 
@@ -115,7 +115,7 @@ def _newest_unfinished(folder: Path, config: dict[str, Any], idle: bool = True) 
         config: the configuration.
         idle: only runs that no process works on.
     """
-    configs = [path for path in folder.glob(f"*/{CONFIG}") if not finished(path.parent)]
+    configs = [path for path in folder.glob(f"*/{RUN_CONFIG}") if not finished(path.parent)]
     for path in sorted(configs, key=lambda path: path.stat().st_mtime, reverse=True):
         if read_settings(path.parent) == config and not (idle and working(path.parent)):
             return path.parent

@@ -61,7 +61,7 @@ def check(plan: CheckPlan) -> Checked:
     if drawn:
         console.print(f"The first {drawn} images under their masks: {overlays}", soft_wrap=True)
     if plan.convert is not None:
-        written = plan.write_plain(source)
+        written = plan.write_plain(source, plan.convert)
         command = f"{typed('train')} data=folder {argument('data.root', plan.convert)}"
         show_next(f"{written} images and masks: {plan.convert}", command)
     return Checked(known, page)

@@ -32,7 +32,7 @@ STRIPE, DARK, LIGHT = 7, (45, 45, 45), (250, 250, 250)
 
 
 @dataclass(frozen=True)
-class Row:
+class PreviewRow:
     """One training image and what training makes of it.
 
     Attributes:
@@ -57,8 +57,9 @@ def preview(plan: PreviewPlan) -> Path:
         draws = [dataset[epoch, index] for epoch in range(plan.draws)]
         crops = [(item["image"].permute(1, 2, 0).numpy(), item["mask"].numpy()) for item in draws]
         shown = dataset.pairs.reader.channels.shown
-        pictures = [(viewed(image, shown), mask) for image, mask in (dataset.pairs[index], *crops)]
-        rows.append(Row(dataset.names[index], pictures))
+        pairs = [dataset.pairs[index], *crops]
+        pictures = [(viewed(image, shown), mask) for image, mask in pairs]
+        rows.append(PreviewRow(dataset.names[index], pictures))
     plan.output.parent.mkdir(parents=True, exist_ok=True)
     Image.fromarray(preview_sheet(rows, source.labels.classes)).save(plan.output)
     console.console.print(f"written to {plan.output}", soft_wrap=True)
@@ -85,7 +86,7 @@ def diverse(pixels: np.ndarray, count: int) -> list[int]:
     return chosen
 
 
-def preview_sheet(rows: Sequence[Row], classes: ClassTable) -> np.ndarray:
+def preview_sheet(rows: Sequence[PreviewRow], classes: ClassTable) -> np.ndarray:
     """Draw each row's images and, below them, the same with their labels; void is striped.
 
     Args:

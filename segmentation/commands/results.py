@@ -16,7 +16,7 @@ from segmentation.runs.directory import METRICS, REPORT, SLICES_FILE, read_metri
 from segmentation.runs.results import Results, write_results
 from segmentation.runs.scored_images import ScoredImages
 from segmentation.runs.views import (
-    MOST,
+    MOST_VIEWS,
     View,
     encode_labels,
     encode_photo,
@@ -55,21 +55,21 @@ def report(
         facts: further content of `metrics.json`.
     """
     directory.mkdir(parents=True, exist_ok=True)
-    start_scoring(directory)
-    kept = [name not in left_out for name in dataset.names]
-    names = list(compress(dataset.names, kept))
+    discard_evaluation(directory)
+    readable = [name not in left_out for name in dataset.names]
+    names = list(compress(dataset.names, readable))
     scored = None
     if module.classes is not None and module.confusion is not None:
         save_pictures(module.model, dataset, module.classes, directory / "pictures.png")
         scored = ScoredImages.from_counts(
             directory, dataset.names, module.classes, module.confusion, module.details
-        ).select(np.array(kept, dtype=bool))
-        predicted = list(compress(module.details.get("view", []), kept))
+        ).select(np.array(readable, dtype=bool))
+        predicted = list(compress(module.details.get("view", []), readable))
         write_views(directory, _views(names, predicted, dataset, module.classes))
         facts = {"intervals": _intervals(scored) if names else None, **facts}
     predictions = module.predictions
     if predictions is not None:
-        predictions = predictions.select(np.array(kept))
+        predictions = predictions.select(np.array(readable))
     results = write_results(directory, scored, names, predictions, **facts)
     if results.segmentation is not None:
         show_scores(title, read_metrics(directory) or {}, pixels)
@@ -83,14 +83,20 @@ def _intervals(scored: ScoredImages) -> dict[str, Any] | None:
     return None if missing_packages(EXTRA) else interval_facts(scored)
 
 
-def write_page(scoring: Path, run: Path | None) -> None:
+def all_warnings(run: Path | None, new: Sequence[str]) -> list[str]:
+    """Return the warnings of a training, such as random encoder weights, then the new ones."""
+    metrics = None if run is None else read_metrics(run)
+    return list(dict.fromkeys([*(metrics or {}).get("warnings", []), *new]))
+
+
+def write_page(directory: Path, run: Path | None) -> None:
     """Write `report.html` of a complete evaluation, if the packages for it are installed."""
     if missing_packages(EXTRA):
         return
     # Plotly takes a second to import.
     from segmentation.report.evaluation_page import write_evaluation_page
 
-    write_evaluation_page(scoring, run)
+    write_evaluation_page(directory, run)
 
 
 def _views(
@@ -99,7 +105,7 @@ def _views(
     dataset: SegmentationDataset,
     classes: ClassTable,
 ) -> Iterator[tuple[str, View]]:
-    """Yield small pictures of the images, at most `MOST` of them, evenly spaced.
+    """Yield small pictures of the images, at most `MOST_VIEWS` of them, evenly spaced.
 
     Args:
         names: of the scored images.
@@ -108,7 +114,7 @@ def _views(
         classes: of the model.
     """
     place = {name: index for index, name in enumerate(dataset.names)}
-    for index in evenly_spaced(len(predicted), MOST):
+    for index in evenly_spaced(len(predicted), MOST_VIEWS):
         (image, truth), failed = dataset.read(place[names[index]])
         if failed:  # since it was scored
             continue
@@ -118,7 +124,7 @@ def _views(
         yield names[index], View(photo, encode_labels(truth, classes), prediction)
 
 
-def start_scoring(directory: Path) -> None:
+def discard_evaluation(directory: Path) -> None:
     """Remove the files that mark an evaluation as complete, so that two are never mixed up."""
     for name in (METRICS, REPORT, SLICES_FILE):
         (directory / name).unlink(missing_ok=True)

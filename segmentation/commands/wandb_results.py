@@ -34,12 +34,19 @@ PANEL = 4
 """Number of the worst images that are shown, and of the best."""
 
 SCORES = (
-    "miou", "pixel_accuracy", "mean_accuracy", "dice", "frequency_weighted_iou", "images"
-)  # fmt: skip
+    "miou",
+    "pixel_accuracy",
+    "mean_accuracy",
+    "dice",
+    "frequency_weighted_iou",
+    "images",
+)
 """Scores in metrics.json that become columns of the table of runs."""
 
 
-def log_scoring(logger: WandbLogger, directory: Path, prefix: str, step: int | None = None) -> None:
+def log_evaluation(
+    logger: WandbLogger, directory: Path, prefix: str, step: int | None = None
+) -> None:
     """Log an evaluation; a failure is a warning (see `FaultTolerant`).
 
     Args:

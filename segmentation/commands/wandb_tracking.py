@@ -8,23 +8,23 @@ from typing import Any
 from filelock import FileLock
 from pytorch_lightning.loggers import Logger
 
-from segmentation.commands.wandb_results import log_scoring
+from segmentation.commands.wandb_results import log_evaluation
 from segmentation.errors import ConfigError
 from segmentation.loggers.fault_tolerant import summarize_error
 from segmentation.loggers.run_id import read_run_id
 from segmentation.loggers.wandb_logger import WandbLogger
 from segmentation.runs.curves import read_rows
-from segmentation.runs.directory import CONFIG, finished, read_settings, working
+from segmentation.runs.directory import RUN_CONFIG, finished, read_settings, working
 from segmentation.system.packages import explain_missing, missing_packages
 
-FOLDER, CURVES = "wandb", "metrics.csv"
+WANDB_FOLDER, CURVES = "wandb", "metrics.csv"
 
-OPTIONS = ("project", "entity", "name", "group", "tags", "pictures")
+LOGGER_OPTIONS = ("project", "entity", "name", "group", "tags", "pictures")
 """Options of logger.wandb that are passed on; a stranger's configuration may hold others."""
 
-LOCK = ".evaluate.lock"
+WANDB_LOCK = ".evaluate.lock"
 
-PATIENCE = 120.0
+LOCK_SECONDS = 120.0
 """Seconds that one evaluation waits for another to log its scores."""
 
 log = logging.getLogger(__name__)
@@ -42,7 +42,7 @@ def track_training(loggers: Iterable[Logger], directory: Path, split: str) -> No
     """
     for logger in loggers:
         if isinstance(logger, WandbLogger):
-            log_scoring(logger, directory, split if split == "test" else f"best_{split}")
+            log_evaluation(logger, directory, split if split == "test" else f"best_{split}")
 
 
 def warn_if_untracked(run: Path | None) -> None:
@@ -75,14 +75,17 @@ def _track(run: Path, directory: Path) -> None:
     if working(run):
         log.warning("the training is still running: its W&B run gets no scores of this evaluation")
         return
-    online = any((run / FOLDER).glob("run-*"))
+    online = any((run / WANDB_FOLDER).glob("run-*"))
     offline = None if online else "the training was"
     options = _options(run)
-    known = {key: options[key] for key in OPTIONS if key in options}
+    known = {key: options[key] for key in LOGGER_OPTIONS if key in options}
     logger = WandbLogger(run, offline=offline, **known)
     # A part that another evaluation is writing would look truncated.
-    with logger.errors_as_warnings(), FileLock(run / FOLDER / LOCK, timeout=PATIENCE):
-        log_scoring(logger, directory, f"evaluate/{directory.name}", _last_step(run))
+    with (
+        logger.errors_as_warnings(),
+        FileLock(run / WANDB_FOLDER / WANDB_LOCK, timeout=LOCK_SECONDS),
+    ):
+        log_evaluation(logger, directory, f"evaluate/{directory.name}", _last_step(run))
         logger.finish(exit_code=int(not finished(run)))
 
 
@@ -95,7 +98,7 @@ def _options(run: Path) -> dict[str, Any]:
     loggers = read_settings(run).get("logger")
     options = loggers.get("wandb") if isinstance(loggers, dict) else None
     if not isinstance(options, dict):
-        raise ConfigError(f"{run / CONFIG} has no logger.wandb, so its project is unknown")
+        raise ConfigError(f"{run / RUN_CONFIG} has no logger.wandb, so its project is unknown")
     return options
 
 
@@ -106,6 +109,6 @@ def _last_step(run: Path) -> int | None:
 
 def _tracked(run: Path) -> bool:
     """Return whether a training left a W&B run: its id, and its files."""
-    folder = run / FOLDER
+    folder = run / WANDB_FOLDER
     parts = (*folder.glob("run-*"), *folder.glob("offline-run-*"))
     return read_run_id(folder) is not None and bool(parts)

@@ -56,6 +56,23 @@ def read_class_map(given: str | Mapping[str, Any], model: ClassTable) -> ClassMa
     return chosen
 
 
+def check_class_map(
+    given: str | Mapping[str, Any] | None, classes: ClassTable | None, model: str
+) -> ClassMap | None:
+    """Return the class map of a user, see `read_class_map`; None for none.
+
+    Args:
+        given: as it was typed.
+        classes: of the model; None where it does not segment.
+        model: its name, for messages.
+    """
+    if given is None:
+        return None
+    if classes is None:
+        raise ConfigError(f"class_map: {model} has no classes, it does not segment.")
+    return read_class_map(given, classes)
+
+
 def fit_class_map(chosen: ClassMap | None, model: ClassTable, data: ClassTable) -> ClassMap | None:
     """Return the map from a model's classes to those of the data, None if they are the same.
 
@@ -105,6 +122,27 @@ def _check_known(where: str, whose: str, names: Iterable[str], known: tuple[str,
                 f"{where} names {name!r}, which {whose} does not have.{hint}\n"
                 f"Classes there: {', '.join(known)}"
             )
+
+
+def map_classes(
+    model: nn.Module, given: ClassMap | None, known: ClassTable | None, data: ClassTable | None
+) -> tuple[nn.Module, ClassMap | None]:
+    """Return the model with its classes mapped to those of the data, and the map where they differ.
+
+    Args:
+        model: see `outputs`.
+        given: the user's map; None for none.
+        known, data: the classes of the model and of the data; None where nothing is segmented.
+
+    Raises:
+        ConfigError: see `fit_class_map`.
+    """
+    if known is None or data is None:
+        return model, None
+    class_map = fit_class_map(given, known, data)
+    if class_map is None:
+        return model, None
+    return MappedModel(model, class_map, known, data), class_map
 
 
 class MappedModel(WrappedModel):

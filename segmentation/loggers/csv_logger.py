@@ -12,7 +12,7 @@ from pytorch_lightning.loggers.logger import rank_zero_experiment
 from pytorch_lightning.utilities import rank_zero_only
 
 from segmentation.loggers.fault_tolerant import FaultTolerant
-from segmentation.runs.curves import Row, read_rows
+from segmentation.runs.curves import CurveRow, read_rows
 from segmentation.system.files import atomic_file
 
 
@@ -33,7 +33,7 @@ class CurveFile:
         self.first = first
         self.metrics: list[dict[str, Any]] = []
         self._columns: list[str] | None = None
-        self._tail: list[Row] = []
+        self._tail: list[CurveRow] = []
 
     @property
     def opened(self) -> bool:
@@ -49,8 +49,8 @@ class CurveFile:
         if not self.metrics:
             return
         columns = self._open() if self._columns is None else self._columns
-        replaced: list[Row] = []
-        new: list[Row] = []
+        replaced: list[CurveRow] = []
+        new: list[CurveRow] = []
         for row in ({key: str(value) for key, value in row.items()} for row in self.metrics):
             if self._tail and self._tail[-1]["step"] != row["step"]:
                 self._tail = []
@@ -74,7 +74,7 @@ class CurveFile:
         self._tail = [row for row in rows if row["step"] == rows[-1]["step"]]
         return self._write(rows)
 
-    def _write(self, rows: list[Row]) -> list[str]:
+    def _write(self, rows: list[CurveRow]) -> list[str]:
         """Replace the file; return its columns."""
         columns = _columns(rows)
         self.path.parent.mkdir(parents=True, exist_ok=True)
@@ -142,5 +142,5 @@ class ResumableCSVLogger(FaultTolerant, CSVLogger):
         super().log_metrics(metrics, self._step)
 
 
-def _columns(rows: list[Row]) -> list[str]:
+def _columns(rows: list[CurveRow]) -> list[str]:
     return sorted({key for row in rows for key in row})

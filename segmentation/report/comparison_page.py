@@ -22,7 +22,7 @@ from segmentation.report.charts.curves import Curves, overlaid_curves, read_curv
 from segmentation.report.evaluation import class_colors, image_scores
 from segmentation.report.pages.plots_page import write_plots_page
 from segmentation.report.pictures import LayeredImage, keyed, layered
-from segmentation.report.settings import differing, kept_facts, kept_settings
+from segmentation.report.settings import differences_grid, kept_facts, kept_settings
 from segmentation.report.table import Grid, number_cells
 from segmentation.runs.views import View, read_views, view_names
 
@@ -90,8 +90,8 @@ def write_comparison_page(path: Path, compared: Compared) -> None:
         pictures=_disagreeing(contenders),
         together=[contender.name for contender in contenders[:TOGETHER]],
         legend=class_colors(first),
-        settings=differing(settings, "settings"),
-        environments=differing(environments, "environments"),
+        settings=differences_grid(settings, "settings"),
+        environments=differences_grid(environments, "environments"),
         warnings=[(text, listed(names)) for text, names in compared.warnings],
         notes=compared.notes,
     )

@@ -33,8 +33,7 @@ from segmentation.report.settings import kept_facts, kept_settings, settings_gri
 from segmentation.report.table import Cell, Grid, interval, number, points
 from segmentation.runs.directory import REPORT, read_metrics
 from segmentation.runs.scored_images import ScoredImages
-from segmentation.runs.views import FILE as VIEWS
-from segmentation.runs.views import read_views
+from segmentation.runs.views import VIEWS, read_views
 
 WHOLE = 12
 """The number of the worst and of the best images that are shown at full size."""

@@ -9,7 +9,7 @@ from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from hydra._internal.utils import create_config_search_path
 from hydra.types import RunMode
 
-from segmentation.config import CONF, flat, settings
+from segmentation.config import CONF, differing_keys, flat, settings
 from segmentation.report.table import DASH, Cell, Grid
 from segmentation.runs.directory import begun, read_environment, read_settings
 from segmentation.system.redaction import redact
@@ -73,7 +73,7 @@ def settings_grid(own: Mapping[str, Any]) -> tuple[Grid, Grid]:
     )
 
 
-def differing(known: Mapping[str, Mapping[str, Any] | None], name: str) -> Grid | None:
+def differences_grid(known: Mapping[str, Mapping[str, Any] | None], name: str) -> Grid | None:
     """Return the table of keys whose values differ; None if fewer than two contenders are known.
 
     Args:
@@ -83,10 +83,8 @@ def differing(known: Mapping[str, Mapping[str, Any] | None], name: str) -> Grid 
     columns = {who: texts(values) for who, values in known.items() if values is not None}
     if len(columns) < 2:
         return None
-    keys = dict.fromkeys(key for column in columns.values() for key in column)
     rows: list[list[Cell | str]] = [
         [key, *(column.get(key, DASH) for column in columns.values())]
-        for key in keys
-        if len({column.get(key) for column in columns.values()}) > 1
+        for key in differing_keys(list(columns.values()))
     ]
     return Grid(name, ["key", *columns], rows)

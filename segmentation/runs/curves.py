@@ -3,10 +3,10 @@
 import csv
 from pathlib import Path
 
-Row = dict[str, str]
+CurveRow = dict[str, str]
 
 
-def read_rows(path: Path) -> list[Row]:
+def read_rows(path: Path) -> list[CurveRow]:
     """Return the rows of a CSV file by column, without empty cells; none where there is no file.
 
     A last line without its end is left out: it was cut off.

@@ -17,7 +17,7 @@ from segmentation.errors import ConfigError
 from segmentation.runs.saved_config import updated
 from segmentation.system.files import read_json, write_atomic
 
-CONFIG = "config.yaml"
+RUN_CONFIG = "config.yaml"
 
 METRICS = "metrics.json"
 
@@ -26,7 +26,7 @@ MATRICES = "per_image.npz"
 EVALUATION = "evaluation"
 """Of a run: `evaluate.py` keeps its scorings there, each in a directory of its own."""
 
-LOCK = "run.lock"
+RUN_LOCK = "run.lock"
 
 REPORT = "report.html"
 
@@ -36,7 +36,7 @@ SLICES_FILE = "slices.csv"
 
 def begun(directory: Path) -> bool:
     """Return whether a run has begun there."""
-    return (directory / CONFIG).is_file()
+    return (directory / RUN_CONFIG).is_file()
 
 
 def finished(directory: Path) -> bool:
@@ -50,16 +50,16 @@ def run_of(path: Path) -> Path | None:
         path = path.parent.parent
     elif path.name == "model":
         path = path.parent
-    known = all((path / name).is_file() for name in (CONFIG, "environment.json"))
+    known = all((path / name).is_file() for name in (RUN_CONFIG, "environment.json"))
     return path if known else None
 
 
 def working(directory: Path) -> bool:
     """Return whether a process works on the run there."""
-    if not (directory / LOCK).exists():
+    if not (directory / RUN_LOCK).exists():
         return False
     try:
-        with FileLock(directory / LOCK, timeout=0):
+        with FileLock(directory / RUN_LOCK, timeout=0):
             return False
     except Timeout:
         return True
@@ -73,7 +73,7 @@ def at_work(directory: Path) -> Iterator[None]:
         ConfigError: one is at work there.
     """
     directory.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(directory / LOCK, timeout=2)  # who only looks (see `working`) is soon gone
+    lock = FileLock(directory / RUN_LOCK, timeout=2)  # who only looks (see `working`) is soon gone
     try:
         lock.acquire()
     except Timeout as error:
@@ -83,14 +83,16 @@ def at_work(directory: Path) -> Iterator[None]:
     try:
         yield
         if finished(directory):
-            (directory / LOCK).unlink(missing_ok=True)
+            (directory / RUN_LOCK).unlink(missing_ok=True)
     finally:
         lock.release()
 
 
 def read_settings(directory: Path) -> dict[str, Any]:
     """Return the configuration that a run directory keeps, under today's names."""
-    return updated(cast(dict[str, Any], OmegaConf.to_container(OmegaConf.load(directory / CONFIG))))
+    return updated(
+        cast(dict[str, Any], OmegaConf.to_container(OmegaConf.load(directory / RUN_CONFIG)))
+    )
 
 
 def read_metrics(directory: Path) -> dict[str, Any] | None:
@@ -105,7 +107,7 @@ def recorded(directory: str | Path) -> dict[str, Any]:
 
 def write_config(directory: Path, settings: dict[str, Any]) -> None:
     """Write the resolved configuration."""
-    write_atomic(directory / CONFIG, OmegaConf.to_yaml(OmegaConf.create(settings)))
+    write_atomic(directory / RUN_CONFIG, OmegaConf.to_yaml(OmegaConf.create(settings)))
 
 
 def read_environment(directory: Path) -> dict[str, Any] | None:

@@ -18,7 +18,7 @@ from hydra.core.hydra_config import HydraConfig
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from segmentation.config import value_at
+from segmentation.config import differing_keys
 from segmentation.errors import listed
 from segmentation.system.files import write_json, write_atomic
 from segmentation.system.git import PATCH, git_state
@@ -28,13 +28,13 @@ from segmentation.system.redaction import redact
 PACKAGE = "cityseg"
 OWN_EXTRAS = ("report", "wandb")
 """Extras of this package that a run may use whatever its options are."""
+HARDWARE = ("system", "cpu", "cores", "threads", "gpus", "driver")
+"""What is compared of the machine."""
 SERVICES = {"filelock", "huggingface-hub", "jinja2", "platformdirs", "requests", "rich", "wandb"}
 """What shows, fetches or waits: it changes no result, nor does what it needs."""
-NOT_COMPARED = {
-    "command", "overrides", "platform", "attempts", "parts", "rerun_of", "git", "data", "versions",
-    "hardware",
-}  # fmt: skip
-"""What is compared in a way of its own, or cannot matter: where and how the run was started."""
+OF_THE_START = {"command", "overrides", "platform", "attempts", "parts", "rerun_of"}
+"""Where and how the run was started, which cannot matter."""
+COMPARED_IN_PARTS = {"git", "data", "versions", "hardware"}
 CODE_CHANGED = {
     (True, False): f"code: it had changes that were not committed ({PATCH}), and has none now",
     (False, True): f"code: it has changes that are not committed ({PATCH}), and had none",
@@ -73,16 +73,16 @@ def write_environment(directory: Path, **facts: Any) -> dict[str, Any]:
 
 def versions() -> dict[str, str]:
     """Return the versions of what this package needs, directly or not, and of CUDA and cuDNN."""
-    found = {name: version(name) for name in sorted(_needed(PACKAGE))}
+    installed = {name: version(name) for name in sorted(_needed(PACKAGE))}
     if torch.version.cuda:
-        found["CUDA"] = torch.version.cuda
+        installed["CUDA"] = torch.version.cuda
     if torch.backends.cudnn.is_available():
-        found["cuDNN"] = str(torch.backends.cudnn.version())
-    return found
+        installed["cuDNN"] = str(torch.backends.cudnn.version())
+    return installed
 
 
 def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
-    """Return in plain English what is another in an environment than in an earlier run's.
+    """Return in plain English what differs in an environment from an earlier run's.
 
     What cannot matter for the result is left out (time, directory, memory), and so is what the
     earlier run did not keep.
@@ -91,32 +91,41 @@ def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
         before: the environment.json of the earlier run.
         now: what `write_environment` returned.
     """
-    found: list[str] = []
-    for key in ("system", "cpu", "cores", "threads", "gpus", "driver"):
-        old, new = (value_at(one, f"hardware.{key}") for one in (before, now))
-        if old is not None and old != new:
-            found.append(f"{key}: {_shown(new)}, and was {_shown(old)}")
-    was, there = before.get("versions") or {}, now.get("versions") or {}
-    for name in sorted(was):
-        if name not in SERVICES and was[name] != there.get(name):
-            found.append(f"{name}: {there.get(name, 'not installed')}, and was {was[name]}")
-    found += _code(before.get("git"), now.get("git"))
-    data, data_now = before.get("data") or {}, now.get("data") or {}
-    found += [
-        f"data: the {split} split holds other files or other content"
-        if split in data_now
-        else f"data: there is no {split} split any more"
-        for split in data
-        if data[split] != data_now.get(split)
+    hardware, new_hardware = before.get("hardware") or {}, now.get("hardware") or {}
+    changed = differing_keys([hardware, new_hardware])
+    lines = [
+        f"{key}: {_shown(new_hardware.get(key))}, and was {_shown(hardware[key])}"
+        for key in HARDWARE
+        if key in changed and hardware.get(key) is not None
     ]
-    found += [
-        f"data: there was no {split} split" for split in data_now if data and split not in data
+    versions, new_versions = before.get("versions") or {}, now.get("versions") or {}
+    lines += [
+        f"{name}: {new_versions.get(name, 'not installed')}, and was {versions[name]}"
+        for name in sorted(differing_keys([versions, new_versions]))
+        if name in versions and name not in SERVICES
     ]
-    for key in before:
-        if key not in NOT_COMPARED and before[key] != now.get(key):
-            name = key.replace("_", " ")
-            found.append(f"{name}: {_shown(now.get(key))}, and was {_shown(before[key])}")
-    return found
+    lines += _code(before.get("git"), now.get("git"))
+    lines += _data(before.get("data") or {}, now.get("data") or {})
+    lines += [
+        f"{key.replace('_', ' ')}: {_shown(now.get(key))}, and was {_shown(before[key])}"
+        for key in differing_keys([before, now])
+        if key in before and key not in OF_THE_START | COMPARED_IN_PARTS
+    ]
+    return lines
+
+
+def _data(before: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
+    if not before:
+        return []
+    lines = []
+    for split in differing_keys([before, now]):
+        if split not in before:
+            lines.append(f"data: there was no {split} split")
+        elif split not in now:
+            lines.append(f"data: there is no {split} split any more")
+        else:
+            lines.append(f"data: the {split} split holds other files or other content")
+    return lines
 
 
 def _code(before: Mapping[str, Any] | None, now: Mapping[str, Any] | None) -> list[str]:
@@ -124,14 +133,14 @@ def _code(before: Mapping[str, Any] | None, now: Mapping[str, Any] | None) -> li
         return []  # not known then: an installed package, or no git
     if now is None:
         return [f"code: commit {_short(before)} then; now it is not known, as there is no git"]
-    found = []
+    lines = []
     if before["commit"] != now["commit"]:
-        found.append(f"code: commit {_short(now)}, and was {_short(before)}")
+        lines.append(f"code: commit {_short(now)}, and was {_short(before)}")
     if before["changed"] != now["changed"] or before.get("patch", "") not in ("", now["patch"]):
-        found.append(CODE_CHANGED[before["changed"], now["changed"]])
+        lines.append(CODE_CHANGED[before["changed"], now["changed"]])
     if new := set(now["untracked"]) ^ set(before.get("untracked", now["untracked"])):
-        found.append(f"code: files that git does not know differ: {listed(sorted(new))}")
-    return found
+        lines.append(f"code: files that git does not know differ: {listed(sorted(new))}")
+    return lines
 
 
 def _needed(root: str) -> Iterator[str]:
@@ -144,15 +153,14 @@ def _needed(root: str) -> Iterator[str]:
             continue
         seen.add(name)
         try:
-            found = distribution(name)
+            needs = distribution(name).requires or []
         except PackageNotFoundError:  # needed in some cases only
             continue
         yield name
         extras = ("", *OWN_EXTRAS) if name == PACKAGE else ("",)
-        needs = map(Requirement, (found.requires or []) if name not in SERVICES else [])
         waiting += [
             canonicalize_name(need.name)
-            for need in needs
+            for need in map(Requirement, needs if name not in SERVICES else [])
             if need.marker is None
             or any(need.marker.evaluate({"extra": extra}) for extra in extras)
         ]

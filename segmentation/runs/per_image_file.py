@@ -18,6 +18,18 @@ from segmentation.system.files import read_json, write_atomic, write_csv
 MOST_UNPACKED = 2**32
 """Files that unpack to more bytes are refused: 14,000 images of 171 classes have as many."""
 
+UNREADABLE = (
+    OSError,
+    ValueError,
+    KeyError,
+    EOFError,
+    MemoryError,
+    RuntimeError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
+"""What reading a damaged archive raises."""
+
 EXACT = 2**53
 """Whole numbers below this are exact as `float64`."""
 
@@ -81,10 +93,6 @@ def _missing(directory: Path) -> str:
 
 def _load_bounded(path: Path) -> dict[str, np.ndarray]:
     """Load the arrays of a file, whoever wrote it: no pickles, and no more than `MOST_UNPACKED`."""
-    unreadable = (
-        OSError, ValueError, KeyError, EOFError, MemoryError, RuntimeError, zipfile.BadZipFile,
-        zlib.error,
-    )  # fmt: skip
     try:
         with zipfile.ZipFile(path) as packed:
             size = sum(member.file_size for member in packed.infolist())
@@ -95,7 +103,7 @@ def _load_bounded(path: Path) -> dict[str, np.ndarray]:
         with np.load(path, allow_pickle=False) as stored:
             arrays = {key: stored[key] for key in ("name", "confusion", "classes")}
             return arrays | {key: stored[key] for key in (*DETAILS, "colors") if key in stored}
-    except unreadable as error:
+    except UNREADABLE as error:
         raise _damaged(path, str(error)) from error
 
 

@@ -17,15 +17,15 @@ from PIL import Image
 
 from segmentation.classes import ClassTable
 
-FILE = "views.zip"
-LONGEST = 480
+VIEWS = "views.zip"
+LONGEST_SIDE = 480
 """Their longer side at most, in pixels."""
-MOST = 1000
+MOST_VIEWS = 1000
 """A split with more images has views of so many, evenly spaced."""
 MOST_BYTES = 2**22
 """A single file in an archive larger than this is not read."""
-DAMAGED = (OSError, ValueError, RuntimeError, EOFError, zipfile.BadZipFile, zlib.error)
-"""What reading an archive raises that is not there, or is none."""
+UNREADABLE = (OSError, ValueError, RuntimeError, EOFError, zipfile.BadZipFile, zlib.error)
+"""What reading a missing or damaged archive raises."""
 PARTS = {"image": "jpg", "truth": "png", "prediction": "png"}
 
 
@@ -40,7 +40,7 @@ class View:
 
 def small(size: Sequence[int]) -> tuple[int, int]:
     """Return (height, width) of the views of an image of a size."""
-    scale = min(1.0, LONGEST / max(size))
+    scale = min(1.0, LONGEST_SIDE / max(size))
     return max(1, round(size[0] * scale)), max(1, round(size[1] * scale))
 
 
@@ -75,13 +75,13 @@ def write_views(directory: Path, views: Iterable[tuple[str, View]]) -> None:
         directory: it must be there; an archive in it is replaced.
         views: taken one by one, so that they need not all be in memory.
     """
-    partial = directory / f"{FILE}.partial"
+    partial = directory / f"{VIEWS}.partial"
     try:
         with zipfile.ZipFile(partial, "w", zipfile.ZIP_STORED) as archive:  # they are compressed
             for name, view in views:
                 for part, suffix in PARTS.items():
                     archive.writestr(f"{part}/{name}.{suffix}", getattr(view, part))
-        partial.replace(directory / FILE)
+        partial.replace(directory / VIEWS)
     finally:
         partial.unlink(missing_ok=True)
 
@@ -89,9 +89,9 @@ def write_views(directory: Path, views: Iterable[tuple[str, View]]) -> None:
 def view_names(directory: Path) -> set[str]:
     """Return the names of the images that have views; empty where there is no archive."""
     try:
-        with zipfile.ZipFile(directory / FILE) as archive:
+        with zipfile.ZipFile(directory / VIEWS) as archive:
             members = set(archive.namelist())
-    except DAMAGED:
+    except UNREADABLE:
         return set()
     sets = [
         {
@@ -110,30 +110,30 @@ def read_views(directory: Path, names: Iterable[str]) -> dict[str, View]:
     An archive may be a stranger's: one that is damaged counts as missing, and so does an image
     whose files are no pictures of one size, or larger than any view.
     """
-    found = {}
+    views = {}
     try:
-        with zipfile.ZipFile(directory / FILE) as archive:
+        with zipfile.ZipFile(directory / VIEWS) as archive:
             sizes = {member.filename: member.file_size for member in archive.infolist()}
             for name in names:
                 files = [f"{part}/{name}.{suffix}" for part, suffix in PARTS.items()]
                 if all(sizes.get(file, MOST_BYTES + 1) <= MOST_BYTES for file in files):
                     view = View(*map(archive.read, files))
                     if _sound(view):
-                        found[name] = view
-    except DAMAGED:
+                        views[name] = view
+    except UNREADABLE:
         return {}
-    return found
+    return views
 
 
 def _sound(view: View) -> bool:
     """Return whether the files are a photo and two label maps, of one size that a view may have."""
-    wanted = (("JPEG", "RGB"), ("PNG", "P"), ("PNG", "P"))
+    contents = (view.image, view.truth, view.prediction)
+    formats = (("JPEG", "RGB"), ("PNG", "P"), ("PNG", "P"))
     sizes = set()
     try:
-        for content, (kind, mode) in zip((view.image, view.truth, view.prediction), wanted,
-                                         strict=True):  # fmt: skip
+        for content, (kind, mode) in zip(contents, formats, strict=True):
             with Image.open(io.BytesIO(content), formats=(kind,)) as picture:
-                if picture.mode != mode or max(picture.size) > LONGEST:
+                if picture.mode != mode or max(picture.size) > LONGEST_SIDE:
                     return False
                 sizes.add(picture.size)
                 picture.load()

@@ -10,6 +10,7 @@ from typing import Any
 
 from rich.table import Table
 
+from segmentation.config import differing_keys
 from segmentation.console import duration
 from segmentation.report.terminal.table import text_table
 from segmentation.sweep.jobs.names import split_override
@@ -71,8 +72,8 @@ def groups(jobs: Iterable[JobState]) -> list[Group]:
 
 def _distinct(jobs: Sequence[Sequence[str]]) -> list[list[str]]:
     """Return each list of overrides without those that all lists have."""
-    counts = Counter(word for overrides in jobs for word in set(overrides))
-    return [[word for word in overrides if counts[word] < len(jobs)] for overrides in jobs]
+    differing = set(differing_keys([dict.fromkeys(overrides, True) for overrides in jobs]))
+    return [[word for word in overrides if word in differing] for overrides in jobs]
 
 
 def values_of(job: JobState) -> dict[str, str]:

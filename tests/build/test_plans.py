@@ -6,8 +6,10 @@ from pathlib import Path
 import hydra
 import pytest
 from conftest import ROOT
+from omegaconf import OmegaConf
 
 from segmentation.build.comparison import read_comparison
+from segmentation.build.evaluation import read_evaluation
 from segmentation.build.inspection import read_check, read_preview
 from segmentation.build.prediction import read_prediction
 from segmentation.build.publication import read_publication
@@ -17,6 +19,7 @@ from segmentation.errors import ConfigError
 READ = {
     "check": read_check,
     "compare": read_comparison,
+    "evaluate": read_evaluation,
     "predict": read_prediction,
     "preview": read_preview,
     "publish": read_publication,
@@ -44,6 +47,22 @@ def test_only_the_doors_build_and_cli_take_the_configuration():
     taking = {path.parts[0] for path in paths if names_a_configuration(package / path)}
     # weights.py and hub.py of models/ name timm's PretrainedCfg `cfg`.
     assert taking - {"models"} == {"__main__.py", "build", "cli", "config.py"}
+
+
+@pytest.mark.parametrize(
+    ("command", "overrides"),
+    [
+        ("check", ["data=folder", "data.root=a"]),
+        ("compare", ["runs=[a]"]),
+        ("evaluate", ["run=camvid_efficientnet_lite0_long"]),
+        ("predict", ["model=a", "input=b", "output=c"]),
+        ("preview", ["data=folder", "data.root=a"]),
+        ("publish", ["run=a", "output=b"]),
+    ],
+)
+def test_plans_hold_no_configuration(command, overrides):
+    values = vars(plan(command, *overrides)).values()
+    assert not [value for value in values if OmegaConf.is_config(value)]
 
 
 def test_where_a_comparison_goes():

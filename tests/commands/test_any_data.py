@@ -96,7 +96,7 @@ def test_the_next_training_takes_the_edited_names(trained, tmp_path):
     table.write_text(text)
     assert "Fence" not in metrics(tmp_path / "run")["iou"]
     assert len(metrics(tmp_path / "run")["iou"]) == 10
-    assert "name what groups them" in result.stdout
+    assert "pass a pattern that groups them" in result.stdout
 
 
 @pytest.mark.slow

@@ -10,7 +10,7 @@ from fakes import fake_camvid
 from PIL import Image
 
 from segmentation.classes import VOID, ClassTable
-from segmentation.commands.preview import DARK, LIGHT, TILE, Row, diverse, preview_sheet
+from segmentation.commands.preview import DARK, LIGHT, TILE, PreviewRow, diverse, preview_sheet
 from segmentation.pictures import GAP, MARGIN, PAPER
 
 SCRIPT = "preview.py"
@@ -32,7 +32,7 @@ def test_a_sheet_shows_images_labels_and_void():
     image = np.full((160, 320, 3), 100, np.uint8)
     mask = np.zeros((160, 320), np.uint8)
     mask[:, 160:240], mask[:, 240:] = 1, VOID
-    sheet = preview_sheet([Row("first", [(image, mask), (image[:80], mask[:80])])], CLASSES)
+    sheet = preview_sheet([PreviewRow("first", [(image, mask), (image[:80], mask[:80])])], CLASSES)
     assert sheet.shape[1] == 2 * TILE + GAP + 2 * MARGIN
 
     top = next(y for y in range(len(sheet)) if (sheet[y, MARGIN : MARGIN + TILE] == 100).all())

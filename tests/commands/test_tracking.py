@@ -110,8 +110,8 @@ def test_another_evaluation_that_never_ends_costs_a_warning(
     run: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     trained(run)
-    monkeypatch.setattr(wandb_tracking, "PATIENCE", 0.1)
-    with FileLock(run / "wandb" / wandb_tracking.LOCK):
+    monkeypatch.setattr(wandb_tracking, "LOCK_SECONDS", 0.1)
+    with FileLock(run / "wandb" / wandb_tracking.WANDB_LOCK):
         track_evaluation(run, evaluated(run))
     assert "W&B failed, the run goes on: Timeout" in caplog.text
 
@@ -153,7 +153,7 @@ def test_a_training_at_work_is_left_alone(
     run: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     trained(run)
-    monkeypatch.setattr(wandb_tracking, "log_scoring", lambda *_: pytest.fail("logs"))
+    monkeypatch.setattr(wandb_tracking, "log_evaluation", lambda *_: pytest.fail("logs"))
     with FileLock(run / "run.lock"):
         track_evaluation(run, evaluated(run))
     assert "the training is still running" in caplog.text
@@ -174,7 +174,7 @@ def test_the_end_of_a_training_is_no_point_of_its_curves(
     split: str, prefix: str, run: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     said: list[tuple] = []
-    monkeypatch.setattr(wandb_tracking, "log_scoring", lambda *given: said.append(given))
+    monkeypatch.setattr(wandb_tracking, "log_evaluation", lambda *given: said.append(given))
     logger = WandbLogger(run)
     track_training([logger, object()], run, split)  # type: ignore[list-item]
     assert said == [(logger, run, prefix)]

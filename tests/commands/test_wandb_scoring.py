@@ -11,7 +11,7 @@ from made_scoring import made_scoring
 from PIL import Image
 
 from segmentation.commands import wandb_results
-from segmentation.commands.wandb_results import content, log_scoring, summary
+from segmentation.commands.wandb_results import content, log_evaluation, summary
 from segmentation.loggers.wandb_logger import WandbLogger
 from segmentation.runs.per_image_file import read_scored
 
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.usefixtures("stranger")
 def logged(folder: Path) -> tuple[Path, dict, dict]:
     """Log the scoring in a folder; return W&B's part, what it holds of keys and its summary."""
     logger = WandbLogger(folder / "run")
-    log_scoring(logger, folder, "test", step=7)
+    log_evaluation(logger, folder, "test", step=7)
     logger.finish()
     (part,) = (folder / "run" / "wandb").glob("offline-run-*")
     points: dict = {}
@@ -90,7 +90,7 @@ def test_a_large_report_stays_on_disk(tmp_path: Path, monkeypatch: pytest.Monkey
 def test_without_pictures_the_report_stays_on_disk_too(tmp_path: Path) -> None:
     metrics = made_scoring(tmp_path)
     logger = WandbLogger(tmp_path / "run", pictures=False)
-    log_scoring(logger, tmp_path, "test", step=7)
+    log_evaluation(logger, tmp_path, "test", step=7)
     logger.finish()
     (part,) = (tmp_path / "run" / "wandb").glob("offline-run-*")
     keys = {key for one in records(part) for key in one.get("history", {}).get("item", {})}

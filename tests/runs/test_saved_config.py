@@ -7,7 +7,7 @@ import pytest
 import torch
 import yaml
 
-from segmentation.build.evaluation import trained_config
+from segmentation.runs.trained_config import trained_config
 from segmentation.config import CONF, flat, settings
 from segmentation.runs.directory import read_settings
 from segmentation.runs.saved_config import MOVED, updated

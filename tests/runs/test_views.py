@@ -9,8 +9,8 @@ from PIL import Image
 
 from segmentation.classes import VOID, ClassTable
 from segmentation.runs.views import (
-    FILE,
-    LONGEST,
+    VIEWS,
+    LONGEST_SIDE,
     MOST_BYTES,
     View,
     encode_labels,
@@ -29,7 +29,11 @@ LABELS = np.array([[0, 1, VOID], [1, 1, 0]], np.uint8)
 
 @pytest.mark.parametrize(
     ("size", "expected"),
-    [((360, 480), (360, 480)), ((1024, 2048), (240, LONGEST)), ((5000, 10), (LONGEST, 1))],
+    [
+        ((360, 480), (360, 480)),
+        ((1024, 2048), (240, LONGEST_SIDE)),
+        ((5000, 10), (LONGEST_SIDE, 1)),
+    ],
 )
 def test_no_side_is_longer_than_a_page_needs(size, expected):
     assert small(size) == expected
@@ -57,14 +61,14 @@ def test_an_archive_gives_back_what_was_written(tmp_path):
     view = View(photo, encode_labels(LABELS, CLASSES), encode_labels(LABELS, CLASSES))
     write_views(tmp_path, [("ä/../b", view), ("c", view)])
     assert read_views(tmp_path, ["c", "ä/../b", "other"]) == {"c": view, "ä/../b": view}
-    assert [path.name for path in tmp_path.iterdir()] == [FILE]
+    assert [path.name for path in tmp_path.iterdir()] == [VIEWS]
 
 
 def test_what_is_no_archive_of_ours_is_no_view(tmp_path):
     assert read_views(tmp_path, ["a"]) == {}
-    (tmp_path / FILE).write_bytes(b"PK\x03\x04 broken")
+    (tmp_path / VIEWS).write_bytes(b"PK\x03\x04 broken")
     assert read_views(tmp_path, ["a"]) == {}
-    with zipfile.ZipFile(tmp_path / FILE, "w", zipfile.ZIP_DEFLATED) as archive:
+    with zipfile.ZipFile(tmp_path / VIEWS, "w", zipfile.ZIP_DEFLATED) as archive:
         for part in ("image/a.jpg", "truth/a.png", "prediction/a.png"):
             archive.writestr(part, bytes(MOST_BYTES + 1))
     assert read_views(tmp_path, ["a"]) == {}

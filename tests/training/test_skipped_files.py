@@ -64,7 +64,7 @@ def breaks_later(tmp_path, monkeypatch):
             (root / name).write_bytes(b"")
         return found
 
-    monkeypatch.setattr("segmentation.build.training.select_usable", then_break)
+    monkeypatch.setattr("segmentation.build.training_data.select_usable", then_break)
     return root
 
 

@@ -18,7 +18,7 @@ from segmentation.runs.per_image_file import read_scored
 from segmentation.runs.scored_images import ScoredImages
 from segmentation.system.files import read_json
 
-PLAIN = InferenceOptions().to_dict()
+PLAIN_INFERENCE = InferenceOptions().to_dict()
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,7 +94,7 @@ def _used(
     inference = metrics.get("inference") or {}
     if not inference.get("window"):
         inference = {key: value for key, value in inference.items() if key != "overlap"}
-    settings = {f"inference.{k}": v for k, v in inference.items() if v != PLAIN.get(k)}
+    settings = {f"inference.{k}": v for k, v in inference.items() if v != PLAIN_INFERENCE.get(k)}
     precision, size = environment.get("precision"), (config.get("data") or {}).get("size")
     if precision and metrics.get("precision", precision) != precision:
         settings["scored.precision"] = metrics["precision"]

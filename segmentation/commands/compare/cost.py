@@ -175,8 +175,8 @@ def _training_time(runs: Sequence[ComparedRun]) -> float | None:
 
 
 def _times(runs: Sequence[ComparedRun]) -> list[float]:
-    kept = [run.trained.get("seconds") for run in runs]
-    return [seconds for seconds in kept if isinstance(seconds, int | float)]
+    times = [run.trained.get("seconds") for run in runs]
+    return [seconds for seconds in times if isinstance(seconds, int | float)]
 
 
 def _notes(contenders: Mapping[str, Sequence[ComparedRun]], measured: bool) -> list[str]:

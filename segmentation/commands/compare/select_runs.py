@@ -34,14 +34,14 @@ def select_runs(
             f"names={names}: give one for each of the {len(directories)} runs; runs with the same "
             "name are seeds of one contender."
         )
-    found = {}
+    evaluations = {}
     for path in directories:
-        if path in found:
+        if path in evaluations:
             raise ConfigError(f"{path} is named twice. Name each run once.")
-        found[path] = find_evaluations(path)
-    common = common_split(found, split)
+        evaluations[path] = find_evaluations(path)
+    common = common_split(evaluations, split)
     chosen, notes = choose_evaluations(
-        {path: evaluations.splits[common] for path, evaluations in found.items()}
+        {path: of_run.splits[common] for path, of_run in evaluations.items()}
     )
     runs = [
         read_compared_run(evaluation, str(names[index]) if names else None)
@@ -49,8 +49,8 @@ def select_runs(
     ]
     _check_distinct(runs)
     _check_folds(runs)
-    earlier_notes = [note for evaluations in found.values() for note in evaluations.notes]
-    return common, runs, [*earlier_notes, *notes]
+    omitted = [note for of_run in evaluations.values() for note in of_run.notes]
+    return common, runs, [*omitted, *notes]
 
 
 def _check_distinct(runs: Sequence[ComparedRun]) -> None:
@@ -91,7 +91,7 @@ def group_contenders(runs: Sequence[ComparedRun]) -> dict[str, list[ComparedRun]
     known = [run for run in runs if run.settings is not None]
     groups = [
         [known[index] for index in indices]
-        for indices in naming.together([run.settings or {} for run in known])
+        for indices in naming.group_runs([run.settings or {} for run in known])
     ]
     for group in groups:
         _check_copies(group)

@@ -63,11 +63,11 @@ def same_images(
         corrupted: counts of the same images.
     """
     read = [(counts.truth == run.truth).all(axis=1) for counts in corrupted.values()]
-    kept = np.flatnonzero(np.all(read, axis=0))
-    if len(kept) < len(run):
+    readable = np.flatnonzero(np.all(read, axis=0))
+    if len(readable) < len(run):
         log.warning(
             "%d of %d images could not be read every time: the corruptions omit them.",
-            len(run) - len(kept),
+            len(run) - len(readable),
             len(run),
         )
-    return run.select(kept), {key: counts.rows(kept) for key, counts in corrupted.items()}
+    return run.select(readable), {key: counts.rows(readable) for key, counts in corrupted.items()}

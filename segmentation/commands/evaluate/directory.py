@@ -7,22 +7,57 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
+from segmentation.build.evaluation import EvaluationPlan
+from segmentation.build.scored_split import ScoredSplit
 from segmentation.errors import ConfigError
+from segmentation.inference.class_map import ClassMap
 from segmentation.inference.options import InferenceOptions
 from segmentation.models.shipped import shipped_name
-from segmentation.runs.directory import EVALUATION, read_metrics, run_of
+from segmentation.runs.directory import EVALUATION, METRICS, SLICES_FILE, read_metrics, run_of
 
-LOCK = "scoring.lock"
+EVALUATION_LOCK = "scoring.lock"
 
-SETTINGS = (
-    "split", "data_fingerprint", "targets_fingerprint", "precision", "inference", "size",
-    "class_map", "classes",
-)  # fmt: skip
+IDENTITY = (
+    "split",
+    "data_fingerprint",
+    "targets_fingerprint",
+    "precision",
+    "inference",
+    "size",
+    "class_map",
+    "classes",
+)
 """Keys of `metrics.json` that identify an evaluation. Batches and processes are not among them, as
 they hardly change the scores."""
 
 
-def scoring_directory(
+def evaluation_facts(
+    plan: EvaluationPlan,
+    split: ScoredSplit,
+    size: tuple[int, int] | None,
+    precision: str,
+    class_map: ClassMap | None,
+) -> dict[str, Any]:
+    """Return what `metrics.json` says of how a split was scored; `IDENTITY` are among it.
+
+    Args:
+        plan: of the evaluation.
+        split: that is scored.
+        size: (height, width) that images are resized to; None: their own.
+        precision: of the trainer.
+        class_map: from the classes of the model to those of the data; None where they are equal.
+    """
+    return {
+        **split.facts(),
+        "precision": precision,
+        "inference": plan.inference.to_dict(),
+        "size": size and list(size),
+        "model": shipped_name(plan.source) or str(plan.source),
+        "class_map": class_map,
+    }
+
+
+def evaluation_directory(
     source: Path, data: str | None, options: InferenceOptions, mapped: bool, facts: dict[str, Any]
 ) -> Path:
     """Return ``evaluation/<name>`` below the run directory, or beside a model without a run.
@@ -38,7 +73,7 @@ def scoring_directory(
         data: the name of the data; None: the run's own.
         options: the views of each image.
         mapped: whether a class map was typed.
-        facts: the `SETTINGS` of the evaluation.
+        facts: the `IDENTITY` of the evaluation.
     """
     lone = source.suffix == ".ckpt" and source.stem != "best"
     parts = [data, source.stem if lone else None, facts["split"], *options.parts()]
@@ -59,22 +94,35 @@ def writing(directory: Path) -> Iterator[None]:
         ConfigError: another process writes there.
     """
     directory.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(directory / LOCK, timeout=0)
+    lock = FileLock(directory / EVALUATION_LOCK, timeout=0)
     try:
         lock.acquire()
     except Timeout as error:
         raise ConfigError(
-            f"another process writes a scoring to {directory}. Wait until it is done, and repeat "
-            "the command."
+            f"another process writes an evaluation to {directory}. Wait until it is done, and "
+            "repeat the command."
         ) from error
     try:
         yield
     finally:
-        (directory / LOCK).unlink(missing_ok=True)
+        (directory / EVALUATION_LOCK).unlink(missing_ok=True)
         lock.release()
         with contextlib.suppress(OSError):  # not empty
             directory.rmdir()
             directory.parent.rmdir()
+
+
+def describe_replaced(directory: Path, keeps_slices: bool) -> str:
+    """Return in words what a new evaluation replaces in its directory; empty for nothing.
+
+    Args:
+        directory: of the evaluation.
+        keeps_slices: slices are scored again.
+    """
+    if not (directory / METRICS).is_file():
+        return ""
+    lost = (directory / SLICES_FILE).is_file() and not keeps_slices
+    return " in place of an earlier evaluation" + (" and its slices" if lost else "")
 
 
 def _numbered(path: Path) -> Iterator[Path]:
@@ -88,7 +136,7 @@ def _numbered(path: Path) -> Iterator[Path]:
 def _free(directory: Path, facts: dict[str, Any]) -> bool:
     """Return whether a directory holds no evaluation or the same one; missing facts are equal."""
     try:
-        kept = read_metrics(directory)
+        metrics = read_metrics(directory)
     except ValueError:  # a damaged file holds no evaluation
         return True
-    return kept is None or all(kept.get(key, facts[key]) == facts[key] for key in SETTINGS)
+    return metrics is None or all(metrics.get(key, facts[key]) == facts[key] for key in IDENTITY)

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytorch_lightning as pl
 
-from segmentation.build.evaluation import EvaluationData
+from segmentation.build.scored_split import ScoredSplit
 from segmentation.commands.evaluate.corruptions import Corrupted, same_images, score_corrupted
 from segmentation.data.datamodule import SegmentationData
 from segmentation.data.dataset import SegmentationDataset
@@ -58,7 +58,7 @@ class SlicePlan:
 
 
 def plan_slices(
-    wanted: tuple[str, ...], targets_required: bool, data: EvaluationData
+    wanted: tuple[str, ...], targets_required: bool, data: ScoredSplit
 ) -> SlicePlan | None:
     """Check that the data allow the slices, before the expensive part; None where none are wanted.
 
@@ -82,7 +82,7 @@ def plan_slices(
             "as in slices=[sequence,presence,size]"
         )
     if "targets" not in wanted:
-        return SlicePlan(wanted, data.source, data.split, {})
+        return SlicePlan(wanted, data.source, data.name, {})
     root, file = Path(data.root).expanduser(), data.targets_file
     everything = {**data.source.splits.unselected, **data.source.samples}
     try:
@@ -95,9 +95,9 @@ def plan_slices(
                 "its images. Put it there, or pass targets=<csv>."
             ) from error
         notes = (f"targets: the data have no {TARGETS_FILE}.",)
-        return SlicePlan(wanted, data.source, data.split, {}, notes)
-    targets = read_target_columns(root, everything, data.split, file)
-    return SlicePlan(wanted, data.source, data.split, targets)
+        return SlicePlan(wanted, data.source, data.name, {}, notes)
+    targets = read_target_columns(root, everything, data.name, file)
+    return SlicePlan(wanted, data.source, data.name, targets)
 
 
 def write_slices(

@@ -1,25 +1,22 @@
 """Write a run's model to a folder to give away: description, weights and card."""
 
 import logging
-from pathlib import Path
 from typing import Any
 
 from segmentation import console
 from segmentation.build.publication import PublicationPlan
-from segmentation.commands.publish.card import LIBRARY, model_card
+from segmentation.commands.publish.card import model_card
+from segmentation.commands.publish.folder import CARD, MODEL_FILES, check_folder
 from segmentation.commands.publish.recipe import weights_source
 from segmentation.console import argument, typed
-from segmentation.errors import ConfigError, ModelError
+from segmentation.errors import ModelError
 from segmentation.models import load_model, save_model
-from segmentation.models.saving import CONFIG, extra_of
+from segmentation.models.saving import extra_of
 from segmentation.models.weights_files import TENSORS
 from segmentation.runs.directory import read_metrics, run_of
 from segmentation.system.files import write_atomic
 
 log = logging.getLogger(__name__)
-
-CARD = "README.md"
-FILES = (CONFIG, TENSORS, CARD)
 
 
 def publish(plan: PublicationPlan) -> dict[str, Any]:
@@ -40,7 +37,7 @@ def publish(plan: PublicationPlan) -> dict[str, Any]:
             f"run={run}: there is no finished run there. A model's card shows its scores and how "
             "it was trained: pass a run directory (such as runs/<name>) that holds metrics.json."
         )
-    _check_output(output)
+    check_folder(output)
 
     # Write the model, then its card.
     loaded = load_model(run)
@@ -62,25 +59,4 @@ def publish(plan: PublicationPlan) -> dict[str, Any]:
         f"written to {output}{again}: {TENSORS} has {megabytes:.1f} MB, {CARD} says what it is",
         f"{typed('predict')} {argument('model', output)} input=<images> output=<folder>",
     )
-    return {"output": output, "written": [output / name for name in FILES]}
-
-
-def _check_output(output: Path) -> None:
-    others = sorted(path.name for path in output.glob("*") if path.name not in FILES)
-    if run := next(filter(None, map(run_of, (output.resolve(), *output.resolve().parents))), None):
-        why = f"lies in the run {run}"
-    elif output.is_file():
-        why = "is a file"
-    elif any((output / name).exists() for name in FILES) and not _published(output):
-        why = "holds a model or a README.md that is not publish.py's"
-    elif others:
-        why = f"holds {others[0]} already"
-    else:
-        return
-    raise ConfigError(f"output={output} {why}. Pass a folder of its own; it is created if needed.")
-
-
-def _published(output: Path) -> bool:
-    """Return whether an earlier call wrote the files in a folder."""
-    card = output / CARD
-    return card.is_file() and f"library_name: {LIBRARY}\n" in card.read_text(errors="replace")
+    return {"output": output, "written": [output / name for name in MODEL_FILES]}

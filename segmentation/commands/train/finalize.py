@@ -12,7 +12,7 @@ import torch
 from pytorch_lightning.callbacks import ModelCheckpoint
 
 from segmentation import console
-from segmentation.build.training import TrainingData
+from segmentation.build.training_data import TrainingData
 from segmentation.commands.results import report, write_page
 from segmentation.commands.wandb_tracking import track_training
 from segmentation.console import argument, typed

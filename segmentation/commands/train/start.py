@@ -9,7 +9,8 @@ from typing import Any
 import pytorch_lightning as pl
 from pytorch_lightning.loggers import Logger
 
-from segmentation.build.training import TrainingData, TrainingPlan
+from segmentation.build.training import TrainingPlan
+from segmentation.build.training_data import TrainingData
 from segmentation.data.discovery.labels import write_table
 from segmentation.data.discovery.scanned_dataset import TABLE_FILE
 from segmentation.loggers.wandb_logger import WandbLogger
@@ -38,7 +39,7 @@ def record_start(
     write_config(plan.directory, plan.settings)
     if plan.segments:
         write_table(plan.directory / TABLE_FILE, data.source.labels.table)
-    found = _write_environment(
+    changes = _write_environment(
         plan.directory,
         plan.rerun,
         data=data.source.fingerprints(),
@@ -49,7 +50,7 @@ def record_start(
         seed=plan.seed,
         parts=parts,
     )
-    return {"rerun_of": {"run": plan.rerun, "differs_in": found}} if plan.rerun else {}
+    return {"rerun_of": {"run": plan.rerun, "differs_in": changes}} if plan.rerun else {}
 
 
 def _write_environment(directory: Path, rerun: str | None, **facts: Any) -> list[str]:
@@ -67,12 +68,12 @@ def _write_environment(directory: Path, rerun: str | None, **facts: Any) -> list
     attempts = 1 if rerun or before is None else before.get("attempts", 1) + 1
     now = write_environment(directory, attempts=attempts, **facts)
 
-    found = differences(before, now) if before else []
-    for difference in found:
-        log.warning("%s: %s", "rerun" if rerun else "resume", difference)
-    if rerun and not found:
+    changes = differences(before, now) if before else []
+    for change in changes:
+        log.warning("%s: %s", "rerun" if rerun else "resume", change)
+    if rerun and not changes:
         log.info("rerun: code, versions, machine and data are those of %s", rerun)
-    return found
+    return changes
 
 
 @contextmanager

@@ -8,7 +8,8 @@ import numpy as np
 import pytorch_lightning as pl
 from torch import nn
 
-from segmentation.build.training import TrainingData, TrainingPlan
+from segmentation.build.training import TrainingPlan
+from segmentation.build.training_data import TrainingData
 from segmentation.data.cache.cache import describe_cache
 from segmentation.data.datamodule import SegmentationData
 from segmentation.models import Model, UNet

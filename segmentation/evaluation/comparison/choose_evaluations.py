@@ -18,17 +18,17 @@ Data = tuple[frozenset[str], tuple[str, ...], str | None]
 """The scored data: names of the images, classes, and the fingerprint where it is known."""
 
 
-def common_split(found: Mapping[Path, Evaluations], wanted: str | None) -> str:
+def common_split(by_path: Mapping[Path, Evaluations], wanted: str | None) -> str:
     """Choose the split to compare on: one that every run was scored on, test before val.
 
     Args:
-        found: the evaluations of each path that the user named.
+        by_path: the evaluations of each path that the user named.
         wanted: the split that the user asks for, None for any.
 
     Raises:
         DataError: no split is common; the message lists each run's splits and what to type.
     """
-    splits = {named: evaluations.splits for named, evaluations in found.items()}
+    splits = {named: evaluations.splits for named, evaluations in by_path.items()}
     known = {*COMPARED_SPLITS, *(split for scored in splits.values() for split in scored)}
     if wanted and wanted not in known:
         hint = did_you_mean(wanted, COMPARED_SPLITS)
@@ -38,18 +38,18 @@ def common_split(found: Mapping[Path, Evaluations], wanted: str | None) -> str:
     count = {split: sum(split in scored for scored in splits.values()) for split in candidates}
     most = max(candidates, key=lambda split: count[split])
     if count[most] < len(splits):
-        raise DataError(_no_common_split(found, wanted, most))
+        raise DataError(_no_common_split(by_path, wanted, most))
     return most
 
 
-def _no_common_split(found: Mapping[Path, Evaluations], wanted: str | None, most: str) -> str:
+def _no_common_split(by_path: Mapping[Path, Evaluations], wanted: str | None, most: str) -> str:
     lines = [f"the runs were not all scored on {f'split={wanted}' if wanted else 'one split'}."]
     lines[0] += " Scored are:"
-    for named, evaluations in found.items():
+    for named, evaluations in by_path.items():
         lines.append(f"  {named}: {', '.join(sorted(evaluations.splits)) or 'nothing'}")
-    lines += [f"  {note}" for evaluations in found.values() for note in evaluations.notes]
+    lines += [f"  {note}" for evaluations in by_path.values() for note in evaluations.notes]
     lines.append("Score what is missing:")
-    for named, evaluations in found.items():
+    for named, evaluations in by_path.items():
         if most not in evaluations.splits:
             run = named.parent.parent if named.parent.name == EVALUATION else named
             lines.append(f"  {typed('evaluate')} {argument('run', run)} split={most}")
@@ -57,7 +57,7 @@ def _no_common_split(found: Mapping[Path, Evaluations], wanted: str | None, most
 
 
 def choose_evaluations(
-    found: Mapping[Path, Sequence[Evaluation]],
+    by_path: Mapping[Path, Sequence[Evaluation]],
 ) -> tuple[list[Evaluation], list[str]]:
     """Choose one evaluation of each run, on the same images where possible; also return notes.
 
@@ -66,18 +66,19 @@ def choose_evaluations(
     newest; `comparable` decides whether that can be compared.
 
     Args:
-        found: the evaluations of one split by what the user named, the preferred one first.
+        by_path: the evaluations of one split by what the user named, the preferred one first.
     """
-    if all(len(evaluations) == 1 for evaluations in found.values()):
-        return [evaluations[0] for evaluations in found.values()], []
+    if all(len(evaluations) == 1 for evaluations in by_path.values()):
+        return [evaluations[0] for evaluations in by_path.values()], []
     chosen, notes = [], []
     data = {
         evaluation: _read_data(evaluation)
-        for evaluations in found.values() for evaluation in evaluations
-    }  # fmt: skip
-    wanted = _most_common(found, data)
-    reason = "on the same images as the others" if len(found) > 1 else "the newest"
-    for evaluations in found.values():
+        for evaluations in by_path.values()
+        for evaluation in evaluations
+    }
+    wanted = _most_common(by_path, data)
+    reason = "on the same images as the others" if len(by_path) > 1 else "the newest"
+    for evaluations in by_path.values():
         fitting = [evaluation for evaluation in evaluations if _same(data[evaluation], wanted)]
         newest = max(evaluations, key=lambda evaluation: evaluation.written)
         chosen.append(fitting[0] if fitting else newest)
@@ -88,7 +89,7 @@ def choose_evaluations(
 
 
 def _most_common(
-    found: Mapping[Path, Sequence[Evaluation]], data: Mapping[Evaluation, Data | None]
+    by_path: Mapping[Path, Sequence[Evaluation]], data: Mapping[Evaluation, Data | None]
 ) -> Data | None:
     """Return the data that most runs were scored on, on a tie the one scored last."""
     count: Counter[Data] = Counter()
@@ -97,7 +98,7 @@ def _most_common(
         if candidate is not None and candidate not in count:
             count[candidate] = sum(
                 any(_same(data[other], candidate) for other in evaluations)
-                for evaluations in found.values()
+                for evaluations in by_path.values()
             )
     return max(count, key=lambda candidate: count[candidate], default=None)
 

@@ -40,8 +40,8 @@ def _check_classes(pair: str, first: Sequence[str], other: Sequence[str]) -> Non
     if set(first) == set(other):
         reason = f"the same classes in another order, {list(first)} and {list(other)}"
     else:
-        only = [sorted(set(one) - set(two)) for one, two in ((first, other), (other, first))]
-        reason = f"only the first has {only[0]}, only the second {only[1]}"
+        removed, added = sorted(set(first) - set(other)), sorted(set(other) - set(first))
+        reason = f"only the first has {removed}, only the second {added}"
     raise DataError(
         f"{pair}their class tables differ ({reason}). Train or score both with the same "
         "data.classes."
@@ -52,10 +52,12 @@ def _check_images(pair: str, first: ScoredImages, other: ScoredImages) -> None:
     missing = sorted(set(first.names) - set(other.names))
     added = sorted(set(other.names) - set(first.names))
     if missing or added:
+        sides = [(missing, "first"), (added, "second")]
         which = [
             f"{len(names)} only in the {where}, such as {names[0]}"
-            for names, where in ((missing, "first"), (added, "second")) if names
-        ]  # fmt: skip
+            for names, where in sides
+            if names
+        ]
         raise DataError(
             f"{pair}they were scored on different images ({len(first)} and {len(other)}; "
             f"{'; '.join(which)}). {_score_again()}"
@@ -69,24 +71,24 @@ def _check_images(pair: str, first: ScoredImages, other: ScoredImages) -> None:
 
 
 def _check_labels(pair: str, first: ScoredImages, other: ScoredImages) -> None:
-    one, two = first.truth, other.truth
-    differing = np.flatnonzero(one.sum(axis=1) != two.sum(axis=1))
+    labels, other_labels = first.truth, other.truth
+    differing = np.flatnonzero(labels.sum(axis=1) != other_labels.sum(axis=1))
     if differing.size:
         worst = int(differing[0])
         raise DataError(
             f"{pair}their void policies differ: {differing.size} of {len(first)} images have "
             f"another number of labelled pixels, such as {first.names[worst]} "
-            f"({one[worst].sum():,} and {two[worst].sum():,}). Score both with the same data.void "
-            "and data.classes, at the labels' own size."
+            f"({labels[worst].sum():,} and {other_labels[worst].sum():,}). Score both with "
+            "the same data.void and data.classes, at the labels' own size."
         )
-    differing = np.flatnonzero((one != two).any(axis=1))
+    differing = np.flatnonzero((labels != other_labels).any(axis=1))
     if differing.size:
         worst = int(differing[0])
-        index = int(np.flatnonzero(one[worst] != two[worst])[0])
+        index = int(np.flatnonzero(labels[worst] != other_labels[worst])[0])
         raise DataError(
             f"{pair}their labels differ in {differing.size} of {len(first)} images, such as "
-            f"{first.names[worst]}: {one[worst, index]:,} and {two[worst, index]:,} pixels of "
-            f"{first.classes[index]}. {_score_again()}"
+            f"{first.names[worst]}: {labels[worst, index]:,} and {other_labels[worst, index]:,} "
+            f"pixels of {first.classes[index]}. {_score_again()}"
         )
 
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from segmentation.errors import ConfigError, DataError
 from segmentation.evaluation.comparison.comparable import comparable
-from segmentation.evaluation.comparison.result import Comparison, Difference, Entry, Winner
+from segmentation.evaluation.comparison.result import Comparison, Difference, EntryScores, Winner
 from segmentation.evaluation.statistics.bootstrap import Sampled, over_seeds, sample
 from segmentation.evaluation.statistics.holm import enough, holm
 from segmentation.evaluation.statistics.intervals import ALPHA, estimates, p_values
@@ -70,10 +70,9 @@ def compare(
     order = sorted(together, key=lambda name: (-np.nan_to_num(together[name].value[-1]), name))
     lines = [_entry(name, entries[name], together[name], resampling) for name in order]
     pairs = _differences({name: together[name] for name in order}, resampling, classes)
-    return Comparison(
-        tuple(lines), pairs, _winners(lines, pairs, classes), resampling.describe(),
-        (*resampling.notes, *_notes(lines, pairs, number)),
-    )  # fmt: skip
+    winners = _winners(lines, pairs, classes)
+    notes = (*resampling.notes, *_notes(lines, pairs, number))
+    return Comparison(tuple(lines), pairs, winners, resampling.describe(), notes)
 
 
 def _resamples(entries: int, classes: int, least: int) -> int:
@@ -104,11 +103,11 @@ def _entry(
     runs: Sequence[ScoredImages],
     sampled: Sampled,
     resampling: Resampling,
-) -> Entry:
+) -> EntryScores:
     *classes, miou = estimates(sampled, resampling, (0.0, 1.0))
     variance = sampled.seeds[0][0][-1] * len(runs) if sampled.seeds else np.nan
     named = dict(zip(runs[0].classes, classes, strict=True))
-    return Entry(name, len(runs), miou, float(np.sqrt(variance)), named)
+    return EntryScores(name, len(runs), miou, float(np.sqrt(variance)), named)
 
 
 def _differences(
@@ -118,25 +117,26 @@ def _differences(
     pairs = [(first, second) for second, first in combinations(sampled, 2)]
     if not pairs:
         return {}
-    found, values = [], []
+    estimated, values = [], []
     for first, second in pairs:
         difference = sampled[first] - sampled[second]
-        found.append(estimates(difference, resampling, (-1.0, 1.0)))
+        estimated.append(estimates(difference, resampling, (-1.0, 1.0)))
         values.append(p_values(difference, resampling))
     p = np.array(values)
     of_miou, of_classes = holm(p[:, -1]), holm(p[:, :-1])
-    return {
-        pair: Difference(
-            *pair, found[i][-1], float(p[i, -1]), float(of_miou[i]),
-            dict(zip(classes, found[i][:-1], strict=True)),
-            dict(zip(classes, of_classes[i].tolist(), strict=True)),
+    differences = {}
+    for i, pair in enumerate(pairs):
+        *by_class, miou = estimated[i]
+        named = dict(zip(classes, by_class, strict=True))
+        p_by_class = dict(zip(classes, of_classes[i].tolist(), strict=True))
+        differences[pair] = Difference(
+            *pair, miou, float(p[i, -1]), float(of_miou[i]), named, p_by_class
         )
-        for i, pair in enumerate(pairs)
-    }  # fmt: skip
+    return differences
 
 
 def _winners(
-    entries: Sequence[Entry],
+    entries: Sequence[EntryScores],
     pairs: Mapping[tuple[str, str], Difference],
     classes: Sequence[str],
 ) -> dict[str, Winner]:
@@ -158,7 +158,7 @@ def _winners(
 
 
 def _notes(
-    entries: Sequence[Entry], pairs: Mapping[tuple[str, str], Difference], resamples: int
+    entries: Sequence[EntryScores], pairs: Mapping[tuple[str, str], Difference], resamples: int
 ) -> tuple[str, ...]:
     notes = []
     if single := [entry.name for entry in entries if entry.seeds == 1]:
@@ -173,10 +173,10 @@ def _notes(
             "ones because they leave the seeds out, not because it tells more."
         )
     by_class = sum(not np.isnan(p) for pair in pairs.values() for p in pair.classes_p_holm.values())
-    for comparisons, what in ((len(pairs), "comparisons"), (by_class, "comparisons by class")):
+    for comparisons, kind in ((len(pairs), "comparisons"), (by_class, "comparisons by class")):
         if 2 * comparisons / (resamples + 1) > ALPHA:
             notes.append(
-                f"{resamples:,} resamples are too few for {comparisons:,} {what}: none can be told "
+                f"{resamples:,} resamples are too few for {comparisons:,} {kind}: none can be told "
                 f"from chance. Take resamples={enough(comparisons)}, or compare fewer at a time."
             )
     return tuple(notes)

@@ -91,7 +91,7 @@ def find_evaluations(named: Path) -> Evaluations:
         notes.append(f"The training in {run} is not finished: an earlier state was scored.")
     if trained and not splits:
         _check_segments(trained)
-    return Evaluations({split: tuple(found) for split, found in splits.items()}, tuple(notes))
+    return Evaluations({split: tuple(of_split) for split, of_split in splits.items()}, tuple(notes))
 
 
 def _check_named(named: Path) -> None:

@@ -7,16 +7,19 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from segmentation.config import flat
+from segmentation.config import differing_keys, flat
 
 Settings = Mapping[str, Any]
 
 NO_RESULT = (
-    "logger", "signals", "checkpoint_minutes", "deterministic",
-    "data.root", "data.workers", "data.cache",
-    "trainer._target_", "trainer.accelerator", "trainer.devices", "trainer.num_nodes",
-    "trainer.strategy", "trainer.log_every_n_steps",
-)  # fmt: skip
+    "logger",
+    "signals",
+    "checkpoint_minutes",
+    "deterministic",
+    *(f"data.{key}" for key in ("root", "workers", "cache")),
+    *(f"trainer.{key}" for key in ("_target_", "accelerator", "devices", "num_nodes", "strategy")),
+    "trainer.log_every_n_steps",
+)
 """What changes no result, or none that is meant: where and how a run is carried out. A batch is
 that of all processes together, so their number is no matter."""
 REPEATS = ("seed", "data.fold")
@@ -30,7 +33,7 @@ SCORED = tuple(f"scored.{key}" for key in ("precision", "size", "class_map"))
 TRAINED_ON = "trained_on"
 """The fingerprint of the images and masks that a model learnt from: wherever they lie, `data.root`
 tells nothing of them."""
-LONGEST = 24
+LONGEST_VALUE = 24
 """A longer value says nothing in a name."""
 
 
@@ -48,19 +51,18 @@ def repeats(settings: Settings) -> dict[str, Any]:
     return {key: settings[key] for key in REPEATS if key in settings}
 
 
-def together(runs: Sequence[Settings]) -> list[list[int]]:
+def group_runs(runs: Sequence[Settings]) -> list[list[int]]:
     """Return the positions of the runs of each contender, in the order of the first of each."""
-    found: dict[str, list[int]] = defaultdict(list)
+    groups: dict[str, list[int]] = defaultdict(list)
     for position, run in enumerate(runs):
-        same = sorted((key, repr(value)) for key, value in run.items() if key not in REPEATS)
-        found[repr(same)].append(position)
-    return list(found.values())
+        shared = sorted((key, repr(value)) for key, value in run.items() if key not in REPEATS)
+        groups[repr(shared)].append(position)
+    return list(groups.values())
 
 
 def differing(runs: Sequence[Settings]) -> list[str]:
     """Return the settings that not all runs share, seeds and folds apart."""
-    keys = dict.fromkeys(key for run in runs for key in run if key not in REPEATS)
-    return [key for key in keys if len({repr(run.get(key)) for run in runs}) > 1]
+    return [key for key in differing_keys(runs) if key not in REPEATS]
 
 
 def names(contenders: Sequence[Settings], typed: Sequence[Sequence[str]]) -> list[str]:
@@ -82,12 +84,10 @@ def names(contenders: Sequence[Settings], typed: Sequence[Sequence[str]]) -> lis
         for index, (run, kind) in enumerate(zip(contenders, kinds, strict=True)):
             if told:
                 parts[index].append(kind)
-            alike = [
-                one for one, other in zip(contenders, kinds, strict=True)
-                if not told or other == kind
-            ]  # fmt: skip
+            pairs = zip(contenders, kinds, strict=True)
+            alike = [settings for settings, other in pairs if not told or other == kind]
             within = [key for key in differing(alike) if key.partition(".")[0] == part]
-            parts[index] += _said(run, within, short, typed[index])
+            parts[index] += _values(run, within, short, typed[index])
     if len(contenders) == 1:
         parts = [[_kind("encoder", contenders[0])]]
     return [", ".join(dict.fromkeys(words)) for words in parts]
@@ -109,11 +109,8 @@ def _kind(part: str, run: Settings) -> str:
         ]
         return " + ".join(terms) or f"no {part}"
     if part in ("inference", "scored"):
-        known = (*INFERENCE, *SCORED)
-        used = [
-            f"{key.partition('.')[2]}={_text(run[key])}" for key in known
-            if key in run and key.startswith(f"{part}.")
-        ]  # fmt: skip
+        keys = [key for key in (*INFERENCE, *SCORED) if key in run and key.startswith(f"{part}.")]
+        used = [f"{key.partition('.')[2]}={_text(run[key])}" for key in keys]
         return " ".join(used) or ("plain" if part == "inference" else "scored as trained")
     if part == TRAINED_ON:
         return f"train data {str(run.get(TRAINED_ON, 'unknown'))[:4]}"
@@ -128,7 +125,7 @@ def _term(key: str, target: str) -> str:
     return key if target.lower().startswith(key.replace("_", "").lower()) else target
 
 
-def _said(
+def _values(
     run: Settings, keys: Sequence[str], short: Mapping[str, str], typed: Sequence[str]
 ) -> list[str]:
     words = []
@@ -136,23 +133,24 @@ def _said(
         if key not in run:
             continue
         value = _text(run[key])
-        if len(value) <= LONGEST:
+        if len(value) <= LONGEST_VALUE:
             words.append(f"{short[key]}={value}")
             continue
         part = key.partition(".")[0]
-        chosen = [one.partition("=")[2] for one in typed if one.lstrip("+").startswith(f"{part}=")]
-        words.append(f"{part}={chosen[-1] if chosen else 'default'}")
+        typed_parts = [word for word in typed if word.lstrip("+").startswith(f"{part}=")]
+        option = typed_parts[-1].partition("=")[2] if typed_parts else "default"
+        words.append(f"{part}={option}")
     return words
 
 
 def _short(keys: Sequence[str]) -> dict[str, str]:
     """Return the ends of dotted names, as long as they need to be to differ."""
-    last = [key.rpartition(".")[2] for key in keys]
+    ends = [key.rpartition(".")[2] for key in keys]
+    unique = {end for end in ends if ends.count(end) == 1} - {"name", "weight", "p"}
     return {
-        key: end if last.count(end) == 1 and end not in ("name", "weight", "p") else
-        ".".join(key.split(".")[-2:])
-        for key, end in zip(keys, last, strict=True)
-    }  # fmt: skip
+        key: end if end in unique else ".".join(key.split(".")[-2:])
+        for key, end in zip(keys, ends, strict=True)
+    }
 
 
 def _text(value: Any) -> str:

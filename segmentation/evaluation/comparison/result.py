@@ -49,7 +49,7 @@ class Difference:
 
 
 @dataclass(frozen=True)
-class Entry:
+class EntryScores:
     """One line of a comparison: a model with all its seeds.
 
     Attributes:
@@ -90,7 +90,7 @@ class Comparison:
         notes: what a reader must know.
     """
 
-    entries: tuple[Entry, ...]
+    entries: tuple[EntryScores, ...]
     pairs: dict[tuple[str, str], Difference] = field(repr=False)
     winners: dict[str, Winner]
     resampling: str

@@ -1,7 +1,7 @@
 """A comparison as data frames, of which every table is one call: terminal, Markdown, CSV, LaTeX."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -16,6 +16,15 @@ from segmentation.evaluation.statistics.intervals import Interval
 QUALITY = ("contender", "seeds", "mIoU", "95% interval", "SD", "to best", "95% of that", "p")
 
 COST = ("contender", "parameters", "FLOPs", "images/s", "latency", "training")
+
+COST_TYPES = {
+    "parameters": "Int64",
+    "flops": "Int64",
+    "images_per_second": "float64",
+    "latency_ms": "float64",
+    "training_seconds": "float64",
+}
+"""Attributes of `Cost` that are columns, and their types."""
 
 HIGHEST = "highest mIoU"
 
@@ -32,24 +41,24 @@ def comparison_frame(comparison: Comparison, contenders: Sequence[Contender]) ->
     `images_per_second`, `latency_ms`, `training_seconds`. Scores are fractions; what is not known
     is missing.
     """
-    costs = {one.name: one.cost for one in contenders}
+    costs = {contender.name: contender.cost for contender in contenders}
     first = HIGHEST if len(comparison.entries) > 1 else ALONE
     rows = []
     for entry in comparison.entries:
         to_best = comparison.to_best.get(entry.name)
         cost = costs[entry.name]
-        rows.append({
-            "name": entry.name, "seeds": entry.seeds, "miou": entry.miou.value,
-            "low": entry.miou.interval.low, "high": entry.miou.interval.high,
-            "sd": entry.deviation, **_difference(to_best),
-            "verdict": first if to_best is None else to_best.verdict,
-            "parameters": cost.parameters, "flops": cost.flops,
-            "images_per_second": cost.images_per_second, "latency_ms": cost.latency_ms,
-            "training_seconds": cost.training_seconds,
-        })  # fmt: skip
-    floats = ("images_per_second", "latency_ms", "training_seconds")
-    kinds = {"parameters": "Int64", "flops": "Int64", **dict.fromkeys(floats, "float64")}
-    return pd.DataFrame(rows).astype(kinds)
+        score = {
+            "name": entry.name,
+            "seeds": entry.seeds,
+            "miou": entry.miou.value,
+            "low": entry.miou.interval.low,
+            "high": entry.miou.interval.high,
+            "sd": entry.deviation,
+        }
+        verdict = {"verdict": first if to_best is None else to_best.verdict}
+        known = {column: getattr(cost, column) for column in COST_TYPES}
+        rows.append(score | _difference(to_best) | verdict | known)
+    return pd.DataFrame(rows).astype(COST_TYPES)
 
 
 def class_frame(comparison: Comparison) -> pd.DataFrame:
@@ -67,7 +76,7 @@ def class_frame(comparison: Comparison) -> pd.DataFrame:
             "class": name,
             "best": None if winner.best is None else called[winner.best],
             "not_distinguishable": tuple(called[rival] for rival in winner.rivals),
-            **{f"iou: {called[one.name]}": one.classes[name].value for one in comparison.entries},
+            **{f"iou: {called[e.name]}": e.classes[name].value for e in comparison.entries},
         }
         for name, winner in comparison.winners.items()
     )
@@ -137,21 +146,20 @@ def to_latex(frame: pd.DataFrame) -> str:
 def records(frame: pd.DataFrame) -> list[dict[str, Any]]:
     """Return the rows of a frame as values that JSON has; None for what is missing."""
     rows = frame.astype(object).where(frame.notna(), None).to_dict("records")
-    return [
-        {str(key): value.item() if isinstance(value, np.generic) else value
-         for key, value in row.items()}
-        for row in rows
-    ]  # fmt: skip
+    return [{str(key): _python_value(value) for key, value in row.items()} for row in rows]
 
 
-def _difference(found: Difference | None) -> Mapping[str, float]:
-    ends = Interval(np.nan, np.nan) if found is None else found.miou.interval
-    return {
-        "difference": np.nan if found is None else found.miou.value,
-        "difference_low": ends.low,
-        "difference_high": ends.high,
-        "p": np.nan if found is None else found.p_holm,
-    }
+def _python_value(value: Any) -> Any:
+    return value.item() if isinstance(value, np.generic) else value
+
+
+def _difference(difference: Difference | None) -> dict[str, float]:
+    keys = ("difference", "difference_low", "difference_high", "p")
+    if difference is None:
+        return dict.fromkeys(keys, np.nan)
+    ends = difference.miou.interval
+    values = (difference.miou.value, ends.low, ends.high, difference.p_holm)
+    return dict(zip(keys, values, strict=True))
 
 
 def _each(column: pd.Series, text: Any) -> list[str]:
@@ -196,10 +204,10 @@ class Compared:
     def warnings(self) -> list[tuple[str, list[str]]]:
         """Each warning of the runs once, with the contenders that have it; none if all have it."""
         whose: dict[str, dict[str, None]] = {}
-        for one in self.contenders:
-            for run in one.evaluations:
+        for contender in self.contenders:
+            for run in contender.evaluations:
                 for text in run.metrics.get("warnings") or []:
-                    whose.setdefault(text, {})[one.name] = None
+                    whose.setdefault(text, {})[contender.name] = None
         every = len(self.contenders)
         return [(text, [] if len(names) == every else list(names)) for text, names in whose.items()]
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import plotly.graph_objects as go
 
-from segmentation.evaluation.comparison.result import Comparison, Contender, Entry
+from segmentation.evaluation.comparison.result import Comparison, Contender, EntryScores
 from segmentation.report.charts.chart import (
     INK,
     PAPER,
@@ -68,7 +68,7 @@ def cost_chart(comparison: Comparison, contenders: Sequence[Contender], grid: Gr
 
 
 def _pareto(
-    known: Sequence[tuple[Entry, float]],
+    known: Sequence[tuple[EntryScores, float]],
     on_front: Sequence[int],
     title: str,
     styles: Mapping[str, tuple[str, str]],

@@ -164,7 +164,7 @@ def test_a_run_its_checkpoints_and_a_model_that_was_moved_away(trained, data, tm
     shutil.copytree(trained / "model", tmp_path / "mine")
     refused = run("evaluate.py", f"run={tmp_path / 'mine'}", "split=val")
     assert refused.returncode == 1
-    assert "does not know its data. Say them: data=" in refused.stderr
+    assert "does not know its data. Set them: data=" in refused.stderr
     succeed("evaluate.py", f"run={tmp_path / 'mine'}", *EXACT, "data=camvid", f"data.root={data}",
             "split=val", "data.batch_size=2")  # fmt: skip
     values = metrics(tmp_path / "mine" / "evaluation" / "camvid_val")
@@ -181,7 +181,7 @@ def test_a_batch_changes_next_to_nothing_and_a_scoring_never_another(trained, tm
     for batch in (1, 3, 7):
         result = succeed("evaluate.py", f"run={copy}", *EXACT, f"data.batch_size={batch}")
         scores.append(metrics(there / "test")["miou"])
-        assert ("in place of an earlier scoring" in result.stdout) == (batch > 1)
+        assert ("in place of an earlier evaluation" in result.stdout) == (batch > 1)
     assert np.ptp(scores) < 1e-4
     assert metrics(there / "test")["inference"]["flip"] is False
     succeed("evaluate.py", f"run={copy}", *EXACT, "trainer.precision=bf16-mixed")

@@ -84,9 +84,9 @@ def test_an_evaluation_replaces_the_slices_of_the_one_before(model, data):
     succeed(*arguments(model, data, "brightness"))
     printed = succeed(*arguments(model, data, "presence")).stdout
     assert set(pd.read_csv(scoring(model) / "slices.csv")["slice"]) == {"presence"}
-    assert "in place of an earlier scoring: report.html" in printed
+    assert "in place of an earlier evaluation: report.html" in printed
     printed = succeed(*arguments(model, data, "null")).stdout
-    assert "in place of an earlier scoring and its slices" in printed
+    assert "in place of an earlier evaluation and its slices" in printed
     assert not (scoring(model) / "slices.csv").exists()
     assert "slices" not in json.loads((scoring(model) / "metrics.json").read_text())
 

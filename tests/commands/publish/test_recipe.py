@@ -5,7 +5,8 @@ import json
 import pytest
 from made_runs import settings, write_run
 
-from segmentation.commands.publish.recipe import code, command, recipe, weights_source
+from segmentation.commands.publish.public_command import public_command
+from segmentation.commands.publish.recipe import code, recipe, weights_source
 
 
 @pytest.mark.parametrize(
@@ -33,9 +34,8 @@ from segmentation.commands.publish.recipe import code, command, recipe, weights_
     ],
 )
 def test_what_was_typed_is_shown_without_folders(override, shown):
-    assert command([override, "experiment=mine", "logger=none", "+hydra.job.num=1"], "camvid") == (
-        f"python train.py experiment=mine {shown}"
-    )
+    overrides = [override, "experiment=mine", "logger=none", "+hydra.job.num=1"]
+    assert public_command(overrides, "camvid") == f"python train.py experiment=mine {shown}"
 
 
 @pytest.mark.parametrize(

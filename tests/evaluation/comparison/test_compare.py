@@ -8,6 +8,8 @@ from segmentation.errors import ConfigError, DataError
 from segmentation.evaluation.comparison.compare import compare
 from segmentation.evaluation.comparison.result import NOT_DISTINGUISHABLE
 
+pytestmark = pytest.mark.usefixtures("quick_collections")
+
 RESAMPLES = 1000
 
 

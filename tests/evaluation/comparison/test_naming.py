@@ -3,7 +3,7 @@
 import pytest
 from made_runs import settings
 
-from segmentation.evaluation.comparison.naming import counted, differing, names, repeats, together
+from segmentation.evaluation.comparison.naming import counted, differing, group_runs, names, repeats
 
 LOSSES = "segmentation.training.losses"
 
@@ -83,7 +83,7 @@ def test_seeds_are_together():
         settings(seed=0), settings(encoder__name="vgg16"), settings(seed=1),
         settings(encoder__name="vgg16", seed=5),
     ]  # fmt: skip
-    assert together([counted(run) for run in runs]) == [[0, 2], [1, 3]]
+    assert group_runs([counted(run) for run in runs]) == [[0, 2], [1, 3]]
 
 
 @pytest.mark.parametrize(
@@ -95,7 +95,7 @@ def test_seeds_are_together():
 )  # fmt: skip
 def test_how_a_run_is_carried_out_tells_nothing(key, value):
     runs = [counted(settings()), counted(settings(seed=1, **{key: value}))]
-    assert together(runs) == [[0, 1]]
+    assert group_runs(runs) == [[0, 1]]
     assert differing(runs) == []
 
 
@@ -105,7 +105,7 @@ def test_how_a_run_is_carried_out_tells_nothing(key, value):
 )
 def test_what_a_result_depends_on_divides(key, value):
     runs = [counted(settings()), counted(settings(seed=1, **{key: value}))]
-    assert together(runs) == [[0], [1]]
+    assert group_runs(runs) == [[0], [1]]
 
 
 def test_an_option_that_is_null_is_one_that_older_runs_do_not_have():
@@ -114,5 +114,5 @@ def test_an_option_that_is_null_is_one_that_older_runs_do_not_have():
 
 def test_folds_are_repeats_as_seeds_are():
     runs = [counted(settings(data__folds=3, data__fold=fold, seed=4)) for fold in range(3)]
-    assert together(runs) == [[0, 1, 2]]
+    assert group_runs(runs) == [[0, 1, 2]]
     assert repeats(runs[2]) == {"seed": 4, "data.fold": 2}

@@ -12,6 +12,8 @@ from segmentation.evaluation.slices.slices import Slice, find_slices
 from segmentation.evaluation.statistics.resampling import by_block, by_image
 from segmentation.metrics.scores import scores
 
+pytestmark = pytest.mark.usefixtures("quick_collections")
+
 
 def halves(run, inside, **values):
     inside = np.asarray(inside)

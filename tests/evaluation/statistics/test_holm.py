@@ -1,11 +1,14 @@
 from itertools import combinations
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from segmentation.evaluation.statistics.holm import enough, holm
+
+pytestmark = pytest.mark.usefixtures("quick_collections")
 
 P = arrays(np.float64, st.integers(1, 12), elements=st.floats(0, 1))
 

@@ -1,12 +1,12 @@
-"""Where a scoring goes, who may write there, and what is left of the one before."""
+"""Where an evaluation goes, who may write there, and what is left of the one before."""
 
 import numpy as np
 import pytest
 from filelock import FileLock
 
 from segmentation.classes import ClassTable
-from segmentation.commands.evaluate.directory import LOCK, scoring_directory, writing
-from segmentation.commands.results import start_scoring
+from segmentation.commands.evaluate.directory import EVALUATION_LOCK, evaluation_directory, writing
+from segmentation.commands.results import discard_evaluation
 from segmentation.errors import ConfigError
 from segmentation.inference.options import InferenceOptions
 from segmentation.runs.directory import read_metrics
@@ -26,10 +26,10 @@ def write(directory, right=8, **facts):
     return write_results(directory, scored, **facts)
 
 
-def test_other_targets_are_another_scoring(tmp_path):
+def test_other_targets_are_another_evaluation(tmp_path):
     def chosen(**changed):
         facts = FACTS | changed
-        return scoring_directory(tmp_path, None, InferenceOptions(), False, facts).name
+        return evaluation_directory(tmp_path, None, InferenceOptions(), False, facts).name
 
     write(tmp_path / "evaluation" / "val", **FACTS)
     assert chosen() == "val"
@@ -41,14 +41,14 @@ def test_one_process_writes_at_a_time(tmp_path):
     with writing(there):
         write(there)
         with (
-            pytest.raises(ConfigError, match=r"another process writes a scoring to .*Wait until"),
+            pytest.raises(ConfigError, match=r"another process writes an evaluation to .*Wait"),
             writing(there),
         ):
             pass
         assert (there / "metrics.json").is_file()
-    assert not (there / LOCK).exists()
+    assert not (there / EVALUATION_LOCK).exists()
     with writing(there), pytest.raises(TimeoutError):
-        FileLock(there / LOCK, timeout=0).acquire()
+        FileLock(there / EVALUATION_LOCK, timeout=0).acquire()
 
 
 def test_a_failure_leaves_no_empty_directory(tmp_path):
@@ -62,7 +62,7 @@ def test_a_scoring_that_is_killed_leaves_nothing_that_looks_whole(tmp_path, monk
     before = (tmp_path / "per_image.npz").read_bytes()
     for name in ("report.html", "slices.csv"):
         (tmp_path / name).write_text("old")
-    start_scoring(tmp_path)
+    discard_evaluation(tmp_path)
 
     def killed(file, **arrays):
         getattr(file, "write", lambda _: (tmp_path / "per_image.npz").write_bytes(b"half"))(b"half")

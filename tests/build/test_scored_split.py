@@ -6,8 +6,8 @@ import pytest
 from fakes import fake_camvid
 
 from segmentation.build.data import find_dataset
-from segmentation.build.evaluation import check_room, scored_data, targets_fingerprint
-from segmentation.build.trainer import check_whole
+from segmentation.build.scored_split import check_room, scored_data, targets_fingerprint
+from segmentation.build.scoring_trainer import check_whole
 from segmentation.config import CONF
 from segmentation.data.targets.table import TargetTable
 from segmentation.errors import ConfigError, DataError

@@ -1,0 +1,30 @@
+"""Read the configuration of a training: from its run directory, or from a checkpoint."""
+
+from pathlib import Path
+from typing import Any
+
+from segmentation.errors import ModelError
+from segmentation.models.weights_files import read_checkpoint
+from segmentation.runs.directory import read_settings, run_of
+from segmentation.runs.saved_config import updated
+
+
+def trained_config(path: Path) -> dict[str, Any] | None:
+    """Return the configuration that a model was trained with, as plain values.
+
+    Args:
+        path: a run directory, a `.ckpt`, or a model directory; the last knows its configuration
+            only as long as it lies in its run directory.
+
+    Raises:
+        ModelError: the file cannot be read as a checkpoint of this project.
+    """
+    if path.is_file():
+        config = read_checkpoint(path).get("config")
+        if not isinstance(config, dict) or not isinstance(config.get("data"), dict):
+            raise ModelError(
+                f"{path} is not a checkpoint of this project: it has no configuration."
+            )
+        return updated(config)
+    run = run_of(path)
+    return None if run is None else read_settings(run)
