@@ -110,23 +110,22 @@ def boundary_f(counts: np.ndarray) -> ByClass:
 
 
 def _inside(labels: np.ndarray, width: int, edge_is_contour: bool) -> np.ndarray:
-    """Return which pixels have their own class or void alone within a chessboard distance.
+    """Return the pixels with only their own class, or void, within a chessboard distance.
 
-    One erosion and one dilation serve all classes: the least and the greatest label around a pixel
-    are its own if no other is there; void is made neutral in both.
+    One erosion and one dilation serve all classes: the least and the greatest label around such a
+    pixel are its own; void is neutral in both.
     """
     window = np.ones((2 * width + 1, 2 * width + 1), np.uint8)
+    void_as_least = np.where(labels == VOID, np.uint8(0), labels)
     outside = VOID if edge_is_contour else 0
-    greatest = cv2.dilate(
-        np.where(labels == VOID, np.uint8(0), labels), window,
-        borderType=cv2.BORDER_CONSTANT, borderValue=outside,
-    )  # fmt: skip
-    least = cv2.erode(labels, window, borderType=cv2.BORDER_CONSTANT, borderValue=VOID)
+    border = cv2.BORDER_CONSTANT
+    greatest = cv2.dilate(void_as_least, window, borderType=border, borderValue=outside)
+    least = cv2.erode(labels, window, borderType=border, borderValue=VOID)
     return (greatest == labels) & (least == labels)
 
 
 def _met(own: np.ndarray, other: np.ndarray, reach: float) -> np.ndarray:
-    """Return the labels of the contour pixels that have their like in another map within reach.
+    """Return the labels of the contour pixels with one of their class within reach in another map.
 
     Args:
         own, other: labels (H, W) of contour pixels, `VOID` elsewhere.
@@ -138,12 +137,12 @@ def _met(own: np.ndarray, other: np.ndarray, reach: float) -> np.ndarray:
     near = np.argsort(length, kind="stable")
     around = np.pad(other, side, constant_values=VOID)
     rows, columns = np.nonzero(own != VOID)
-    waiting, found = own[rows, columns], []
+    waiting, matched = own[rows, columns], []
     for down, right in steps[near[length[near] <= reach**2]] + side:  # most are met at once
         met = around[rows + down, columns + right] == waiting
-        found.append(waiting[met])
+        matched.append(waiting[met])
         rows, columns, waiting = rows[~met], columns[~met], waiting[~met]
-    return np.concatenate(found)
+    return np.concatenate(matched)
 
 
 def _count(labels: np.ndarray, num_classes: int) -> np.ndarray:

@@ -5,7 +5,6 @@ Every score is computed once from the predictions of a whole split, each image c
 
 import re
 from dataclasses import asdict, dataclass
-from typing import Any
 
 import numpy as np
 import torch
@@ -13,6 +12,7 @@ from torchmetrics.functional import mean_squared_error
 from torchmetrics.functional.classification import multiclass_accuracy, multiclass_f1_score
 from torchmetrics.functional.regression import concordance_corrcoef, pearson_corrcoef
 
+from segmentation.system.files import jsonable
 from segmentation.targets import NO_CATEGORY, TargetColumns
 
 
@@ -39,14 +39,14 @@ class TargetPredictions:
         """The most probable category of each image, `int64` (N,)."""
         return self.probabilities.argmax(axis=1)
 
-    def select(self, kept: np.ndarray) -> "TargetPredictions":
-        """Return some of the images: `kept` holds `bool` (N,), or their indices."""
+    def select(self, images: np.ndarray) -> "TargetPredictions":
+        """Return a part of the images: a mask, `bool` (N,), or indices in their new order."""
         return TargetPredictions(
             self.columns,
-            self.probabilities[kept],
-            self.predicted[kept],
-            self.category[kept],
-            self.values[kept],
+            self.probabilities[images],
+            self.predicted[images],
+            self.category[images],
+            self.values[images],
         )
 
 
@@ -58,8 +58,8 @@ class CategoryScores:
     """The scores of the categories; NaN where no image has one.
 
     Attributes:
-        images: how many have a category.
-        accuracy: the share of them whose category was found, 0..1.
+        images: number of images with a known category.
+        accuracy: share of correctly predicted categories, 0..1.
         macro_f1: the mean F1 of the categories that occur in the truth or in the predictions.
         f1: of each category, NaN where it does not occur.
     """
@@ -75,7 +75,7 @@ class ValueScores:
     """The scores of one column of numbers.
 
     Attributes:
-        images: how many have a number.
+        images: number of images with a known value.
         rmse: root of the mean squared error, in the column's unit; NaN without images.
         pearson: correlation, -1..1; NaN where truth or predictions do not vary.
         ccc: concordance correlation (Lin 1989), -1..1; NaN where the truth does not vary, 0 where
@@ -103,18 +103,18 @@ class TargetScores:
     @property
     def ccc(self) -> float:
         """The mean concordance of the columns that have one; NaN without any."""
-        found = [one.ccc for one in self.values.values() if not np.isnan(one.ccc)]
-        return float(np.mean(found)) if found else NAN
+        known = [scores.ccc for scores in self.values.values() if not np.isnan(scores.ccc)]
+        return float(np.mean(known)) if known else NAN
 
     def flat(self) -> dict[str, float]:
         """Return one number for each curve of a log: ``macro_f1``, ``rmse_<column>`` and so on."""
         result = {}
         if self.category is not None:
             result = {"accuracy": self.category.accuracy, "macro_f1": self.category.macro_f1}
-        for column, one in self.values.items():
-            name = re.sub(r"[^\w.-]", "_", column)  # what MLflow takes as a name
-            result |= {f"rmse_{name}": one.rmse, f"pearson_{name}": one.pearson,
-                       f"ccc_{name}": one.ccc}  # fmt: skip
+        for column, scores in self.values.items():
+            name = re.sub(r"[^\w.-]", "_", column)  # MLflow refuses other characters
+            for score in ("rmse", "pearson", "ccc"):
+                result[f"{score}_{name}"] = getattr(scores, score)
         return result | ({"ccc": self.ccc} if self.values else {})
 
     def to_dict(self) -> dict:
@@ -123,9 +123,9 @@ class TargetScores:
         if self.category is not None:
             result["category"] = asdict(self.category)
         if self.values:
-            result["values"] = {name: asdict(one) for name, one in self.values.items()}
+            result["values"] = {name: asdict(scores) for name, scores in self.values.items()}
             result["ccc"] = self.ccc
-        return _plain(result)
+        return jsonable(result)
 
 
 def target_scores(predictions: TargetPredictions) -> TargetScores:
@@ -142,42 +142,34 @@ def target_scores(predictions: TargetPredictions) -> TargetScores:
 
 def _category(predictions: TargetPredictions) -> CategoryScores:
     names = predictions.columns.categories
-    there = predictions.category != NO_CATEGORY
-    truth = torch.from_numpy(predictions.category[there])
-    said = torch.from_numpy(predictions.predicted_category[there])
+    known = predictions.category != NO_CATEGORY
+    truth = torch.from_numpy(predictions.category[known])
+    predicted = torch.from_numpy(predictions.predicted_category[known])
     if not len(truth):
         return CategoryScores(0, NAN, NAN, dict.fromkeys(names, NAN))
     count = len(names)
-    each = multiclass_f1_score(said, truth, count, average="none")
-    occurs = np.isin(np.arange(count), np.concatenate([truth.numpy(), said.numpy()]))
+    f1 = multiclass_f1_score(predicted, truth, count, average="none")
+    occurring = np.isin(np.arange(count), np.concatenate([truth.numpy(), predicted.numpy()]))
     return CategoryScores(
         len(truth),
-        multiclass_accuracy(said, truth, count, average="micro").item(),
-        multiclass_f1_score(said, truth, count, average="macro").item(),
-        # torchmetrics gives 0 to a category that occurs nowhere
-        {
-            name: value if there else NAN
-            for name, value, there in zip(names, each.tolist(), occurs, strict=True)
-        },
+        multiclass_accuracy(predicted, truth, count, average="micro").item(),
+        multiclass_f1_score(predicted, truth, count, average="macro").item(),
+        # torchmetrics gives 0 to a category that occurs nowhere.
+        dict(zip(names, np.where(occurring, f1.double().numpy(), NAN).tolist(), strict=True)),
     )
 
 
 def _value(predicted: np.ndarray, values: np.ndarray) -> ValueScores:
-    there = ~np.isnan(values)
-    truth, said = (torch.from_numpy(one[there].astype(np.float64)) for one in (values, predicted))
+    known = ~np.isnan(values)
+    truth = torch.from_numpy(values[known].astype(np.float64))
+    prediction = torch.from_numpy(predicted[known].astype(np.float64))
     if not len(truth):
         return ValueScores(0, NAN, NAN, NAN)
     pearson, ccc = NAN, NAN
     if len(truth.unique()) > 1:
         ccc = 0.0
-        if len(said.unique()) > 1:
-            pearson = pearson_corrcoef(said, truth).item()
-            ccc = concordance_corrcoef(said, truth).item()
-    rmse = mean_squared_error(said, truth, squared=False).item()
+        if len(prediction.unique()) > 1:
+            pearson = pearson_corrcoef(prediction, truth).item()
+            ccc = concordance_corrcoef(prediction, truth).item()
+    rmse = mean_squared_error(prediction, truth, squared=False).item()
     return ValueScores(len(truth), rmse, pearson, ccc)
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _plain(one) for key, one in value.items()}
-    return None if isinstance(value, float) and np.isnan(value) else value

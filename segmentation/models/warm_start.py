@@ -50,10 +50,10 @@ def warm_start(model: Model, path: str | Path, classes: ClassTable | None) -> No
             f"encoder.weights={path}"
         )
     own, theirs = model.state_dict(), earlier.model.state_dict()
-    kept = {key: value for key, value in theirs.items() if not key.startswith(HEADS)}
-    kept |= _head(own, theirs, classes, earlier)
-    kept |= _target_head(model, theirs, earlier)
-    model.load_state_dict(kept, strict=False)
+    weights = {key: value for key, value in theirs.items() if not key.startswith(HEADS)}
+    weights |= _head(own, theirs, classes, earlier)
+    weights |= _target_head(model, theirs, earlier)
+    model.load_state_dict(weights, strict=False)
     model.encoder.mean, model.encoder.std = earlier.model.encoder.mean, earlier.model.encoder.std
     model.encoder.source, model.encoder.pretrained = f"model {path}", True
 
