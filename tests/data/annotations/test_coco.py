@@ -48,10 +48,10 @@ def test_a_file_for_each_split(tmp_path):
     write_images(tmp_path / "val2017", "1.png")
     write(tmp_path / "annotations/instances_train2017.json", coco(["1.png", "2.png"], [CAR]))
     write(tmp_path / "annotations/instances_val2017.json", coco(["1.png"], [CAR]))
-    write(tmp_path / "annotations/captions_val2017.json",
-          {"info": {}, "images": [], "annotations": [{"image_id": 0, "caption": "a car"}]})  # fmt: skip
-    write(tmp_path / "annotations/image_info_test2017.json",
-          {"info": {}, "images": [], "categories": []})  # fmt: skip
+    captions = {"info": {}, "images": [], "annotations": [{"image_id": 0, "caption": "a car"}]}
+    write(tmp_path / "annotations/captions_val2017.json", captions)
+    listing = {"info": {}, "images": [], "categories": []}
+    write(tmp_path / "annotations/image_info_test2017.json", listing)
     keypoints = coco(["1.png"], [CAR])
     write(tmp_path / "annotations/person_keypoints_val2017.json", keypoints)
     splits = found(tmp_path)
