@@ -11,7 +11,7 @@ from omegaconf import DictConfig, ListConfig
 from segmentation.channels import Channels
 from segmentation.config import plain
 from segmentation.console import argument, typed
-from segmentation.data.annotations.convert import find_annotations, is_chosen
+from segmentation.data.annotations.convert import describe_unused, find_annotations, is_chosen
 from segmentation.data.augment.options import Augmentation
 from segmentation.data.cache.cache import open_pairs
 from segmentation.data.datamodule import AUTO_BATCH_SIZE, SegmentationData, auto_crop
@@ -51,6 +51,7 @@ def find_dataset(
     root = data_root(data)
     if "draw" in data:
         write_streets(root, data.draw.seed, tuple(data.draw.size), dict(data.draw.counts))
+    annotations = data.get("annotations", AUTO)
     pairs = Path(data.pairs).expanduser() if data.pairs else None
     splits = find_splits(
         root,
@@ -60,8 +61,16 @@ def find_dataset(
         masks,
         _fold(data),
         partial(_annotations, data) if masks else None,
-        is_chosen(data.annotations),
+        is_chosen(annotations),
     )
+    if (
+        masks
+        and not pairs
+        and not splits.converted
+        and (unused := describe_unused(root, annotations))
+    ):
+        log.info("%s", unused)
+        splits = replace(splits, description=f"{splits.description}; {unused}")
     selected = {split: rows for split, rows in splits.samples.items() if split in only}
     if not selected:
         raise DataError(
@@ -99,7 +108,7 @@ def _reader(data: DictConfig, splits: Splits, known: Channels | None) -> ImageRe
 
 def _annotations(data: DictConfig, root: Path) -> Splits | None:
     """Return the samples of annotation files below a folder."""
-    found = find_annotations(root, data.annotations, data.on_error == "skip")
+    found = find_annotations(root, data.get("annotations", AUTO), data.on_error == "skip")
     own = root / TABLE_FILE
     if found and found.table and data.classes is None and own.is_file():
         log.warning(

@@ -113,6 +113,7 @@ def read(folder: Folder, paths: Sequence[Path]) -> Annotations:
     counts: Counter[str] = Counter()
     for path, file in files.items():
         images += _images(folder, path, file, splits[path], counts, notes)
+    _check_listed_once(folder, images)
     if not counts["masks"]:
         raise NoMasksError(
             f"{', '.join(map(folder.where, files))}: COCO annotations of boxes alone "
@@ -135,7 +136,7 @@ def _parse_all(paths: Sequence[Path]) -> dict[Path, _File]:
 
 
 def _select(folder: Folder, files: dict[Path, _File], notes: list[str]) -> dict[Path, _File]:
-    """Return the files that are objects with labels; each image may be in one of them."""
+    """Return the files that are objects with labels."""
     if not files:
         raise NoMasksError(
             f"the COCO files in {folder.base} have no objects: they are captions or lists of "
@@ -156,18 +157,19 @@ def _select(folder: Folder, files: dict[Path, _File], notes: list[str]) -> dict[
             "beside it. To use it, pass data.annotations=<file>."
         )
         files = {path: file for path, file in files.items() if path not in others}
-    seen: dict[str, Path] = {}
-    for path, file in files.items():
-        for image in file.images:
-            # Roboflow's splits may share a bare name, each in its own folder.
-            key = f"{path.parent}/{image.file_name}"
-            if (other := seen.setdefault(key, path)) != path:
-                raise DataError(
-                    f"{folder.where(other)} and {folder.where(path)} both list {image.file_name}. "
-                    "Choose the file, or a folder with one file for each split: "
-                    "data.annotations=<file or folder>."
-                )
     return files
+
+
+def _check_listed_once(folder: Folder, images: Sequence[AnnotatedImage]) -> None:
+    seen: dict[Path, AnnotatedImage] = {}
+    for image in images:
+        other = seen.setdefault(image.path, image)
+        if other.source != image.source:
+            raise DataError(
+                f"{folder.where(other.source)} and {folder.where(image.source)} both list "
+                f"{folder.where(image.path)}. Choose the file, or a folder with one file for each "
+                "split: data.annotations=<file or folder>."
+            )
 
 
 def _is_roboflows_group(category: _Category, categories: Sequence[_Category]) -> bool:

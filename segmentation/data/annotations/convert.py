@@ -101,20 +101,20 @@ def find_annotations(
     for note in conversion.notes:
         log.warning("%s", note)
     check_failures(conversion, skip)
-    splits = dict(conversion.splits)
-    if splits.get("") and len(splits) > 1:
+    splits = {split: rows for split, rows in conversion.splits.items() if rows}
+    if "" in splits and len(splits) > 1:
         log.warning(
             "%s outside of the folders of splits (%s): left out.",
             count_text(len(splits.pop("")), "annotated image"), ", ".join(splits),
         )  # fmt: skip
-    if not any(splits.values()):
+    if not splits:
         raise DataError(f"no annotated image in {folder.base} can be used.")
-    description = (
-        f"{conversion.description} turned into masks {'in' if new else 'earlier, in'} {place}; "
-        f"{'; '.join(conversion.remarks)}"
-    )
+    verb = "turned into masks " if conversion.has_table else ""
+    description = f"{conversion.description} {verb}{'in' if new else 'earlier, in'} {place}"
+    description = "; ".join([description, *conversion.remarks])
     log.info("%s", description)
-    return Splits(splits, description, table=place / TABLE if conversion.has_table else None)
+    table = place / TABLE if conversion.has_table else None
+    return Splits(splits, description, converted=True, table=table)
 
 
 def is_chosen(chosen: str | bool | None) -> bool:
@@ -140,12 +140,22 @@ def annotation_path(root: Path, chosen: str | bool | None) -> Path | None:
     )
 
 
-def describe_unused(root: Path) -> str:
-    """Return the annotation formats that lie beside image masks in words, or an empty string."""
+def describe_unused(root: Path, chosen: str | bool | None) -> str:
+    """Return in words which annotation files lie beside image masks; empty if none, or ``off``."""
+    if chosen in OFF:
+        return ""
     folder = Folder(root)
-    found = [f"{form.name} ({folder.where(files[0])})" for form in FORMATS
-             if (files := form.find(folder))]  # fmt: skip
-    return ", ".join(found)
+    found = [
+        f"{form.name} ({folder.where(files[0])})"
+        for form in FORMATS
+        if form.name != hugging_face.NAME and (files := form.find(folder))
+    ]
+    if not found:
+        return ""
+    return (
+        f"{listed(found)} annotations are not used: image masks come first, unless you pass "
+        "data.annotations=<file or folder>"
+    )
 
 
 def _convert_first(

@@ -4,6 +4,7 @@ import os
 import re
 from collections.abc import Iterable, Sequence
 from functools import cached_property
+from itertools import takewhile
 from pathlib import Path, PurePosixPath
 from typing import TypeVar
 from urllib.parse import parse_qs, unquote, urlsplit
@@ -26,6 +27,7 @@ SPLIT_WORDS = {
     for split in ("train", "val", "test")
     for word in (*WORDS[split], *{"val": ("dev", "valid", "validation", "eval")}.get(split, ()))
 }
+MASK_WORDS = {word.lower() for word in WORDS["masks"]}
 HEAD = 1 << 16
 """Bytes from which the kind of a JSON or XML file is told."""
 
@@ -115,15 +117,12 @@ class Folder:
         if len(candidates) == 1:
             return candidates[0]
 
-        def fits(path: Path) -> tuple[int, int, int]:
-            own = path.parts[:-1]
-            common = next(
-                (k for k, (a, b) in enumerate(zip(reversed(own), reversed(folders), strict=False))
-                 if a != b),
-                min(len(own), len(folders)),
-            )  # fmt: skip
-            near = len(os.path.commonpath([path.parent, source.parent]))
-            return common, int(bool(split) and self.split_of(path) == split), near
+        def fits(path: Path) -> tuple[int, bool, bool, int]:
+            pairs = zip(reversed(path.parts[:-1]), reversed(folders), strict=False)
+            common = len(list(takewhile(lambda pair: pair[0] == pair[1], pairs)))
+            own_split = bool(split) and self.split_of(path) == split
+            near = len(os.path.commonpath([path.parent.absolute(), source.parent.absolute()]))
+            return common, not is_mask_folder(path.parent.name), own_split, near
 
         ranked = sorted(candidates, key=fits, reverse=True)
         if fits(ranked[0]) == fits(ranked[1]):
@@ -165,6 +164,12 @@ class Folder:
         return (
             path.relative_to(self.root).as_posix() if path.is_relative_to(self.root) else str(path)
         )
+
+
+def is_mask_folder(name: str) -> bool:
+    """Return whether a folder is called as those of image masks are."""
+    word = re.split(r"[_ -]", name.lower())[-1]
+    return word in MASK_WORDS or word.startswith("segmentation") or word.endswith("annot")
 
 
 def split_in(parts: Iterable[str]) -> str:

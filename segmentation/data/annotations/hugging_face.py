@@ -104,7 +104,7 @@ def _convert_folder(folder: Folder, paths: Sequence[Path]) -> Conversion:
     total = sum(map(len, splits.values()))
     description = (
         f"Hugging Face image folder: {count_text(len(paths), 'metadata file')}, "
-        f"{count_text(total, 'image')} with masks"
+        f"{count_text(total, 'image')} with masks, listed"
     )
     return Conversion(description, splits, notes, has_table=False)
 
@@ -167,7 +167,7 @@ def _convert_parquet(folder: Folder, paths: Sequence[Path], destination: Path) -
     total = sum(map(len, splits.values()))
     description = (
         f"Hugging Face parquet: {count_text(len(paths), 'file')}, {count_text(total, 'image')} "
-        f"(columns {columns[0]} and {columns[1]})"
+        f"of the columns {columns[0]} and {columns[1]}, unpacked"
     )
     return Conversion(description, splits, failures=failures, has_table=False)
 

@@ -13,7 +13,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict
 
 from segmentation.classes import Color
-from segmentation.data.annotations.folder import Folder, head, parse_json, tail
+from segmentation.data.annotations.folder import Folder, head, is_mask_folder, parse_json, tail
 from segmentation.data.annotations.masks import decode_png
 from segmentation.data.annotations.regions import (
     AnnotatedImage,
@@ -99,8 +99,9 @@ def read(folder: Folder, paths: Sequence[Path]) -> Annotations:
             f"{count_text(counts['flat'], 'point or line', 'points and lines')} have no area: not "
             "in any mask."
         )
-    unlisted = len(folder.images) - len({image.path for image in images})
-    if unlisted:
+    photos = [path for path in folder.images if not is_mask_folder(path.parent.name)]
+    unlisted = len(photos) - len({image.path for image in images})
+    if unlisted > 0:
         notes.append(f"{count_text(unlisted, 'image')} without a LabelMe file: left out.")
     classes = _classes(folder, labels, notes)
     return Annotations(NAME, count_text(len(paths), "JSON file"), classes, images, False, notes)

@@ -15,6 +15,7 @@ from segmentation.classes import MAX_CLASSES, VOID, Color, Entry
 from segmentation.data.annotations.regions import AnnotatedImage, Annotations, Region, Size
 from segmentation.data.annotations.rle import RunLengths
 from segmentation.data.discovery.files import ORIENTATION
+from segmentation.data.discovery.image_format import NO_LIMIT, opened, read_format
 from segmentation.errors import DataError
 
 BACKGROUND = "background"
@@ -148,12 +149,11 @@ def _drawing_size(image: AnnotatedImage) -> tuple[Size, int]:
     annotations tells which.
     """
     try:
-        with Image.open(image.path) as file:
-            width, height = file.size
-            orientation = file.getexif().get(ORIENTATION, 1)
-    except Exception as error:  # a damaged file makes Pillow raise nearly anything
-        raise DataError(f"{image.path} cannot be read: {error}.") from error
-    stored = (height, width)
+        with opened(image.path, NO_LIMIT) as file:
+            stored, orientation = (file.height, file.width), file.getexif().get(ORIENTATION, 1)
+    except Exception:  # a damaged file makes Pillow raise nearly anything; GDAL reads more TIFFs
+        stored, orientation = read_format(image.path).size, 1
+    height, width = stored
     upright = (width, height) if orientation in (5, 6, 7, 8) else stored
     if image.size is None or tuple(image.size) == upright:
         return upright, 1

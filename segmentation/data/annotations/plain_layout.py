@@ -11,7 +11,6 @@ from segmentation.classes import VOID, Entry
 from segmentation.data.annotations.masks import write_mask
 from segmentation.data.discovery.labels import Labels, write_table
 from segmentation.data.discovery.layouts import Sample
-from segmentation.data.discovery.pairs import Pairs
 from segmentation.data.discovery.scanned_dataset import TABLE_FILE, ScannedDataset
 from segmentation.errors import DataError
 from segmentation.system.files import PARTIAL
@@ -51,7 +50,7 @@ def write_plain(source: ScannedDataset, folder: Path, root: Path) -> int:
         aside.mkdir(parents=True)
         tasks = list(_tasks(source, aside))
         with ThreadPoolExecutor(available_cores()) as pool:
-            for _ in pool.map(partial(_write, source.labels), tasks):
+            for _ in pool.map(partial(_write, source), tasks):
                 pass  # an error cancels the tasks that have not begun
         write_table(aside / TABLE_FILE, _table(source.labels))
         aside.replace(folder)
@@ -73,11 +72,16 @@ def _tasks(source: ScannedDataset, folder: Path) -> Iterator[tuple[Sample, Path,
             yield sample, image, folder / "masks" / below / f"{sample.name}.png"
 
 
-def _write(labels: Labels, task: tuple[Sample, Path, Path]) -> None:
+def _write(source: ScannedDataset, task: tuple[Sample, Path, Path]) -> None:
     sample, image, mask = task
     image.parent.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(sample.image, image)
-    write_mask(mask, Pairs([sample], labels)[0][1])
+    if source.reader.channels.files:  # the bands of an image keep their names (data.bands)
+        for path in source.reader.files_of(sample.image):
+            shutil.copyfile(path, image.with_name(path.name))
+    else:
+        shutil.copyfile(sample.image, image)
+    if sample.mask is not None:
+        write_mask(mask, source.labels.decode(source.labels.read(sample.mask), sample.mask))
 
 
 def _table(labels: Labels) -> list[Entry]:

@@ -132,7 +132,7 @@ def _check_reach(points: np.ndarray, size: Size) -> None:
         x, y = points[np.abs(points - limits / 2).sum(axis=1).argmax()]
         raise ValueError(
             f"a polygon has the point ({x:g}, {y:g}), far outside of its image of "
-            f"{size[1]}x{size[0]} pixels: are the units or the image size others?"
+            f"{size[1]}x{size[0]} pixels: check the units and the size of the image"
         )
 
 

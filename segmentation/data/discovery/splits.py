@@ -40,7 +40,8 @@ class Splits:
         mask_ending: the ending of the masks' names.
         unpaired_images, unpaired_masks: files without a partner.
         unselected: samples of existing splits that were not asked for.
-        table: the class table that annotation files brought; None where masks are images.
+        converted: whether the masks were made from annotation files.
+        table: the class table that these brought; else None.
         root: the folder of the layout, where it is below the data set's; else None.
         drawn: whether the data set has no splits, so that they were drawn.
     """
@@ -51,6 +52,7 @@ class Splits:
     unpaired_images: list[Path] = field(default_factory=list)
     unpaired_masks: list[Path] = field(default_factory=list)
     unselected: dict[str, list[Sample]] = field(default_factory=dict)
+    converted: bool = False
     table: Path | None = None
     root: Path | None = None
     drawn: bool = False

@@ -7,12 +7,11 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from segmentation.data.discovery.labels import Labels
 from segmentation.data.discovery.layouts import Sample
 from segmentation.data.discovery.pairs import Pairs
 from segmentation.data.discovery.scanned_dataset import ScannedDataset
 from segmentation.errors import DataError
-from segmentation.pictures import GAP, INK, MARGIN, PAPER, legend, overlay, pad, write
+from segmentation.pictures import GAP, INK, MARGIN, PAPER, legend, overlay, pad, viewed, write
 
 COUNT, COLUMNS = 20, 4
 TILE = (240, 320)
@@ -34,7 +33,7 @@ def write_overlays(path: Path, source: ScannedDataset) -> int:
         for sample in rows
         if sample.mask is not None
     )
-    drawn = (_tile(split, sample, source.labels) for split, sample in labelled)
+    drawn = (_tile(split, sample, source) for split, sample in labelled)
     tiles = list(islice((tile for tile in drawn if tile is not None), COUNT))
     if not tiles:
         return 0
@@ -49,13 +48,13 @@ def write_overlays(path: Path, source: ScannedDataset) -> int:
     return len(tiles)
 
 
-def _tile(split: str, sample: Sample, labels: Labels) -> np.ndarray | None:
+def _tile(split: str, sample: Sample, source: ScannedDataset) -> np.ndarray | None:
     """Draw one image with its name; None if the pair cannot be read."""
     try:
-        image, mask = Pairs([sample], labels)[0]
+        image, mask = Pairs([sample], source.labels, source.reader)[0]
     except DataError:
         return None
-    image = image[..., :3] if image.shape[2] >= 3 else np.repeat(image[..., :1], 3, axis=2)
+    image = viewed(image, source.reader.channels.shown)
     height, width = image.shape[:2]
     scale = min(TILE[0] / height, TILE[1] / width)
     size = (max(1, round(width * scale)), max(1, round(height * scale)))
@@ -63,7 +62,7 @@ def _tile(split: str, sample: Sample, labels: Labels) -> np.ndarray | None:
         image, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_NEAREST
     )
     mask = cv2.resize(mask, size, interpolation=cv2.INTER_NEAREST)
-    tile = overlay(image, mask, labels.classes)
+    tile = overlay(image, mask, source.labels.classes)
     tile = pad(tile, bottom=TILE[0] - size[1], right=TILE[1] - size[0] + GAP)
     strip = Image.new("RGB", (tile.shape[1], CAPTION), PAPER)
     write(strip, (0, CAPTION // 2), f"{split}: {sample.name}"[-40:], 16, INK)

@@ -1,0 +1,167 @@
+import numpy as np
+import pytest
+from annotated import SQUARE, coco, found, mask_of, names_of, write, write_images
+from pycocotools import mask as coco_mask
+
+from segmentation.errors import DataError
+
+CAR = {"segmentation": [SQUARE]}
+
+
+def dataset(root, objects, categories=None, images=("a.png",)):
+    write_images(root / "images", *images)
+    write(root / "coco.json", coco(images, objects, categories))
+    return root
+
+
+def test_categories_keep_their_names_in_the_order_of_their_ids(tmp_path):
+    objects = [
+        CAR | {"category_id": 90},
+        {"segmentation": [[9, 2, 14, 2, 14, 8]], "category_id": 7},
+    ]
+    splits = found(dataset(tmp_path, objects, {90: "no", 7: "007", 3: "unused"}))
+    assert names_of(splits) == ["background", "unused", "007", "no"]
+    mask = mask_of(splits, "a")
+    assert mask[4, 4] == 3
+    assert mask[3, 13] == 2
+    assert mask[0, 0] == 0
+    assert "1 image, 2 regions turned into masks in" in splits.description
+
+
+@pytest.mark.parametrize("text", [True, False])
+def test_crowds_of_rle_are_labelled_below_all_else(tmp_path, text):
+    crowd = np.ones((12, 16), dtype=np.uint8, order="F")
+    encoded = coco_mask.encode(crowd)
+    counts = encoded["counts"].decode() if text else [0, 12 * 16]
+    objects = [CAR, {"segmentation": {"size": [12, 16], "counts": counts}, "iscrowd": 1,
+                     "category_id": 2}]  # fmt: skip
+    splits = found(dataset(tmp_path, objects, {1: "car", 2: "people"}))
+    mask = mask_of(splits, "a")
+    assert names_of(splits) == ["car", "people"]  # nothing is background
+    assert (mask == 1).sum() == 36
+    assert (mask == 2).sum() == 12 * 16 - 36
+    assert "1 crowd region (iscrowd) labelled as their class" in splits.description
+
+
+def test_a_file_for_each_split(tmp_path):
+    write_images(tmp_path / "train2017", "1.png", "2.png")
+    write_images(tmp_path / "val2017", "1.png")
+    write(tmp_path / "annotations/instances_train2017.json", coco(["1.png", "2.png"], [CAR]))
+    write(tmp_path / "annotations/instances_val2017.json", coco(["1.png"], [CAR]))
+    captions = {"info": {}, "images": [], "annotations": [{"image_id": 0, "caption": "a car"}]}
+    write(tmp_path / "annotations/captions_val2017.json", captions)
+    listing = {"info": {}, "images": [], "categories": []}
+    write(tmp_path / "annotations/image_info_test2017.json", listing)
+    keypoints = coco(["1.png"], [CAR])
+    write(tmp_path / "annotations/person_keypoints_val2017.json", keypoints)
+    splits = found(tmp_path)
+    paths = {
+        split: [one.image.parent.name for one in rows] for split, rows in splits.samples.items()
+    }
+    assert paths == {"train": ["train2017"] * 2, "val": ["val2017"]}
+    assert "1 image without any region: all background" in splits.description
+
+
+def test_images_that_are_missing_are_named_and_left_out(tmp_path, caplog):
+    write_images(tmp_path, "a.png")
+    write(tmp_path / "coco.json", coco(["a.png", "b.png", "C:\\data\\c.png"], [CAR]))
+    assert len(found(tmp_path).samples[""]) == 1
+    assert "coco.json: 2 of 3 images are not there and left out: b.png, C:" in caplog.text
+    (tmp_path / "a.png").unlink()
+    with pytest.raises(DataError, match=r"none of the 3 images that coco\.json names is in"):
+        found(tmp_path)
+
+
+def test_boxes_alone_are_no_masks(tmp_path):
+    objects = [{"bbox": [1, 1, 4, 4], "segmentation": []}]
+    with pytest.raises(
+        DataError, match=r"COCO annotations of boxes alone \(1 box, no segmentation"
+    ):
+        found(dataset(tmp_path, objects))
+
+
+def test_a_box_beside_masks_is_void(tmp_path, caplog):
+    objects = [CAR, {"bbox": [6, 6, 6, 4]}]
+    splits = found(dataset(tmp_path, objects))
+    mask = mask_of(splits, "a")
+    assert (mask == 1).sum() == 36
+    assert (mask == 255).sum() == 24 - 4
+    assert names_of(splits) == ["background", "car", "void"]
+    assert "1 object with a box and no mask: the pixels of the box are void" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("objects", "message"),
+    [
+        ([CAR | {"category_id": 5}], "annotation 0 has the category 5, which is not among"),
+        ([{"segmentation": [[1, 2, 3]]}], "annotation 0: a polygon has 3 coordinates, an odd"),
+        (
+            [{"segmentation": [["x"] * 6]}],
+            r"not a valid file of COCO: annotations\.0\.segmentation",
+        ),
+        (
+            [{"segmentation": {"size": [12, 16], "counts": [5]}}],
+            "its RLE covers 5 pixels; its size",
+        ),
+        ([{"segmentation": {"size": [6, 16], "counts": [96]}}], "its RLE is of 6x16 pixels"),
+        ([{"segmentation": [[0, 0, 1e7, 0, 5, 5]]}], "far outside of its image"),
+    ],
+)
+def test_invalid_objects_are_named(tmp_path, objects, message):
+    with pytest.raises(DataError, match=message):
+        found(dataset(tmp_path, objects))
+
+
+def test_lines_strangers_and_flat_lists(tmp_path, caplog):
+    objects = [{"segmentation": SQUARE}, {"segmentation": [[1, 1, 2, 2]]}, CAR | {"image_id": 9},
+               {"segmentation": []}]  # fmt: skip
+    assert (mask_of(found(dataset(tmp_path, objects)), "a") == 1).sum() == 36
+    assert "1 polygon of fewer than 3 points: left out" in caplog.text
+    assert "1 annotation of images that it does not list" in caplog.text
+    assert "1 object without mask or box: left out" in caplog.text
+
+
+def test_roboflows_group_is_no_class(tmp_path):
+    write_images(tmp_path / "train", "a.png")
+    file = coco(["a.png"], [CAR])
+    file["categories"] = [{"id": 0, "name": "cars", "supercategory": "none"},
+                          {"id": 1, "name": "car", "supercategory": "cars"}]  # fmt: skip
+    write(tmp_path / "train" / "_annotations.coco.json", file)
+    splits = found(tmp_path)
+    assert names_of(splits) == ["background", "car"]
+    assert "the category 'cars' (id 0) of train/_annotations.coco.json names the others' group" in (
+        splits.description
+    )
+
+
+def test_two_files_with_the_same_images_and_a_choice(tmp_path):
+    dataset(tmp_path, [CAR])
+    write(tmp_path / "old.json", coco(["a.png"], [CAR], {1: "van"}))
+    with pytest.raises(DataError, match=r"coco\.json and old\.json both list images"):
+        found(tmp_path)
+    assert names_of(found(tmp_path, chosen="old.json")) == ["background", "van"]
+
+
+def test_a_file_without_a_split_beside_others(tmp_path):
+    write_images(tmp_path, "a.png", "b.png")
+    write(tmp_path / "train.json", coco(["a.png"], [CAR]))
+    write(tmp_path / "more.json", coco(["b.png"], [CAR]))
+    with pytest.raises(DataError, match=r"train\.json names a split and more\.json does not"):
+        found(tmp_path)
+
+
+def test_a_split_without_annotations_is_left_out(tmp_path, caplog):
+    write_images(tmp_path, "a.png", "b.png")
+    write(tmp_path / "train.json", coco(["a.png"], [CAR]))
+    write(tmp_path / "test.json", coco(["b.png"], []))
+    assert list(found(tmp_path).samples) == ["train"]
+    assert "test.json: no annotations, so it is left out" in caplog.text
+
+
+def test_images_of_one_name_in_two_folders(tmp_path):
+    write_images(tmp_path, "x/a.png", "y/a.png")
+    write(tmp_path / "coco.json", coco(["x/a.png", "y/a.png"], [CAR]))
+    assert {one.name for one in found(tmp_path).samples[""]} == {"x/a", "y/a"}
+    write(tmp_path / "coco.json", coco(["a.png"], [CAR]))
+    with pytest.raises(DataError, match=r"names the image a\.png, and there are several"):
+        found(tmp_path)

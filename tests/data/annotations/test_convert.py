@@ -1,0 +1,143 @@
+import logging
+import shutil
+
+import pytest
+from annotated import SQUARE, coco, found, mask_of, names_of, write, write_images
+from platformdirs import user_cache_path
+
+from segmentation.data.annotations import convert
+from segmentation.data.annotations.convert import describe_unused, find_annotations
+from segmentation.errors import ConfigError, DataError
+
+CAR = {"segmentation": [SQUARE]}
+
+
+@pytest.fixture
+def root(tmp_path):
+    write_images(tmp_path / "images", "a.png", "b.png")
+    write(tmp_path / "coco.json", coco(["a.png", "b.png"], [CAR]))
+    return tmp_path
+
+
+def converted():
+    return sorted((user_cache_path("cityseg") / "converted").glob("*/"))
+
+
+def test_the_masks_are_drawn_once(root, monkeypatch, caplog):
+    caplog.set_level(logging.INFO)
+    first = found(root)
+    assert "COCO annotations: 1 JSON file, 1 class, 2 images, 1 region turned into" in caplog.text
+    monkeypatch.setattr(convert, "_convert_first", lambda *_: pytest.fail("converted again"))
+    second = found(root)
+    assert second.samples == first.samples
+    assert "turned into masks earlier, in" in second.description
+    assert len(converted()) == 1
+
+
+def test_a_change_of_annotations_or_images_converts_again(root):
+    found(root)
+    write(root / "coco.json", coco(["a.png", "b.png"], [CAR], {1: "van"}))
+    assert names_of(found(root)) == ["background", "van"]
+    write_images(root / "images", "a.png", size=(12, 16))
+    found(root)
+    assert len(converted()) == 3
+
+
+def test_a_damaged_conversion_is_made_again(root):
+    found(root)
+    (folder,) = converted()
+    (folder / "conversion.json").write_text("{}")
+    shutil.rmtree(folder / "masks")
+    assert (mask_of(found(root), "a") == 1).sum() == 36
+
+
+def test_an_error_leaves_nothing(root):
+    write(root / "coco.json", coco(["a.png"], [CAR | {"category_id": 9}]))
+    with pytest.raises(DataError):
+        found(root)
+    assert converted() == []
+
+
+def test_a_relative_root_is_found_from_anywhere(root, monkeypatch):
+    monkeypatch.chdir(root)
+    from pathlib import Path
+
+    first = found(Path())
+    monkeypatch.chdir("/")
+    assert [one.image for one in first.samples[""]] == [
+        one.image for one in found(root).samples[""]
+    ]
+
+
+def test_images_that_cannot_be_used_stop_or_are_left_out(root, caplog):
+    (root / "images" / "b.png").write_text("no image")
+    with pytest.raises(DataError, match="1 of 2 annotated images cannot be used"):
+        found(root)
+    assert [one.name for one in found(root, skip=True).samples[""]] == ["a"]
+    assert "are left out" in caplog.text
+
+
+def test_off_and_nothing(root, tmp_path):
+    assert find_annotations(root, "off") is None
+    assert find_annotations(root, False) is None  # which is how YAML reads off
+    (tmp_path / "empty").mkdir()
+    assert find_annotations(tmp_path / "empty") is None
+
+
+def test_a_choice_that_is_not_there_or_holds_none(root):
+    with pytest.raises(
+        ConfigError, match=r"data\.annotations=gone: there is no such file or folder"
+    ):
+        found(root, chosen="gone")
+    with pytest.raises(
+        DataError, match=r"images holds no annotations of a known format \(COCO, CVAT"
+    ):
+        found(root, chosen="images")
+
+
+def test_annotations_apart_from_the_images(root, tmp_path_factory):
+    apart = tmp_path_factory.mktemp("apart")
+    shutil.move(root / "coco.json", apart / "coco.json")
+    assert [one.name for one in found(root, chosen=str(apart)).samples[""]] == ["a", "b"]
+
+
+def test_of_several_formats_one_is_used_and_said(root, caplog):
+    write(root / "labels" / "a.txt", "0 0.1 0.1 0.5 0.1 0.5 0.5")
+    assert found(root).description.startswith("COCO")
+    assert "COCO is used, and not YOLO (labels/a.txt)" in caplog.text
+    assert found(root, chosen="labels").description.startswith("YOLO")
+
+
+def test_a_format_without_masks_gives_way_to_the_next(root, caplog):
+    write(root / "coco.json", coco(["a.png"], [{"bbox": [1, 1, 2, 2]}]))
+    write(root / "labels" / "a.txt", "0 0.1 0.1 0.5 0.1 0.5 0.5")
+    assert found(root).description.startswith("YOLO")
+    assert "COCO annotations of boxes alone" in caplog.text
+
+
+def test_images_outside_of_the_folders_of_splits(tmp_path, caplog):
+    write_images(tmp_path, "train/a.png", "val/b.png", "c.png")
+    for name in ("train/a", "val/b", "c"):
+        write(tmp_path / f"{name}.txt", "0 0.1 0.1 0.5 0.1 0.5 0.5")
+    assert sorted(found(tmp_path).samples) == ["train", "val"]
+    assert "1 annotated image outside of the folders of splits" in caplog.text
+
+
+def test_two_images_of_one_name(tmp_path):
+    write_images(tmp_path, "a.png", "a.jpg")
+    write(tmp_path / "coco.json", coco(["a.png", "a.jpg"], [CAR]))
+    with pytest.raises(DataError, match=r"annotates a\.jpg again, after coco\.json with a\.png"):
+        found(tmp_path)
+
+
+def test_what_image_masks_leave_unused(root):
+    assert describe_unused(root, "auto").startswith("COCO (coco.json) annotations are not used")
+    assert describe_unused(root, "off") == ""
+    assert describe_unused(root / "images", "auto") == ""
+
+
+def test_a_cache_that_cannot_be_written(root, monkeypatch, tmp_path):
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
+    with pytest.raises(DataError, match="XDG_CACHE_HOME=<folder on another disk>"):
+        found(root)
