@@ -53,7 +53,7 @@ def test_every_file_holds_the_same_table(pair, tmp_path):  # noqa: F811
     assert f"- **resnet34**: {table['verdict'][1]}" in markdown
     page = (out / "report.html").read_text()
     assert "resnet34" in page
-    assert "worse than vgg16" in page
+    assert "Worse than vgg16" in page
     assert values["directory"] == str(out)
     assert values["contenders"][0]["runs"] == [str(pair[0])]
     assert values["contenders"][0]["miou_of_runs"] == [values["contenders"][0]["miou"]]
