@@ -14,7 +14,8 @@ from segmentation.data.discovery.labels import Labels, read_guess, read_table, w
 from segmentation.data.discovery.layouts import Sample
 from segmentation.data.discovery.names import find_names
 from segmentation.data.discovery.pairs import PHOTOS
-from segmentation.data.discovery.proposal import GUESSED, READINGS, Proposal, propose_table
+from segmentation.data.discovery.proposal import GUESSED, propose_table
+from segmentation.data.discovery.readings import READINGS, Proposal
 from segmentation.data.discovery.scan import Scan, scan_samples
 from segmentation.data.discovery.splits import Splits, check_paired
 from segmentation.errors import ConfigError, DataError, did_you_mean, listed

@@ -231,8 +231,9 @@ class TestPalettes:
             path = tmp_path / str(number)
             path.mkdir()
             paths += masks(path, areas(0, 1, 2), palette=rng.integers(0, 256, 9).tolist())
-        with pytest.raises(DataError, match=r"palettes disagree.*0\.png"):
+        with pytest.raises(DataError, match=r"palettes disagree.*0\.png.*data\.classes=each-value"):
             propose_table(paths)
+        assert classes(propose_table(paths, "each-value")) == ("class_0", "class_1", "class_2")
 
 
 def test_unreadable_masks_are_passed_over_unless_all_are(tmp_path):
