@@ -151,9 +151,9 @@ def build_data(
     """
     return SegmentationData(
         augment=Augmentation.from_dict(plain(augment)) if augment else None,
-        size=_size(data, "size"),
-        crop=_crop(data, source),
-        batch_size=AUTO_BATCH_SIZE if data.batch_size == "auto" else data.batch_size,
+        size=size_of(data),
+        crop=crop_of(data, source),
+        batch_size=batch_size(data),
         workers=data.workers,
         seed=seed,
         skip=data.on_error == "skip",
@@ -161,6 +161,16 @@ def build_data(
         parts=parts,
         splits=open_pairs(source, data.cache, build_cache),  # last: it may take minutes
     )
+
+
+def batch_size(data: DictConfig) -> int:
+    """Return the number of images in a batch, over all ranks.
+
+    Raises:
+        ConfigError: no such number.
+    """
+    size = AUTO_BATCH_SIZE if data.batch_size == "auto" else data.batch_size
+    return check_count("data.batch_size", size, 1)
 
 
 def _fold(data: DictConfig) -> tuple[int, int] | None:
@@ -177,15 +187,25 @@ def _fold(data: DictConfig) -> tuple[int, int] | None:
     return data.fold, folds
 
 
-def _crop(data: DictConfig, source: ScannedDataset) -> tuple[int, int] | None:
+def crop_of(data: DictConfig, source: ScannedDataset) -> tuple[int, int] | None:
+    """Return the (height, width) of random crops in training; None for none.
+
+    Raises:
+        ConfigError: an invalid data.crop or data.size.
+    """
     if data.crop != "auto":
-        return _size(data, "crop")
+        return size_of(data, "crop")
     if data.size is not None or "train" not in source.scans:
         return None
     return auto_crop(source.scans["train"].sizes)
 
 
-def _size(data: DictConfig, key: str) -> tuple[int, int] | None:
+def size_of(data: DictConfig, key: str = "size") -> tuple[int, int] | None:
+    """Return the (height, width) that an option of `data` holds; None for none.
+
+    Raises:
+        ConfigError: anything else.
+    """
     value = data[key]
     if value is None:
         return None

@@ -10,7 +10,7 @@ from PIL import Image
 
 from segmentation.build.data import build_data, data_root, find_dataset
 from segmentation.data.annotations.plain_layout import write_plain
-from segmentation.data.datamodule import SegmentationData
+from segmentation.data.datamodule import SegmentationData, check_sizes
 from segmentation.data.discovery.scanned_dataset import ScannedDataset, select_usable
 from segmentation.errors import ConfigError, check_count
 
@@ -100,7 +100,7 @@ def _find_augmented(cfg: DictConfig) -> tuple[ScannedDataset, SegmentationData]:
     """Find the training images, and build the datamodule that augments them."""
     source = select_usable(find_dataset(cfg.data, only=["train"]), cfg.data.on_error)
     data = build_data(cfg.data, source, cfg.augment, cfg.seed, build_cache=False)
-    data.check_sizes(source.scans["train"].sizes)
+    check_sizes(source.scans["train"].sizes, data.size, data.crop)
     return source, data
 
 

@@ -9,9 +9,9 @@ from omegaconf import DictConfig
 from torch.optim import Optimizer
 
 from segmentation import models
+from segmentation.build.data import batch_size
 from segmentation.classes import ClassTable
 from segmentation.config import plain
-from segmentation.data.datamodule import AUTO_BATCH_SIZE
 from segmentation.errors import check_arguments, check_count, check_number
 from segmentation.targets import TargetColumns
 from segmentation.training.class_weights import class_weights
@@ -93,11 +93,8 @@ def describe_optimizer(cfg: DictConfig) -> str:
 
 def global_batch(cfg: DictConfig) -> int:
     """Return the number of images in an optimizer step, over all ranks."""
-    batch = AUTO_BATCH_SIZE if cfg.data.batch_size == "auto" else cfg.data.batch_size
-    steps = cfg.trainer.accumulate_grad_batches
-    return check_count("data.batch_size", batch, 1) * check_count(
-        "trainer.accumulate_grad_batches", steps, 1
-    )
+    steps = check_count("trainer.accumulate_grad_batches", cfg.trainer.accumulate_grad_batches, 1)
+    return batch_size(cfg.data) * steps
 
 
 def build_task_loss(

@@ -44,7 +44,7 @@ class TrainingPlan:
         seed: of the weights, the order of the images and their augmentation.
         splits_batches: whether a batch may go through the model in parts (`data.batch_size=auto`).
         trainer_options: returns the options of Lightning's trainer for a number of parts.
-        find_data: finds the data, where a training batch comes in so many parts.
+        find_data: finds the data, given the trainer's options and the parts of a training batch.
         build_module: builds the module that trains the model on these data.
         build_loggers: builds the loggers of the run, that of `metrics.csv` first.
         build_trainer: builds the trainer of options and a module, with loggers and callbacks.
@@ -60,7 +60,7 @@ class TrainingPlan:
     seed: int
     splits_batches: bool
     trainer_options: Callable[[int], dict[str, Any]]
-    find_data: Callable[[int], TrainingData]
+    find_data: Callable[[dict[str, Any], int], TrainingData]
     build_module: Callable[[TrainingData], TrainingModule]
     build_loggers: Callable[[], list[Logger]]
     build_trainer: Callable[

@@ -1,11 +1,15 @@
 """Find the data of a training, and build their loaders."""
 
+import logging
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from omegaconf import DictConfig
 
 from segmentation.build.data import build_data, find_dataset
+from segmentation.build.limits import check_first_step
 from segmentation.build.targets import find_targets
 from segmentation.classes import ClassTable
 from segmentation.data.check import quick_check
@@ -13,6 +17,9 @@ from segmentation.data.datamodule import SegmentationData
 from segmentation.data.discovery.scanned_dataset import ScannedDataset, select_usable
 from segmentation.errors import DataError
 from segmentation.targets import TargetColumns
+from segmentation.training.distributed import check_processes
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,12 +39,15 @@ class TrainingData:
     columns: TargetColumns | None
 
 
-def find_training_data(cfg: DictConfig, directory: Path, parts: int) -> TrainingData:
+def find_training_data(
+    cfg: DictConfig, directory: Path, options: Mapping[str, Any], parts: int
+) -> TrainingData:
     """Find and check the data of a training.
 
     Args:
-        cfg: `data`, `augment`, `task` and `seed`, see conf/train.yaml.
+        cfg: see conf/train.yaml.
         directory: of the run.
+        options: of Lightning's trainer.
         parts: number of parts that a training batch is split into.
 
     Raises:
@@ -55,6 +65,8 @@ def find_training_data(cfg: DictConfig, directory: Path, parts: int) -> Training
             )
     quick_check(source, segments)
     columns, targets = find_targets(cfg.task, Path(data.root).expanduser(), source)
+    ranks = check_processes(options)
+    for warning in check_first_step(cfg, source, options, ranks, parts, columns).warnings:
+        log.warning("%s", warning)
     loaders = build_data(data, source, cfg.augment, cfg.seed, targets=targets, parts=parts)
-    loaders.check_sizes(source.scans["train"].sizes)
     return TrainingData(source, loaders, source.labels.classes if segments else None, columns)

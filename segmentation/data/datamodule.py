@@ -72,11 +72,6 @@ class SegmentationData(pl.LightningDataModule):
         check_count("data.batch_size", batch_size, 1)
         if workers != "auto":
             check_count("data.workers", workers, 0)
-        if size and crop and (crop[0] > size[0] or crop[1] > size[1]):
-            raise ConfigError(
-                f"data.crop={list(crop)} is larger than data.size={list(size)}: images would be "
-                "padded with void. Type data.crop=null, or a smaller one."
-            )
         self.batch_size = batch_size
         self.parts = parts
         self.workers = workers
@@ -97,24 +92,6 @@ class SegmentationData(pl.LightningDataModule):
                 augment.mixing(targets=bool(targets)),
                 (targets or {}).get("train"),
             )
-
-    def check_sizes(self, sizes: np.ndarray) -> None:
-        """Check that training images can share a batch.
-
-        Args:
-            sizes: (images, 2), their heights and widths on disk, see `Scan`.
-
-        Raises:
-            ConfigError: they differ and neither `size` nor `crop` makes them alike.
-        """
-        if self.size or self.crop or len(np.unique(sizes, axis=0)) == 1:
-            return
-        low, high = sizes.min(axis=0), sizes.max(axis=0)
-        raise ConfigError(
-            f"the training images have different sizes, {low[0]}x{low[1]} to {high[0]}x{high[1]}, "
-            "and cannot share a batch. Set data.crop=auto or [height,width] (random crops), or "
-            "data.size=[height,width] (resized)."
-        )
 
     def begin_at(self, epoch: int, batches: int) -> None:
         """Say which batch of training comes first; before the loader is asked for.
@@ -175,6 +152,7 @@ class SegmentationData(pl.LightningDataModule):
         workers = self.workers
         if not isinstance(workers, int):
             workers = auto_workers(on_cpu, trainer.num_devices if trainer else 1)
+        workers = min(workers, len(dataset))
         return DataLoader(
             dataset,
             batch_size=batch_size,
@@ -185,6 +163,32 @@ class SegmentationData(pl.LightningDataModule):
             persistent_workers=workers > 0 and dataset is getattr(self, "train_set", None),
             worker_init_fn=_prepare_worker,
         )
+
+
+def check_sizes(sizes: np.ndarray, size: Size | None, crop: Size | None) -> None:
+    """Check that training images can share a batch.
+
+    Args:
+        sizes: (images, 2), their heights and widths on disk, see `Scan`.
+        size, crop: see `SegmentationData`.
+
+    Raises:
+        ConfigError: they differ and neither `size` nor `crop` makes them alike, or `crop` is larger
+            than `size`.
+    """
+    if size and crop and (crop[0] > size[0] or crop[1] > size[1]):
+        raise ConfigError(
+            f"data.crop={list(crop)} is larger than data.size={list(size)}: images would be "
+            "padded with void. Type data.crop=null, or a smaller one."
+        )
+    if size or crop or len(np.unique(sizes, axis=0)) == 1:
+        return
+    low, high = sizes.min(axis=0), sizes.max(axis=0)
+    raise ConfigError(
+        f"the training images have different sizes, {low[0]}x{low[1]} to {high[0]}x{high[1]}, "
+        "and cannot share a batch. Set data.crop=auto or [height,width] (random crops), or "
+        "data.size=[height,width] (resized)."
+    )
 
 
 def auto_crop(sizes: np.ndarray) -> Size | None:

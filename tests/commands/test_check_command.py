@@ -86,3 +86,18 @@ def test_it_is_a_module_that_answers_questions():
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert "output: runs/check_${data.name}" in done.stdout
+
+
+def test_annotations_are_shown_over_the_images_and_converted(tmp_path):
+    root = ROOT / "tests" / "fixtures" / "annotations" / "coco_supervision"
+    plain = tmp_path / "plain set"
+    result = run(
+        SCRIPT, "data=folder", f"data.root={root}", f"output={tmp_path}/out", f"convert='{plain}'"
+    )
+    assert result.returncode == 0, result.stderr
+    assert "found: COCO annotations: 2 JSON files, 2 classes, 6 images" in result.stdout
+    assert f"data=folder 'data.root='\"'\"'{plain}'\"'\"''" in result.stdout
+    assert Image.open(tmp_path / "out" / "overlays.jpg").width > 1000
+    assert sorted(path.name for path in plain.iterdir()) == ["classes.yaml", "images", "masks"]
+    again = run(SCRIPT, "data=folder", f"data.root={plain}", f"output={tmp_path}/again")
+    assert "│ road" in again.stdout

@@ -54,7 +54,7 @@ def _train(plan: TrainingPlan, parts: int, warnings: Sequence[str]) -> float:
     pl.seed_everything(plan.seed, workers=True, verbose=False)
     options = plan.trainer_options(parts)
     checkpoint = newest_checkpoint(plan.directory / "checkpoints") if plan.resume else None
-    data = plan.find_data(parts)
+    data = plan.find_data(options, parts)
     module = plan.build_module(data)
     skipped, elapsed = SkippedFiles(), Elapsed()
     pruning = Pruning.of_run(plan.directory, module.monitor.key)

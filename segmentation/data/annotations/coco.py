@@ -27,7 +27,7 @@ from segmentation.errors import DataError, listed
 
 NAME = "COCO"
 
-_KEYS = ("images", "annotations", "categories")
+_KEYS = ("annotations", "categories", "segmentation", "image_id")
 _Id = int | str
 
 
@@ -49,7 +49,7 @@ class _Image(_Model):
 
 class _Object(_Model):
     image_id: _Id
-    category_id: int
+    category_id: int | None = None
     segmentation: _Rle | list[list[float]] | list[float] | None = None
     bbox: list[float] | None = None
     iscrowd: bool = False
@@ -63,8 +63,8 @@ class _Category(_Model):
 
 class _File(_Model):
     images: list[_Image]
-    annotations: list[_Object]
-    categories: list[_Category]
+    annotations: list[_Object] = []
+    categories: list[_Category] = []
 
 
 def find(folder: Folder) -> list[Path]:
@@ -79,8 +79,8 @@ def _is_coco(path: Path) -> bool:
     text = start + tail(path)
     if '"segments_info"' in text:  # panoptic
         return False
-    known = [key for key in _KEYS if f'"{key}"' in text]
-    return "images" in known and ("annotations" in known or "categories" in known)
+    # Of a large file the middle is not looked at, in which any of the keys may be.
+    return '"images"' in text and any(f'"{key}"' in text for key in _KEYS)
 
 
 def read(folder: Folder, paths: Sequence[Path]) -> Annotations:
@@ -126,13 +126,9 @@ def read(folder: Folder, paths: Sequence[Path]) -> Annotations:
 
 
 def _parse_all(paths: Sequence[Path]) -> dict[Path, _File]:
-    files = {}
-    for path in paths:
-        known = head(path) + tail(path)
-        if '"categories"' not in known or '"annotations"' not in known:
-            continue  # captions_*.json, or image_info_*.json: images without labels
-        files[path] = parse_json(path, _File, NAME)
-    return files
+    """Return the files that have categories: captions and lists of images have none, or no key."""
+    files = {path: parse_json(path, _File, NAME) for path in paths}
+    return {path: file for path, file in files.items() if file.categories}
 
 
 def _select(folder: Folder, files: dict[Path, _File], notes: list[str]) -> dict[Path, _File]:

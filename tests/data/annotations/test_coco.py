@@ -165,3 +165,12 @@ def test_images_of_one_name_in_two_folders(tmp_path):
     write(tmp_path / "coco.json", coco(["a.png"], [CAR]))
     with pytest.raises(DataError, match=r"names the image a\.png, and there are several"):
         found(tmp_path)
+
+
+def test_large_files_are_told_from_their_beginning_and_end(tmp_path, monkeypatch):
+    from segmentation.data.annotations import folder
+
+    monkeypatch.setattr(folder, "HEAD", 100)
+    names = [f"{number}.png" for number in range(5)]
+    dataset(tmp_path, [CAR, CAR, CAR], images=names)
+    assert len(found(tmp_path).samples[""]) == 5
