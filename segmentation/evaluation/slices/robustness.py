@@ -118,9 +118,6 @@ def score_corruptions(
     severities: dict[str, list[float]] = {}
     for (name, _), score in zip(corrupted, scores, strict=True):
         severities.setdefault(name, []).append(score.value.item())
-    summary = Robustness(
-        before.value.item(),
-        rows[MEAN].value.item(),
-        {name: float(np.mean(values)) for name, values in severities.items()},
-    )
+    means = {name: float(np.mean(values)) for name, values in severities.items()}
+    summary = Robustness(before.value.item(), rows[MEAN].value.item(), means)
     return table, summary, resampling
