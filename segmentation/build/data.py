@@ -62,6 +62,7 @@ def find_dataset(
         _fold(data),
         partial(_annotations, data) if masks else None,
         is_chosen(annotations),
+        parse_files(data.get("bands")),
     )
     if (
         masks

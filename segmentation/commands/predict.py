@@ -1,15 +1,20 @@
 """Write the masks and the image-level targets of a file or a folder of images."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from rich.progress import track
 
 from segmentation.build.prediction import PredictionPlan
+from segmentation.classes import VOID
 from segmentation.console import console
 from segmentation.data.discovery.image_reader import ImageReader
+from segmentation.data.discovery.windowed import WindowedImage, is_large
 from segmentation.errors import ConfigError, DataError
 from segmentation.inference.input_images import name_masks
+from segmentation.inference.large_images import predict_large
 from segmentation.inference.prediction_files import PredictionFiles
 from segmentation.inference.predictor import Predictor
 from segmentation.pictures import viewed
@@ -40,27 +45,46 @@ def predict(plan: PredictionPlan) -> dict[str, Any]:
             f"overlay=true lays masks over images, and {plan.model} predicts none: its task is "
             "image-level targets alone. Type overlay=false."
         )
+    if predictor.channels.files:
+        names = name_masks(plan.input, plan.output, predictor.channels.files)
     plan.output.mkdir(parents=True, exist_ok=True)
     files = PredictionFiles(plan.output, predictor.classes, predictor.columns, plan.overlay)
 
     # Predict.
     unreadable: dict[Path, str] = {}
-    resized = 0
+    resized = in_windows = 0
     reader = ImageReader(predictor.channels, plan.max_pixels)
     for path in track(names, "predicting", console=console, disable=len(names) < 2):
         try:
-            image = reader.read(path).pixels
+            if is_large(path, plan.max_pixels):
+                target = plan.output / f"{names[path]}.tif"
+                predict_large(predictor, WindowedImage(path, reader), target)
+                files.written.append(target)
+                in_windows += 1
+                continue
+            decoded = reader.read(path)
         except DataError as error:
             unreadable[path] = str(error)
             continue
+        image = decoded.pixels
         size = image.shape[:2]
         resized += predictor.size is None and predictor.seen_size(*size) != size
         photo = viewed(image, reader.channels.shown)
-        files.write(names[path], path.suffix, photo, predictor.predict(image))
+        prediction = predictor.predict(image)
+        if decoded.valid is not None and prediction.labels is not None:
+            labels = np.where(decoded.valid, prediction.labels, np.uint8(VOID))
+            prediction = replace(prediction, labels=labels)
+        files.write(names[path], path.suffix, photo, prediction)
     files.write_targets()
 
     # Report.
     console.print(f"{files.describe()} written to {plan.output} by {plan.model}", soft_wrap=True)
+    if in_windows:
+        console.print(
+            f"{in_windows} of {len(names)} images were read in windows at their own size; their "
+            "masks are TIFFs with their coordinates, without overlays.",
+            soft_wrap=True,
+        )
     if resized and plan.short_side == "auto":
         height, width = predictor.learnt_size or (0, 0)
         console.print(

@@ -57,8 +57,9 @@ def preview(plan: PreviewPlan) -> Path:
         draws = [dataset[epoch, index] for epoch in range(plan.draws)]
         crops = [(item["image"].permute(1, 2, 0).numpy(), item["mask"].numpy()) for item in draws]
         shown = dataset.pairs.reader.channels.shown
-        pairs = [dataset.pairs[index], *crops]
-        pictures = [(viewed(image, shown), mask) for image, mask in pairs]
+        image, mask = dataset.pairs[index]
+        whole = [(image, mask)] if isinstance(image, np.ndarray) else [crops[0]]  # in windows
+        pictures = [(viewed(image, shown), mask) for image, mask in (*whole, *crops)]
         rows.append(PreviewRow(dataset.names[index], pictures))
     plan.output.parent.mkdir(parents=True, exist_ok=True)
     Image.fromarray(preview_sheet(rows, source.labels.classes)).save(plan.output)

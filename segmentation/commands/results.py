@@ -61,11 +61,23 @@ def report(
     scored = None
     if module.classes is not None and module.confusion is not None:
         save_pictures(module.model, dataset, module.classes, directory / "pictures.png")
+        details = {
+            name: dataset.per_image(counts)
+            for name, counts in module.details.items()
+            if isinstance(counts, np.ndarray)
+        }
+        confusion = dataset.per_image(module.confusion)
         scored = ScoredImages.from_counts(
-            directory, dataset.names, module.classes, module.confusion, module.details
+            directory, dataset.names, module.classes, confusion, details
         ).select(np.array(readable, dtype=bool))
-        predicted = list(compress(module.details.get("view", []), readable))
-        write_views(directory, _views(names, predicted, dataset, module.classes))
+        shown = {  # of images that come in tiles there are no views
+            dataset.names[index]: view
+            for (index, window), view in zip(
+                dataset.tiles, module.details.get("view", []), strict=False
+            )
+            if window is None and readable[index]
+        }
+        write_views(directory, _views(list(shown), list(shown.values()), dataset, module.classes))
         facts = {"intervals": _intervals(scored) if names else None, **facts}
     predictions = module.predictions
     if predictions is not None:

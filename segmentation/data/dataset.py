@@ -1,6 +1,7 @@
 """The one dataset: pairs of image and mask, as a model sees them."""
 
 from collections.abc import Callable, Sequence
+from math import prod
 from typing import Any, Final
 
 import numpy as np
@@ -13,8 +14,12 @@ from segmentation.data.augment.mixing import Mixing
 from segmentation.data.augment.transform import TrainTransform
 from segmentation.data.augment.window import Size, resize_image
 from segmentation.data.discovery.pairs import Pair, Pairs
+from segmentation.data.discovery.windowed import Window, WindowedImage, is_large, windows
 from segmentation.data.targets.table import TargetTable
-from segmentation.errors import DataError
+from segmentation.errors import ConfigError, DataError
+
+MARGIN = 128
+"""Pixels around a tile that the model sees and that are not scored."""
 
 Item = dict[str, Any]
 
@@ -33,12 +38,19 @@ class SegmentationDataset(Dataset[Item]):
     Where there are image-level targets it has `category` (`NO_CATEGORY` where empty) and `values`
     (`float32` (columns,), NaN where empty) besides.
 
+    Images that are read in windows (`WindowedImage`) come as tiles, an item each, whose `index` is
+    that of the item: `per_image` sums what was counted of them. A tile's image and mask have a
+    margin for the model to look at, which is void.
+
     Args:
         pairs: the decoded pairs of one split.
         size: (height, width) of the image; None: its own.
         skip: a pair that cannot be read while the run goes on becomes one pixel of void, which
             counts nowhere, in place of an error.
         targets: the image-level targets of the split; None for none.
+
+    Raises:
+        ConfigError: images that are read in windows, and a `size` or targets.
     """
 
     def __init__(
@@ -53,13 +65,36 @@ class SegmentationDataset(Dataset[Item]):
         self.size = size
         self.skip = skip
         self.targets = targets
+        self.tiles = _tiles(pairs)
+        self.has_windows = any(window is not None for _, window in self.tiles)
+        if self.has_windows and (size or targets):
+            option = "data.size" if size else "task.targets"
+            raise ConfigError(
+                f"{option} is for whole images, and some have more pixels than data.max_pixels and "
+                "are read in windows. Omit it, or cut them into pieces first."
+            )
 
     def __len__(self) -> int:
-        return len(self.pairs)
+        return len(self.tiles)
 
     def __getitem__(self, index: int) -> Item:
-        (image, mask), failed = self.read(index)
-        return self._item(index, resize_image(image, self.size), mask, failed)
+        number, window = self.tiles[index]
+        (image, mask), failed = self.read(number)
+        if window is not None and not failed:
+            try:
+                image, mask = _tile(image, mask, window)
+            except DataError as error:  # windows are read here, not before
+                (image, mask), failed = self._nothing(error)
+        item = self._item(number, resize_image(image, self.size), mask, failed)
+        return {**item, "index": index}
+
+    def per_image(self, counts: np.ndarray) -> np.ndarray:
+        """Return the sum over the tiles of each image, (images, ...), of counts (items, ...)."""
+        if not self.has_windows:
+            return counts
+        total = np.zeros((len(self.pairs), *counts.shape[1:]), counts.dtype)
+        np.add.at(total, [number for number, _ in self.tiles], counts)
+        return total
 
     def read(self, index: int) -> tuple[Pair, str]:
         """Return one pair at its own resolution, and why it could not be read.
@@ -70,11 +105,15 @@ class SegmentationDataset(Dataset[Item]):
         try:
             return self.pairs[index], ""
         except DataError as error:
-            if not self.skip:
-                raise
-            channels = self.pairs.reader.channels
-            nothing = np.zeros((1, 1, len(channels)), channels.dtype)
-            return (nothing, np.full((1, 1), VOID, np.uint8)), str(error)
+            return self._nothing(error)
+
+    def _nothing(self, error: DataError) -> tuple[Pair, str]:
+        """Return one pixel of void in place of a pair, and the error that it is skipped for."""
+        if not self.skip:
+            raise error
+        channels = self.pairs.reader.channels
+        nothing = np.zeros((1, 1, len(channels)), channels.dtype)
+        return (nothing, np.full((1, 1), VOID, np.uint8)), str(error)
 
     def _item(self, index: int, image: np.ndarray, mask: np.ndarray, failed: str) -> Item:
         # What stands in for a file that cannot be read has targets of its own, or none.
@@ -97,6 +136,9 @@ class SegmentationDataset(Dataset[Item]):
 
 class TrainDataset(SegmentationDataset):
     """The same pairs for training, augmented; an item is asked for by (epoch, index).
+
+    An item is a pair, or a crop of one that is read in windows: of such there are as many in an
+    epoch as have its area together.
 
     The epoch comes with the index because workers outlive it: each sample's randomness is a
     function of (seed, epoch, index) and of nothing else. A plain index is one of epoch 0, which is
@@ -121,30 +163,79 @@ class TrainDataset(SegmentationDataset):
     ) -> None:
         super().__init__(pairs, skip=skip, targets=targets)
         self.transform = transform
+        self.pair_of = self._draws()
         self.seed = seed
         self.mixing = mixing
 
+    def _draws(self) -> list[int]:
+        """Return the pair of each item: one that is read in windows comes as often as covers it."""
+        if not self.has_windows:
+            return list(range(len(self.pairs)))
+        if self.transform.crop is None:
+            raise ConfigError(
+                "some images have more pixels than data.max_pixels and are read in windows. Train "
+                "on crops of them: data.crop=auto or data.crop=[height,width]."
+            )
+        area = prod(self.transform.crop)
+        draws: list[int] = []
+        for index in dict.fromkeys(number for number, _ in self.tiles):
+            inside = [window for number, window in self.tiles if number == index and window]
+            pixels = sum((r.stop - r.start) * (c.stop - c.start) for r, c in inside)
+            draws += [index] * max(1, round(pixels / area))
+        return draws
+
+    def __len__(self) -> int:
+        return len(self.pair_of)
+
     def __getitem__(self, key: tuple[int, int] | int) -> Item:
-        epoch, index = (0, key) if isinstance(key, int) else key
-        seed = (self.seed, epoch, index)
-        pair, failed = self._draw(index, seed)
+        epoch, item = (0, key) if isinstance(key, int) else key
+        seed, index = (self.seed, epoch, item), self.pair_of[item]
+        pair, failed = self._draw(item, seed)
         if self.mixing is not None:
             pair = self.mixing(*pair, seed, len(self), lambda *other: self._draw(*other)[0])
         return self._item(index, *pair, failed)
 
     def _draw(self, index: int, seed: Sequence[int]) -> tuple[Pair, str]:
         """Return a pair, augmented as `seed` says, and why it is another than was asked for."""
-        pair, failed = self.read(index)
+        pair, failed = self.read(self.pair_of[index])
         if failed:
-            pair = self._next_readable(index)
+            pair = self._next_readable(self.pair_of[index])
         return self.transform(*pair, seed), failed
 
     def _next_readable(self, index: int) -> Pair:
-        for step in range(1, len(self)):
-            pair, failed = self.read((index + step) % len(self))
+        for step in range(1, len(self.pairs)):
+            pair, failed = self.read((index + step) % len(self.pairs))
             if not failed:
                 return pair
         raise DataError("no pair of the training split can be read any more.")
+
+
+def _tiles(pairs: Pairs) -> list[tuple[int, Window | None]]:
+    """Return each pair by its index, and each window of those that are read in windows."""
+    tiles: list[tuple[int, Window | None]] = []
+    for index, sample in enumerate(pairs.samples):
+        if is_large(sample.image, pairs.reader.max_pixels):
+            shape = WindowedImage(sample.image, pairs.reader).shape
+            tiles += [(index, window) for window in windows(shape)]
+        else:
+            tiles.append((index, None))
+    return tiles
+
+
+def _tile(image: np.ndarray, mask: np.ndarray, window: Window) -> Pair:
+    """Return a window of an image and its labels with a margin, which is void."""
+    rows, columns = (
+        slice(max(axis.start - MARGIN, 0), min(axis.stop + MARGIN, length))
+        for axis, length in zip(window, mask.shape, strict=True)
+    )
+    labels = mask[rows, columns]
+    void = np.full_like(labels, VOID)
+    inner = tuple(
+        slice(axis.start - outer.start, axis.stop - outer.start)
+        for axis, outer in zip(window, (rows, columns), strict=True)
+    )
+    void[inner] = labels[inner]
+    return image[rows, columns], void
 
 
 def collate(items: Sequence[Item]) -> dict[str, Any]:

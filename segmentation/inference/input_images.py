@@ -1,24 +1,41 @@
 """Find the images to predict, and name their masks."""
 
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
+from segmentation.data.discovery.image_reader import stem_of
 from segmentation.data.discovery.layouts import IMAGE_SUFFIXES, image_files_below
 from segmentation.errors import ConfigError, DataError
 
 
-def name_masks(source: Path, output: Path) -> dict[Path, str]:
+def name_masks(source: Path, output: Path, bands: Sequence[str] = ()) -> dict[Path, str]:
     """Return the images to predict with the names of their masks, without suffix.
 
     Args:
         source: an image, or a folder of images and folders.
         output: the folder of the masks.
+        bands: the names of the files that hold the bands of an image, see `Channels.files`; the
+            first stands for the image.
 
     Raises:
         ConfigError: a mask would overwrite an image.
         DataError: there are no images, or two would write the same mask.
     """
-    names = {path: _mask_name(path, source) for path in _find_images(source, output)}
+    images = _find_images(source, output)
+    names = {path: _mask_name(path, source) for path in images}
+    if bands:
+        stems = {path: stem_of(path.name, bands[0]) for path in images}
+        names = {
+            path: Path(names[path]).with_name(stem).as_posix()
+            for path, stem in stems.items()
+            if stem
+        }
+        if not names:
+            raise DataError(
+                f"no image in {source} is named like {bands[0]}: the model takes its bands from "
+                f"{', '.join(bands)}."
+            )
     repeated = [name for name, count in Counter(names.values()).items() if count > 1]
     if repeated:
         raise DataError(

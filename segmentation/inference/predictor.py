@@ -13,7 +13,7 @@ from segmentation.inference.options import InferenceOptions
 from segmentation.inference.test_time import averaged
 from segmentation.inference.wrapper import outputs
 from segmentation.metrics.counting import label_map
-from segmentation.models import load_model
+from segmentation.models import Outputs, load_model
 from segmentation.system.hardware import fastest_precision
 
 PRECISIONS = {"32-true": None, "bf16-mixed": torch.bfloat16, "16-mixed": torch.float16}
@@ -151,11 +151,7 @@ class Predictor:
         """
         image = self._checked(image)
         resized = np.ascontiguousarray(resize_image(image, self.seen_size(*image.shape[:2])))
-        if resized.dtype == np.uint16:  # which PyTorch does not compute with
-            resized = resized.astype(np.float32)
-        batch = torch.from_numpy(resized).permute(2, 0, 1)[None].to(self.device)
-        with torch.autocast(self.device.type, self.dtype, enabled=self.dtype is not None):
-            logits, targets = outputs(self.model, batch)
+        logits, targets = self._outputs(resized)
         labels, nothing = None, np.zeros(0, np.float32)
         if logits is not None:
             labels = label_map(logits, image.shape[:2])[0].to(torch.uint8).cpu().numpy()
@@ -177,3 +173,25 @@ class Predictor:
                 f"this one is {image.dtype} {image.shape}."
             )
         return image
+
+    @torch.inference_mode()
+    def predict_window(self, pixels: np.ndarray) -> np.ndarray:
+        """Return the labels of a part of an image at its own size, `uint8` (H, W).
+
+        Args:
+            pixels: see `predict`.
+
+        Raises:
+            ModelError: other channels, another type, or a model that does not segment.
+        """
+        logits, _ = self._outputs(self._checked(pixels))
+        if logits is None:
+            raise ModelError("this model predicts image-level targets only: it does not segment.")
+        return label_map(logits, pixels.shape[:2])[0].to(torch.uint8).cpu().numpy()
+
+    def _outputs(self, image: np.ndarray) -> Outputs:
+        if image.dtype == np.uint16:  # which PyTorch does not compute with
+            image = image.astype(np.float32)
+        batch = torch.from_numpy(np.ascontiguousarray(image)).permute(2, 0, 1)[None]
+        with torch.autocast(self.device.type, self.dtype, enabled=self.dtype is not None):
+            return outputs(self.model, batch.to(self.device))

@@ -48,7 +48,8 @@ def score_corrupted(
         # As validation, because a test also measures boundaries and keeps pictures.
         trainer.validate(scoring, dataloaders=data.scoring_dataloader(name), verbose=False)
         assert scoring.confusion is not None
-        counts[corruption.name, corruption.severity] = Counts.of(scoring.confusion)
+        confusion = data.datasets[name].per_image(scoring.confusion)
+        counts[corruption.name, corruption.severity] = Counts.of(confusion)
     data.datasets.pop(name)
     return counts
 

@@ -27,6 +27,7 @@ os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")  # else it asks the netwo
 import albumentations as A
 
 from segmentation.data.discovery.pairs import Pair, Pairs
+from segmentation.errors import DataError
 
 SEVERITIES = (1, 3, 5)
 THEIR_SIDE = 224
@@ -147,4 +148,9 @@ class CorruptedPairs(Pairs):
 
     def __getitem__(self, index: int) -> Pair:  # type: ignore[override]  # no slices
         image, labels = self.pairs[index]
+        if not isinstance(image, np.ndarray):
+            raise DataError(
+                f"{self.samples[index].image} is read in windows, and corruptions damage whole "
+                "images. Omit them: slices=[sequence,presence,size]"
+            )
         return self.corruption.apply(image, self.seed, index), labels

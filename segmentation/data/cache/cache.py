@@ -72,6 +72,8 @@ def open_pairs(dataset: ScannedDataset, mode: str, build: bool = True) -> dict[s
         )
     if mode == "off":
         return _uncached(dataset, "files are decoded at every access")
+    if large := _large(dataset):
+        return _uncached(dataset, f"{large} are read in windows (data.max_pixels)")
     folder = disk_folder()
     splits = {
         split: _Split(
@@ -92,6 +94,16 @@ def open_pairs(dataset: ScannedDataset, mode: str, build: bool = True) -> dict[s
             return _uncached(dataset, f"{folder.path} cannot be used ({error})")
         raise DataError(f"the cache in {folder.path} cannot be used: {error}. {ADVICE}") from error
     return cached
+
+
+def _large(dataset: ScannedDataset) -> str:
+    """Count the images that are not decoded as a whole, in words; empty for none."""
+    most = dataset.reader.max_pixels
+    count = sum(
+        int((scan.sizes.astype(np.int64).prod(axis=1) > most).sum())
+        for scan in dataset.scans.values()
+    )
+    return f"{count} large images" if count else ""
 
 
 def describe_cache(splits: Collection[Pairs]) -> str:

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from segmentation.channels import MOST
+from segmentation.classes import VOID
 from segmentation.data.discovery.image_format import ImageFormat
 from segmentation.errors import DataError
 
@@ -21,6 +22,8 @@ OPTIONS: dict[str, str | int] = {
     "GDAL_CACHEMAX": 128,  # MB
 }
 INSTALL = "pip install 'cityseg[geo]'"
+BLOCK = 512
+"""The side of the tiles of a TIFF that is written."""
 Span = tuple[int, int]
 """Start and length along an axis, in pixels."""
 
@@ -149,9 +152,61 @@ class Tiff:
             valid &= np.isfinite(image)
         return image, None if valid.all() else valid
 
+    def palette(self) -> dict[int, tuple[int, ...]]:
+        """Return the colours of the first band's values; empty where they have none."""
+        try:
+            return dict(self._pages[0].colormap(1))
+        except ValueError:
+            return {}
+
     @staticmethod
     def _has_mask(page: Any, numbers: Sequence[int]) -> bool:
         """Tell whether some bands have NoData or a mask; an alpha band that is read is none."""
         flags = {flag.name for number in numbers for flag in page.mask_flag_enums[number - 1]}
         colors = {page.colorinterp[number - 1].name for number in numbers}
         return flags != {"all_valid"} and not ("alpha" in flags and "alpha" in colors)
+
+
+class LabelTiff:
+    """A TIFF of labels that is written window by window; a context manager.
+
+    Args:
+        path: the file.
+        like: a TIFF whose size and coordinates it gets.
+        colors: `uint8` RGB (256, 3), of each label.
+
+    Raises:
+        DataError: it cannot be written.
+    """
+
+    def __init__(self, path: Path, like: Path, colors: np.ndarray) -> None:
+        self.path = path
+        rasterio = _rasterio(like)
+        self._window = rasterio.windows.Window
+        self._env = rasterio.Env(**OPTIONS)
+        self._env.__enter__()
+        try:
+            with rasterio.open(like.absolute(), driver="GTiff") as source:
+                height, width = source.shape
+                crs, transform = source.crs, source.transform
+            self._file = rasterio.open(
+                path.absolute(), "w", driver="GTiff", height=height, width=width, count=1,
+                dtype="uint8", crs=crs, transform=transform, tiled=True, blockxsize=BLOCK,
+                blockysize=BLOCK, compress="DEFLATE", nodata=VOID, BIGTIFF="IF_SAFER",
+            )  # fmt: skip
+            self._file.write_colormap(1, dict(enumerate(map(tuple, colors.tolist()))))
+        except Exception as error:
+            self._env.__exit__()
+            raise DataError(f"{path} cannot be written: {error}.") from error
+
+    def __enter__(self) -> "LabelTiff":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
+        self._env.__exit__()
+
+    def write(self, labels: np.ndarray, rows: slice, columns: slice) -> None:
+        """Write the labels of a window, `uint8` (h, w)."""
+        window = self._window(columns.start, rows.start, labels.shape[1], labels.shape[0])
+        self._file.write(labels, 1, window=window)

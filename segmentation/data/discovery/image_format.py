@@ -142,8 +142,8 @@ def read_format(path: Path) -> ImageFormat:
         names = (("",) if mode in ("L", "LA", "1") else COLORS) + ("alpha",) * mode.endswith("A")
         straight = kind != "TIFF" or not mode.endswith("A")  # Pillow undoes premultiplied alpha
         return ImageFormat(size, len(names), "uint8", names, True, not straight)
-    alone = kind == "TIFF" and mode in ("I;16", "F") and pages == 1 and NODATA not in tags
-    if kind == "TIFF" and not alone:
+    one = tags.get(SAMPLES, 1) == pages == 1  # Pillow opens separate planes as the first
+    if kind == "TIFF" and not (one and mode in ("I;16", "F") and NODATA not in tags):
         with Tiff(path) as tiff:
             return tiff.format()
     if mode.startswith(("I", "F")):

@@ -84,16 +84,19 @@ class ImageReader:
         formats = [read_format(file) for file in files]
         check_pixels(path, *formats[0].size, self.max_pixels)
         chosen = choose_bands(self.channels, path, joined(files, formats, self.channels.files))
-        layers, masks, first, unclear = [], [], 0, False
+        layers, masks, taken = [], [], []
+        first, unclear = 0, False
         for file, kind in zip(files, formats, strict=True):
-            numbers = [band - first for band in chosen if first < band <= first + kind.bands]
+            here = [band for band in chosen if first < band <= first + kind.bands]
+            numbers = [band - first for band in here]
             first += kind.bands
-            if numbers:
+            if here:
+                taken += here
                 part, mask, turned = read_bands(file, kind, numbers)
                 unclear |= turned
                 layers.append(part.astype(self.channels.dtype, copy=False))
                 masks.append(np.ones(part.shape, bool) if mask is None else mask)
-        order = np.argsort(np.argsort(chosen, kind="stable"), kind="stable")
+        order = [taken.index(band) for band in chosen]
         pixels = np.ascontiguousarray(np.concatenate(layers, axis=-1)[..., order])
         valid = np.concatenate(masks, axis=-1)[..., order]
         return pixels, valid, unclear
@@ -224,8 +227,9 @@ def read_bands(
             return *tiff.read(numbers), False
     try:
         with opened(path, 1 << 62) as image:
-            turned = image.getexif().get(ORIENTATION, 1)
-            if ";16" in raw_mode(image) and image.mode.startswith("RGB"):
+            wide = ";16" in raw_mode(image) and image.mode.startswith("RGB")
+            turned = image.getexif().get(ORIENTATION, 1)  # which may decode a PNG
+            if wide:
                 pixels = _read_16_bit_colors(path)
                 if turned != 1:
                     raise DataError(f"{path} has 16 bits and an EXIF rotation: save it upright.")

@@ -121,18 +121,20 @@ class SplitFiles:
 
 
 def find_layout(
-    root: Path, ending: str | None = None
+    root: Path, ending: str | None = None, bands: Sequence[str] = ()
 ) -> tuple[Layout, dict[str, SplitFiles]] | None:
     """Find the first layout that pairs images with masks below `root`.
 
     Args:
         root: a data set's folder.
         ending: the ending of mask names; None: any.
+        bands: the names of the files that hold the bands of an image, see `Channels.files`; the
+            first stands for the image.
 
     Returns:
         The layout and its files by split (``""`` if it has no splits), or None.
     """
-    for layout, found, without in _matching(root, ending, LAYOUTS):
+    for layout, found, without in _matching(root, ending, LAYOUTS, bands):
         for images in without:
             log.warning("%s has no folder of masks: it is left out.", images)
         return layout, found
@@ -140,7 +142,7 @@ def find_layout(
 
 
 def _matching(
-    root: Path, ending: str | None, layouts: Sequence[Layout]
+    root: Path, ending: str | None, layouts: Sequence[Layout], bands: Sequence[str] = ()
 ) -> Iterator[tuple[Layout, dict[str, SplitFiles], list[Path]]]:
     """Yield the layouts that pair images with masks, their files, and images without masks."""
     for layout in layouts:
@@ -149,7 +151,8 @@ def _matching(
             images = _resolve(root, layout.images, split)
             masks = _resolve(root, layout.masks, split)
             if images and masks:
-                found[split] = _pair(root, images, masks, (ending,) if ending else layout.endings)
+                endings = (ending,) if ending else layout.endings
+                found[split] = _pair(root, images, masks, endings, bands)
             elif images:
                 without.append(images)
         if any(folders.samples for folders in found.values()):
@@ -217,7 +220,9 @@ def _resolve(root: Path, pattern: str, split: str) -> Path | None:
     return folder
 
 
-def _pair(root: Path, images: Path, masks: Path, endings: Sequence[str]) -> SplitFiles:
+def _pair(
+    root: Path, images: Path, masks: Path, endings: Sequence[str], bands: Sequence[str] = ()
+) -> SplitFiles:
     """Pair the files of two folders by name, with the endings that give the most pairs."""
     if images == masks:
         image_files = mask_files = _by_name(images, MASK_SUFFIXES)
@@ -227,6 +232,9 @@ def _pair(root: Path, images: Path, masks: Path, endings: Sequence[str]) -> Spli
     marks = [(("", one), ("", other)) for one, other in product(IMAGE_ENDINGS, endings)]
     if len(endings) > 1:  # no ending was typed
         marks += [((one, ""), (other, "")) for one, other in PREFIXES]
+    parts = [_mark(name) for name in bands]
+    if parts:
+        marks = [(parts[0], ("", one)) for one in endings]
     best: dict[str, tuple[str, str]] = {}
     best_mark = ("", endings[0])
     for image_mark, mask_mark in marks:
@@ -237,6 +245,7 @@ def _pair(root: Path, images: Path, masks: Path, endings: Sequence[str]) -> Spli
         if len(pairs) > len(best):
             best, best_mark = pairs, mask_mark
     used = {key for pair in best.values() for key in pair}
+    used |= {key for mark in parts[1:] for key in _unmarked(image_files, *mark).values()}
     alone = sorted(set(image_files) - used)
 
     def is_mask(key: str) -> bool:
@@ -259,6 +268,12 @@ def _pair(root: Path, images: Path, masks: Path, endings: Sequence[str]) -> Spli
         ],
         masks=[mask_files[key] for key in sorted(set(mask_files) - used) if is_mask(key)],
     )
+
+
+def _mark(name: str) -> tuple[str, str]:
+    """Return what comes before and after ``{stem}`` in a file's name, without its suffix."""
+    before, _, after = name.partition("{stem}")
+    return before, after[: len(after) - len(Path(after).suffix)]
 
 
 def _unmarked(keys: Iterable[str], prefix: str, ending: str) -> dict[str, str]:

@@ -9,6 +9,7 @@ from segmentation.data.discovery.files import check_pair, read_pair
 from segmentation.data.discovery.image_reader import ImageReader
 from segmentation.data.discovery.labels import Labels
 from segmentation.data.discovery.layouts import Sample
+from segmentation.data.discovery.windowed import WindowedImage, WindowedLabels, is_large
 
 Pair = tuple[np.ndarray, np.ndarray]
 PHOTOS = ImageReader()
@@ -16,6 +17,8 @@ PHOTOS = ImageReader()
 
 class Pairs(Sequence[Pair]):
     """Images and labels of a split, decoded from their files at every access.
+
+    Images above the reader's `max_pixels` are read in windows, see `WindowedImage`.
 
     An item is (image, labels): (H, W, C) of the reader's channels and type, by default `uint8` RGB,
     and `uint8` (H, W), void is `VOID`; without a mask all labels are void, and so are pixels
@@ -42,12 +45,20 @@ class Pairs(Sequence[Pair]):
 
     def __getitem__(self, index: int) -> Pair:  # type: ignore[override]  # no slices
         sample = self.samples[index]
+        if is_large(sample.image, self.reader.max_pixels):
+            return self._windowed(sample)
         if sample.mask is None or not self.reader.channels.photos:
             return self._read(sample)
         image, mask = read_pair(
             sample.image, sample.mask, self.labels.by_color, self.reader.max_pixels
         )
         return image, self.labels.decode(mask, sample.mask)
+
+    def _windowed(self, sample: Sample) -> Pair:
+        """Return an image and its labels that are read in windows, as a crop asks for them."""
+        image = WindowedImage(sample.image, self.reader)
+        labels = WindowedLabels(sample.mask, image, self.labels, self.reader.max_pixels)
+        return image, labels  # type: ignore[return-value]  # cut like arrays
 
     def _read(self, sample: Sample) -> Pair:
         """Read an image by its channels, and its labels if it has a mask."""

@@ -21,11 +21,14 @@ from segmentation.data.discovery.image_reader import ImageReader
 from segmentation.data.discovery.labels import Labels, to_list
 from segmentation.data.discovery.layouts import Sample
 from segmentation.data.discovery.pairs import PHOTOS, Pairs
+from segmentation.data.discovery.windowed import WindowedImage, WindowedLabels, windows
 from segmentation.errors import DataError
 from segmentation.pictures import viewed
 from segmentation.system.files import atomic_file
 from segmentation.system.hardware import available_cores
 
+THUMBNAIL = 512
+"""Rows and columns that stand for an image that is read in windows."""
 VERSION = 2
 """To be raised whenever decoding, counting or hashing changes."""
 
@@ -130,17 +133,19 @@ def _scan_pair(pairs: Pairs, index: int) -> tuple:
     classes, sample = len(pairs.labels.classes), pairs.samples[index]
     try:
         image, mask = pairs[index]
+        counts, unknown = _counts(mask, pairs.labels, sample.mask)
+        if isinstance(image, WindowedImage):
+            image = image.thumbnail(THUMBNAIL)
     except DataError as error:
         nothing = np.zeros(classes, dtype=np.int64)
         return nothing, 0, 0, (0, 0), (0.0, 0.0), np.uint64(0), "", "", str(error)
-    counts = np.bincount(mask.ravel(), minlength=256).astype(np.int64)
     luma = Image.fromarray(viewed(image, pairs.reader.channels.shown)).convert("L")
     bits = imagehash.phash(luma).hash.ravel()
     values = np.asarray(luma, dtype=np.float32)
     return (
         counts[:classes],
         mask.size - counts[:classes].sum(),
-        _unknown(pairs.labels, sample.mask),
+        unknown,
         mask.shape,
         (values.mean(), values.std()),
         np.packbits(bits).view(">u8")[0].astype(np.uint64),
@@ -157,6 +162,24 @@ def _hash(*files: Path) -> str:
             while part := file.read(1 << 20):
                 digest.update(part)
     return digest.hexdigest()
+
+
+def _counts(
+    mask: np.ndarray | WindowedLabels, labels: Labels, path: Path | None
+) -> tuple[np.ndarray, int]:
+    """Return the pixels of each label, (256,), and of values outside the class table."""
+    if not isinstance(mask, WindowedLabels):
+        counts = np.bincount(mask.ravel(), minlength=256).astype(np.int64)
+        return counts, _unknown(labels, path)
+    counts, unknown = np.zeros(256, np.int64), 0
+    for rows, columns in windows(mask.shape):
+        part = mask[rows, columns]
+        counts += np.bincount(part.ravel(), minlength=256)
+        if path is not None and labels.unknown == "void":
+            spans = [(axis.start, axis.stop - axis.start) for axis in (rows, columns)]
+            values = mask.values(spans[0], spans[1])
+            unknown += int(np.count_nonzero(~labels.known(values, path)))
+    return counts, unknown
 
 
 def _unknown(labels: Labels, mask: Path | None) -> int:

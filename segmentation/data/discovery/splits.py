@@ -67,6 +67,7 @@ def find_splits(
     fold: tuple[int, int] | None = None,
     annotations: Callable[[Path], Splits | None] | None = None,
     annotations_first: bool = False,
+    bands: Sequence[str] = (),
 ) -> Splits:
     """Find the samples below `root`, or those that a table lists.
 
@@ -84,6 +85,7 @@ def find_splits(
             are no splits, are divided into k parts, and part i is val; see `into_folds`.
         annotations: returns the samples of annotation files below a folder, or None.
         annotations_first: whether they come before image masks; else only without those.
+        bands: the names of the files that hold the bands of an image, see `find_layout`.
 
     Raises:
         DataError: a missing folder, no pairs in it, or an invalid table or list.
@@ -98,7 +100,7 @@ def find_splits(
     elif annotations_first and annotations and (annotated := annotations(root)):
         found = annotated
     else:
-        found = _from_folders(root, mask_ending, masks, annotations)
+        found = _from_folders(root, mask_ending, masks, annotations, bands)
     samples = found.samples
     if group and not pairs:
         samples = {split: _grouped(rows, group) for split, rows in samples.items()}
@@ -164,8 +166,9 @@ def _from_folders(
     mask_ending: str | None,
     masks_needed: bool,
     annotations: Callable[[Path], Splits | None] | None,
+    bands: Sequence[str] = (),
 ) -> Splits:
-    found = find_layout(root, mask_ending)
+    found = find_layout(root, mask_ending, bands)
     if found is None and not masks_needed and (alone := find_images(root)):
         how = ", ".join(one.where for one in alone.values())
         return Splits({split: one.samples for split, one in alone.items()}, how)

@@ -7,18 +7,22 @@ sensors have outliers, and few use all of their 16 bits.
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 
 from segmentation.data.discovery.image_reader import ImageReader
 from segmentation.data.discovery.layouts import Sample
 from segmentation.data.discovery.scanned_dataset import ScannedDataset
+from segmentation.data.discovery.windowed import WindowedImage, is_large
 from segmentation.errors import DataError
 from segmentation.system.hardware import available_cores
 
 PERCENTILES = (1, 99)
 IMAGES = 64
 """Images that are measured, evenly spaced among those of the training split."""
+PLACES = 6
+"""Windows down and across an image that is read in windows."""
 SIDE = 128
 """Rows and columns of each that are measured, evenly spaced."""
 
@@ -41,6 +45,29 @@ def with_value_range(source: ScannedDataset) -> ScannedDataset:
     return replace(source, reader=replace(source.reader, channels=channels))
 
 
+def sample_values(path: Path, reader: ImageReader) -> tuple[np.ndarray, np.ndarray]:
+    """Return the values of evenly spaced pixels of an image, and where there are data.
+
+    Of an image that is read in windows they come from evenly spaced windows.
+
+    Returns:
+        Both (n, channels).
+    """
+    if not is_large(path, reader.max_pixels):
+        return reader.sample_values(path, SIDE)
+    image = WindowedImage(path, reader)
+    height, width = image.shape[:2]
+    parts, masks = [], []
+    for top in np.linspace(0, height - SIDE, PLACES).astype(int).tolist():
+        for left in np.linspace(0, width - SIDE, PLACES).astype(int).tolist():
+            window = slice(top, top + SIDE), slice(left, left + SIDE)
+            pixels, valid = image[window], image.valid(window)
+            parts.append(pixels.reshape(-1, pixels.shape[2]))
+            masks.append(np.ones(parts[-1].shape, bool) if valid is None else
+                         np.repeat(valid.reshape(-1, 1), pixels.shape[2], axis=1))  # fmt: skip
+    return np.concatenate(parts), np.concatenate(masks)
+
+
 def value_range(
     samples: Sequence[Sample], reader: ImageReader
 ) -> tuple[tuple[float, ...], tuple[float, ...]]:
@@ -56,7 +83,7 @@ def value_range(
     chosen = [samples[index] for index in np.linspace(0, len(samples) - 1, IMAGES).astype(int)]
     unique = list(dict.fromkeys(chosen))
     with ThreadPoolExecutor(available_cores()) as pool:
-        parts = list(pool.map(lambda sample: reader.sample_values(sample.image, SIDE), unique))
+        parts = list(pool.map(lambda sample: sample_values(sample.image, reader), unique))
     low, high = [], []
     for index, band in enumerate(reader.channels.bands):
         values = np.concatenate([values[:, index][known[:, index]] for values, known in parts])

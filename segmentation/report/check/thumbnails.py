@@ -12,6 +12,7 @@ from segmentation.data.check.finding import Item
 from segmentation.data.discovery.image_reader import ImageReader
 from segmentation.data.discovery.labels import Labels
 from segmentation.data.discovery.pairs import PHOTOS
+from segmentation.data.discovery.windowed import WindowedImage, is_large
 from segmentation.errors import DataError
 from segmentation.pictures import viewed
 from segmentation.report.data_uri import drawing_uri, photo_uri
@@ -47,7 +48,7 @@ def _thumbnail(item: Item, labels: Labels, reader: ImageReader) -> Thumbnail:
     image_text, mask_text = "no image", "no mask"
     if item.image is not None:
         try:
-            pixels = reader.read(item.image).pixels
+            pixels = _pixels(item.image, reader)
             image = photo_uri(viewed(pixels, reader.channels.shown), THUMBNAIL_SIDE)
             image_text = f"image {item.image.name}"
         except DataError:
@@ -59,6 +60,12 @@ def _thumbnail(item: Item, labels: Labels, reader: ImageReader) -> Thumbnail:
         except DataError:
             mask_text = f"{item.mask.name} cannot be read"
     return Thumbnail(image, mask, image_text, mask_text)
+
+
+def _pixels(path: Path, reader: ImageReader) -> np.ndarray:
+    if is_large(path, reader.max_pixels):
+        return WindowedImage(path, reader).thumbnail(THUMBNAIL_SIDE)
+    return reader.read(path).pixels
 
 
 def colored(path: Path, labels: Labels) -> np.ndarray:
