@@ -21,7 +21,7 @@ from segmentation.data.discovery.image_reader import ImageReader
 from segmentation.data.discovery.labels import Labels, to_list
 from segmentation.data.discovery.layouts import Sample
 from segmentation.data.discovery.pairs import PHOTOS, Pairs
-from segmentation.data.discovery.windowed import WindowedImage, WindowedLabels, windows
+from segmentation.data.discovery.windowed import WindowedImage, WindowedLabels, thumbnail, windows
 from segmentation.errors import DataError
 from segmentation.pictures import viewed
 from segmentation.system.files import atomic_file
@@ -135,7 +135,7 @@ def _scan_pair(pairs: Pairs, index: int) -> tuple:
         image, mask = pairs[index]
         counts, unknown = _counts(mask, pairs.labels, sample.mask)
         if isinstance(image, WindowedImage):
-            image = image.thumbnail(THUMBNAIL)
+            image = thumbnail(image, THUMBNAIL)
     except DataError as error:
         nothing = np.zeros(classes, dtype=np.int64)
         return nothing, 0, 0, (0, 0), (0.0, 0.0), np.uint64(0), "", "", str(error)

@@ -62,6 +62,19 @@ def windows(shape: tuple[int, ...], side: int = SIDE) -> Iterator[Window]:
             )
 
 
+def thumbnail(array: "WindowedImage | WindowedLabels", longest: int) -> np.ndarray:
+    """Return evenly spaced pixels, at most `longest` rows and columns; all windows are read."""
+    step = -(-max(array.shape[:2]) // longest)
+    height, width, *channels = array.shape
+    result = np.empty((-(-height // step), -(-width // step), *channels), array.dtype)
+    for rows, columns in windows(array.shape):
+        row, column = -(-rows.start // step), -(-columns.start // step)
+        part = array[rows, columns][row * step - rows.start :: step]
+        part = part[:, column * step - columns.start :: step]
+        result[row : row + part.shape[0], column : column + part.shape[1]] = part
+    return result
+
+
 class WindowedImage:
     """An image that is read in windows, see `ImageReader.read` for what a window holds.
 
@@ -102,21 +115,6 @@ class WindowedImage:
     def valid(self, window: Window) -> np.ndarray | None:
         """Return where a window has data, `bool` (h, w); None: everywhere."""
         return self._read(window)[1]
-
-    def thumbnail(self, longest: int) -> np.ndarray:
-        """Return evenly spaced pixels, at most `longest` rows and columns; all windows are read."""
-        step = -(-max(self.shape[:2]) // longest)
-        height, width, channels = self.shape
-        result = np.empty((-(-height // step), -(-width // step), channels), self.dtype)
-        for rows, columns in windows(self.shape):
-            first = [-(-axis.start // step) for axis in (rows, columns)]
-            top, left = (
-                place * step - axis.start
-                for place, axis in zip(first, (rows, columns), strict=True)
-            )
-            part = self[rows, columns][top::step, left::step]
-            result[first[0] : first[0] + len(part), first[1] : first[1] + part.shape[1]] = part
-        return result
 
     def _read(self, window: Window) -> tuple[np.ndarray, np.ndarray | None]:
         if self._last is not None and self._last[0] == window:  # its labels come next

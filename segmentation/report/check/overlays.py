@@ -10,6 +10,7 @@ from PIL import Image
 from segmentation.data.discovery.layouts import Sample
 from segmentation.data.discovery.pairs import Pairs
 from segmentation.data.discovery.scanned_dataset import ScannedDataset
+from segmentation.data.discovery.windowed import WindowedImage, WindowedLabels, thumbnail
 from segmentation.errors import DataError
 from segmentation.pictures import GAP, INK, MARGIN, PAPER, legend, overlay, pad, viewed, write
 
@@ -52,6 +53,8 @@ def _tile(split: str, sample: Sample, source: ScannedDataset) -> np.ndarray | No
     """Draw one image with its name; None if the pair cannot be read."""
     try:
         image, mask = Pairs([sample], source.labels, source.reader)[0]
+        if isinstance(image, WindowedImage) and isinstance(mask, WindowedLabels):
+            image, mask = (thumbnail(array, 2 * max(TILE)) for array in (image, mask))
     except DataError:
         return None
     image = viewed(image, source.reader.channels.shown)

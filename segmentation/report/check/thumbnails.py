@@ -12,7 +12,7 @@ from segmentation.data.check.finding import Item
 from segmentation.data.discovery.image_reader import ImageReader
 from segmentation.data.discovery.labels import Labels
 from segmentation.data.discovery.pairs import PHOTOS
-from segmentation.data.discovery.windowed import WindowedImage, is_large
+from segmentation.data.discovery.windowed import WindowedImage, is_large, thumbnail
 from segmentation.errors import DataError
 from segmentation.pictures import viewed
 from segmentation.report.data_uri import drawing_uri, photo_uri
@@ -64,7 +64,7 @@ def _thumbnail(item: Item, labels: Labels, reader: ImageReader) -> Thumbnail:
 
 def _pixels(path: Path, reader: ImageReader) -> np.ndarray:
     if is_large(path, reader.max_pixels):
-        return WindowedImage(path, reader).thumbnail(THUMBNAIL_SIDE)
+        return thumbnail(WindowedImage(path, reader), THUMBNAIL_SIDE)
     return reader.read(path).pixels
 
 
