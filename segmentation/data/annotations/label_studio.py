@@ -151,7 +151,7 @@ def _images(
             continue
         try:
             regions, size = _regions(chosen, counts)
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, OverflowError) as error:
             raise DataError(
                 f"{path}: the task of {name}: {type(error).__name__}: {error}. Export it again."
             ) from error

@@ -103,7 +103,7 @@ def draw_mask(image: AnnotatedImage, indices: Mapping[str, int], smaller_on_top:
     for number, region in enumerate(image.regions):
         try:
             drawn = region.shape.draw(size)
-        except (ValueError, OSError) as error:
+        except (ValueError, OverflowError, OSError) as error:
             raise DataError(
                 f"{image.source}: region {number} ({region.label or 'void'}) of "
                 f"{image.path.name}: {error}."
