@@ -14,6 +14,7 @@ from segmentation.errors import DataError
 MAX_BYTES = 64 << 20
 """The largest list or table: one short row for each image."""
 ORIENTATION = 0x0112  # the EXIF tag
+MOST_HEADER = 2**62  # pixels of a file of which the header alone is read
 GDAL_NODATA = 42113  # the TIFF tag
 MORE = (
     "Reading it as RGB would drop a part. Type data.channels=auto for all of it, or "
@@ -55,7 +56,7 @@ def read_upright(path: Path, max_pixels: int = MAX_PIXELS) -> tuple[np.ndarray, 
         raise unreadable(path, error) from error
 
 
-def read_mask(path: Path, colors: bool = False) -> np.ndarray:
+def read_mask(path: Path, colors: bool = False, max_pixels: int = MAX_PIXELS) -> np.ndarray:
     """Read a mask's values as stored.
 
     An index stays the number in the file, whatever its bit depth, palette, transparent value or
@@ -65,6 +66,7 @@ def read_mask(path: Path, colors: bool = False) -> np.ndarray:
     Args:
         path: the file.
         colors: return the colours that a palette gives its indices.
+        max_pixels: the largest mask that is read.
 
     Returns:
         `uint8`: indices (H, W) of a greyscale or palette mask of any bit depth, or RGB colours
@@ -76,7 +78,7 @@ def read_mask(path: Path, colors: bool = False) -> np.ndarray:
             pages, or its mode is none of these.
     """
     try:
-        with _open_mask(path) as file:
+        with _open_mask(path, max_pixels) as file:
             if file.mode == "P":
                 return np.array(file.convert("RGB") if colors else file)
             if file.mode in ("1", "L"):
@@ -101,7 +103,7 @@ def read_palette(path: Path) -> tuple[dict[int, Color], frozenset[int]]:
 
     Both are empty for a file that has none; they come from the header, pixels are not decoded.
     """
-    with Image.open(path) as image:
+    with opened(path, MOST_HEADER) as image:
         flat = image.getpalette("RGB") if image.mode == "P" else None
         clear = image.info.get("transparency") if image.mode != "RGB" else None
         if isinstance(image, TiffImagePlugin.TiffImageFile) and image.mode != "RGB":
@@ -124,8 +126,8 @@ def _nodata(image: TiffImagePlugin.TiffImageFile) -> int | None:
 
 
 @contextlib.contextmanager
-def _open_mask(path: Path) -> Iterator[Image.Image]:
-    with Image.open(path) as file:
+def _open_mask(path: Path, max_pixels: int) -> Iterator[Image.Image]:
+    with opened(path, max_pixels) as file:
         if file.format == "JPEG" or "jpeg" in str(file.info.get("compression")):
             raise DataError(f"{path} is JPEG-compressed: that changes labels. Save masks as PNG.")
         if file.format == "WEBP" and b"VP8 " in path.read_bytes():  # VP8L is the lossless kind
@@ -159,8 +161,9 @@ def _wide_indices(values: np.ndarray, path: Path) -> np.ndarray:
         return values.astype(np.uint8)
     if set(np.unique(values).tolist()) <= {0, 65535}:
         return (values > 0) * np.uint8(255)
+    wrong = values.min() if values.min() < 0 else values.max()
     raise DataError(
-        f"{path} holds the index {values.max():g}: an index mask has 0 to 255. "
+        f"{path} holds the index {wrong:g}: an index mask has 0 to 255. "
         "(Instance ids are not class indices.)"
     )
 
@@ -175,7 +178,7 @@ def read_pair(
             or may not be rotated.
     """
     image, unclear = read_upright(image_path, max_pixels)
-    mask = read_mask(mask_path, colors)
+    mask = read_mask(mask_path, colors, max_pixels)
     check_pair(image_path, image, mask_path, mask, unclear)
     return image, mask
 

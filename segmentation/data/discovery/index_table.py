@@ -33,7 +33,6 @@ def read_indices(
         return _follow(found, values, reading)
     refuse_photos(found, values.pixels)
     total, present = values.pixels, set(found)
-    others = {index: value for index, value in found.items() if index not in (0, VOID)}
 
     # Two classes as 0 and 255, and perhaps what an editor or a resize left at their edges
     if present in ({0, VOID}, {VOID}):
@@ -44,30 +43,24 @@ def read_indices(
             f"{len(found[VOID].files)} ({found[VOID].files[0]}): both count as foreground"
         )
         return Proposal(_binary(more=[1]), "0 and 1 beside 0 and 255", tuple(doubts))
-    if {0, VOID} < present and found[VOID].pixels > RARE * sum(
-        value.pixels
-        for index, value in others.items()
-        if index not in values.transparent and not is_edge(value)
-    ):
-        strays = {
-            index: value
-            for index, value in others.items()
-            if index in values.transparent or is_edge(value) or is_stray(value, total)
-        }
-        if len(strays) == len(others):
-            doubts.append(f"{describe(strays, total)} lie beside 0 and 255: they are void")
-            return Proposal(_binary(void=strays), "0 and 255", tuple(doubts))
+    if {0, VOID} < present and (strays := _beside_binary(found, values)):
+        doubts.append(f"{describe(strays, total)} lie beside 0 and 255: they are void")
+        return Proposal(_binary(void=strays), "0 and 255", tuple(doubts))
 
     void = {index for index in (*values.transparent, VOID) if index in present and index != 0}
     for index in sorted(void):
         rest = present - void
-        small = is_gapless(rest) and len(rest) > 1 and found[index].pixels <= SMALL * total
         thin = found[index].deep <= THIN * found[index].pixels
-        if rest and (small or thin):
+        small = len(rest) > 1 and found[index].pixels <= SMALL * total
+        if is_gapless(rest) and (thin or small):
             continue
+        if index == VOID and thin and tuple(known) == ("voc",):
+            continue  # VOC's own border, beside some of its classes
         if index == VOID or not is_gapless(present - {VOID}):
             raise _two_readings(index, found, values)
         void.remove(index)  # transparent, and one of the gapless indices all the same
+    if VOID in void:
+        doubts.append(f"{describe({VOID: found[VOID]}, total)} is void")
     classes = {index: value for index, value in found.items() if index not in void}
     if name := _table_of_palette(classes, values, known):
         return Proposal(TABLES[name], f"the palette and indices of data.classes={name}")
@@ -76,10 +69,29 @@ def read_indices(
         stray = {i: v for i, v in classes.items() if is_stray(v, total)}
         if stray:
             doubts.append(f"{describe(stray, total)}. Each is a class of its own")
-    for index in sorted(values.transparent & present):
+    for index in sorted(values.transparent & present - {VOID}):
         meaning = "void" if index in void else "a class all the same, as the others need it"
         doubts.append(f"the masks declare {index} transparent (nodata): it is {meaning}")
     return Proposal(_each(classes, values, void), f"indices {ranges(sorted(found))}", tuple(doubts))
+
+
+def _beside_binary(found: dict[int, Value], values: MaskValues) -> dict[int, Value]:
+    """Return what lies beside 0 and 255 and is no class: blends, strays, and nodata.
+
+    Nothing is returned where some value may be a class: one alone that follows the borders may be
+    a class of contours, as blending gives several.
+    """
+    others = {index: value for index, value in found.items() if index not in (0, VOID)}
+    edges = {index for index, value in others.items() if is_edge(value)}
+    strays = {
+        index
+        for index, value in others.items()
+        if index in values.transparent or is_stray(value, values.pixels)
+    }
+    if set(others) - edges - strays or len(edges - strays) == 1:
+        return {}
+    rest = sum(value.pixels for index, value in others.items() if index in strays - edges)
+    return others if found[VOID].pixels > RARE * rest else {}
 
 
 def _follow(found: dict[int, Value], values: MaskValues, reading: str) -> Proposal:
@@ -91,10 +103,13 @@ def _follow(found: dict[int, Value], values: MaskValues, reading: str) -> Propos
                 "data.classes=binary needs a value above 0, and the masks hold 0 alone."
             )
         others = [index for index in found if index not in (0, top)]
-        return Proposal(_binary(top, void=others), READINGS[reading])
+        table = _binary(top, void=others, grey=bool(values.colors))
+        return Proposal(table, READINGS[reading])
     void: set[int] = set()
     if reading == "void-255":
         void = {VOID} & set(found)
+    elif reading == "nodata":
+        void = set(values.transparent) & set(found)
     elif reading == "areas":
         void = {index for index, value in found.items() if is_edge(value)}
     classes = {index: value for index, value in found.items() if index not in void}
@@ -107,6 +122,8 @@ def _table_of_palette(found: Iterable[int], values: MaskValues, known: Iterable[
     """Return the known table whose colours the palettes give to its indices, more than half."""
     own = {(index, color) for index in found for color in values.palettes.get(index, ())}
     for name in known:
+        if name == "voc" and VOID not in values.indices and tuple(known) != ("voc",):
+            continue  # many tools use its palette: its void or its folder has to be there too
         entries = {(i, entry.color) for entry in TABLES[name] for i in entry.indices if i != VOID}
         if own <= entries and 2 * len(own) > len(entries) and not values.without_palette:
             return name
@@ -115,13 +132,13 @@ def _table_of_palette(found: Iterable[int], values: MaskValues, known: Iterable[
 
 def _two_readings(index: int, found: Mapping[int, Value], values: MaskValues) -> DataError:
     share = found[index].pixels / values.pixels
-    readings = ["each-value", "void-255"] if len(found) > 2 else ["each-value"]
+    readings = ["each-value", "void-255" if index == VOID else "nodata"]
     if {0, VOID} < set(found):
         readings.append("binary")
     lines = "\n  ".join(f"data.classes={key}  ({READINGS[key]})" for key in readings)
     return DataError(
-        f"the masks hold {ranges(sorted(found))}, and {index} covers {share:.1%} of their pixels: "
-        f"that is much for void, and a guess could lose a class. Type what is right:\n  {lines}"
+        f"the masks hold {ranges(sorted(found))}, and {index} ({share:.1%} of their pixels) may be "
+        f"void or a class, and a guess could lose a class. Type what is right:\n  {lines}"
     )
 
 
@@ -134,16 +151,24 @@ def _each(classes: Mapping[int, Value], values: MaskValues, void: Iterable[int])
     table = [Entry(f"class_{index}", _own_color(index, values), index) for index in classes]
     for index in sorted(void):
         name = "void" if index == VOID else f"void_{index}"
-        color = (0, 0, 0) if index == VOID else _own_color(index, values)
+        color = _own_color(index, values) if values.colors or index != VOID else (0, 0, 0)
         table.append(Entry(name, color, index, void=True))
     return tuple(table)
 
 
-def _binary(foreground: int = VOID, more: Iterable[int] = (), void: Iterable[int] = ()) -> Table:
-    """Return background and foreground, and an entry for void values if there are any."""
+def _binary(
+    foreground: int = VOID,
+    more: Iterable[int] = (),
+    void: Iterable[int] = (),
+    grey: bool = False,
+) -> Table:
+    """Return background and foreground, and an entry for void values if there are any.
+
+    The foreground is white, or the grey of its index where masks are `grey` RGB.
+    """
     table = [
         Entry("background", (0, 0, 0), 0),
-        Entry("foreground", (255, 255, 255), foreground, more=tuple(more)),
+        Entry("foreground", (foreground if grey else 255,) * 3, foreground, more=tuple(more)),
     ]
     if strays := tuple(void):
         table.append(Entry("void", (strays[0],) * 3, strays[0], void=True, more=strays[1:]))

@@ -1,5 +1,6 @@
 """Decode the values of mask files to labels, by a data set's class table."""
 
+import reprlib
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, replace
 from functools import cached_property
@@ -181,7 +182,7 @@ def read_table(path: Path) -> tuple[Entry, ...]:
     try:
         text = read_text(path)
         rows, words = yaml.safe_load(text), yaml.load(text, yaml.BaseLoader)
-    except (DataError, yaml.YAMLError, RecursionError) as error:
+    except (DataError, yaml.YAMLError, ValueError, RecursionError) as error:
         raise ConfigError(f"the class table {path} cannot be read: {error}") from error
     if not isinstance(rows, list) or not rows or len(rows) > 4 * MAX_CLASSES:
         raise ConfigError(f"{path} is not a class table: expected a list of '- name: ...' entries.")
@@ -232,22 +233,24 @@ def to_list(table: Iterable[Entry]) -> list[dict]:
 
 def _entry(row: Any, words: Any, where: str) -> Entry:
     """Return a row's entry; `words` is the row with each value as the text that was written."""
-    if not isinstance(row, dict) or "name" not in row:
-        raise ConfigError(f"{where}: expected {{name: ..., color: [r, g, b], ...}}, got {row!r}.")
+    if not isinstance(row, dict) or "name" not in row or set(row) != set(words):
+        got = reprlib.repr(row)
+        raise ConfigError(f"{where}: expected {{name: ..., color: [r, g, b], ...}}, got {got}.")
     for key in row:
         if key not in KEYS:
             raise ConfigError(f"{where} has no field {key!r}.{did_you_mean(str(key), KEYS)}")
     index, void, merge = row.get("index"), row.get("void", False), row.get("merge")
     indices = index if isinstance(index, list) else [] if index is None else [index]
     if not all(type(value) is int and 0 <= value <= 255 for value in indices) or index == []:
-        raise ConfigError(f"{where}: index {index!r} is not an integer from 0 to 255.")
+        raise ConfigError(f"{where}: index {reprlib.repr(index)} is not an integer from 0 to 255.")
     if not isinstance(void, bool):
-        raise ConfigError(f"{where}: void is {void!r}; expected true or false.")
+        raise ConfigError(f"{where}: void is {reprlib.repr(void)}; expected true or false.")
     if void and merge is not None:
-        raise ConfigError(f"{where} is void and merged into {merge!r}: remove one of the two.")
+        raise ConfigError(f"{where} is void and merged: remove one of the two.")
     name = words["name"]
-    if not isinstance(name, str) or not name.strip():
-        raise ConfigError(f"{where}: name is {row['name']!r}; expected a word.")
+    for key, word in (("name", name), ("merge", words.get("merge", name))):
+        if not isinstance(word, str) or not word.strip():
+            raise ConfigError(f"{where}: {key} is {reprlib.repr(word)}; expected a word.")
     return Entry(
         name,
         _color(row.get("color"), where),
@@ -261,6 +264,8 @@ def _entry(row: Any, words: Any, where: str) -> Entry:
 def _color(value: Any, where: str) -> Color:
     good = isinstance(value, Sequence) and not isinstance(value, str) and len(value) == 3
     if not good or not all(type(part) is int and 0 <= part <= 255 for part in value):
-        raise ConfigError(f"{where}: color is {value!r}; expected [red, green, blue], 0 to 255.")
+        raise ConfigError(
+            f"{where}: color is {reprlib.repr(value)}; expected [red, green, blue], 0 to 255."
+        )
     red, green, blue = value
     return red, green, blue

@@ -14,6 +14,7 @@ log = logging.getLogger(__name__)
 
 SPLITS = ("train", "val", "test")
 IMAGE_SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff"}
+JPEG = (".jpg", ".jpeg")
 MASK_SUFFIXES = IMAGE_SUFFIXES | {".gif"}  # Kaggle's Carvana; a GIF among images is a preview
 
 WORDS: dict[str, tuple[str, ...]] = {
@@ -137,6 +138,8 @@ def find_layout(
     for layout, found, without in _matching(root, ending, LAYOUTS, bands):
         for images in without:
             log.warning("%s has no folder of masks: it is left out.", images)
+        if layout.has_splits:
+            _warn_of_unused(root, layout)
         return layout, found
     return None
 
@@ -205,32 +208,64 @@ def _resolve(root: Path, pattern: str, split: str) -> Path | None:
     """Return the first folder that matches a pattern, or None."""
     folder = root
     for part in filter(None, pattern.split("/")):
-        keys = [split if key == "split" else key for key in re.findall(r"{(\w+)}", part)]
-        blanks = re.sub(r"{\w+}", "{}", part)
-        names = [
-            blanks.format(*chosen).lower() for chosen in product(*(WORDS[key] for key in keys))
-        ]
-        there = {path.name.lower(): path for path in sorted(folder.iterdir()) if path.is_dir()}
-        matches = [there[name] for name in names if name in there]
+        matches = _matches(folder, part, split)
         if not matches:
             return None
         # A folder without images (VOC's Annotations/, YOLO's labels/) is not the one of masks.
-        filled = (path for path in matches if any(image_files_below(path, MASK_SUFFIXES)))
-        folder = next(filled, matches[0])
+        folder = next(filter(_holds_images, matches), matches[0])
     return folder
+
+
+def _matches(folder: Path, part: str, split: str) -> list[Path]:
+    """Return the folders in a folder that match one part of a pattern, the likeliest first."""
+    keys = [split if key == "split" else key for key in re.findall(r"{(\w+)}", part)]
+    blanks = re.sub(r"{\w+}", "{}", part)
+    names = [blanks.format(*chosen).lower() for chosen in product(*(WORDS[key] for key in keys))]
+    try:
+        folders = sorted(path for path in folder.iterdir() if path.is_dir())
+    except OSError as error:
+        raise DataError(f"{folder} cannot be read: {error.strerror}.") from error
+    return [path for name in names for path in folders if path.name.lower() == name]
+
+
+def _holds_images(folder: Path) -> bool:
+    return any(image_files_below(folder, MASK_SUFFIXES))
+
+
+def _warn_of_unused(root: Path, layout: Layout) -> None:
+    """Warn of folders that stand for a split beside the one that is used: val/ and validation/."""
+    for split in SPLITS:
+        folder = root
+        for part in layout.images.split("/"):
+            matches = _matches(folder, part, split)
+            if "{split}" in part:
+                for unused in [path for path in matches if _holds_images(path)][1:]:
+                    log.warning("%s is left out: the %s split is another folder.", unused, split)
+            if not matches:
+                break
+            folder = next(filter(_holds_images, matches), matches[0])
 
 
 def _pair(
     root: Path, images: Path, masks: Path, endings: Sequence[str], bands: Sequence[str] = ()
 ) -> SplitFiles:
     """Pair the files of two folders by name, with the endings that give the most pairs."""
-    if images == masks:
-        image_files = mask_files = _by_name(images, MASK_SUFFIXES)
+    twins = _twins(images) if images == masks else None
+    apart = images != masks or twins is not None
+    if twins:
+        image_files, mask_files = twins
+    elif images == masks:
+        try:
+            image_files = mask_files = _by_name(images, MASK_SUFFIXES)
+        except DataError:  # two of one name: annotation files may tell them apart
+            return SplitFiles("", "", [], [], [])
     else:  # JPEGs beside masks are previews: compression changes labels
         image_files = _by_name(images)
-        mask_files = _by_name(masks, MASK_SUFFIXES - {".jpg", ".jpeg"})
+        mask_files = _by_name(masks, MASK_SUFFIXES - set(JPEG))
     marks = [(("", one), ("", other)) for one, other in product(IMAGE_ENDINGS, endings)]
-    if len(endings) > 1:  # no ending was typed
+    if twins:
+        marks = [(("", ""), ("", ""))]
+    elif len(endings) > 1:  # no ending was typed
         marks += [((one, ""), (other, "")) for one, other in PREFIXES]
     parts = [_mark(name) for name in bands]
     if parts:
@@ -238,7 +273,7 @@ def _pair(
     best: dict[str, tuple[str, str]] = {}
     best_mark = ("", endings[0])
     for image_mark, mask_mark in marks:
-        if images == masks and image_mark == mask_mark:
+        if not apart and image_mark == mask_mark:
             continue
         own, other = _unmarked(image_files, *image_mark), _unmarked(mask_files, *mask_mark)
         pairs = {name: (own[name], other[name]) for name in own if name in other}
@@ -249,7 +284,7 @@ def _pair(
     alone = sorted(set(image_files) - used)
 
     def is_mask(key: str) -> bool:
-        return bool(_unmarked([key], *best_mark)) and (images != masks or any(best_mark))
+        return bool(_unmarked([key], *best_mark)) and (apart or any(best_mark))
 
     where = " + ".join(
         dict.fromkeys(f"{folder.relative_to(root).as_posix()}/" for folder in (images, masks))
@@ -264,7 +299,7 @@ def _pair(
         images=[
             image_files[key]
             for key in alone
-            if image_files[key].suffix.lower() != ".gif" and (images != masks or not is_mask(key))
+            if image_files[key].suffix.lower() != ".gif" and (apart or not is_mask(key))
         ],
         masks=[mask_files[key] for key in sorted(set(mask_files) - used) if is_mask(key)],
     )
@@ -300,10 +335,27 @@ def _by_name(folder: Path, suffixes: Collection[str] = IMAGE_SUFFIXES) -> dict[s
     return files
 
 
+def _twins(folder: Path) -> tuple[dict[str, Path], dict[str, Path]] | None:
+    """Return images and masks that differ in their suffix alone, a.jpg and a.png, if all do."""
+    paths = list(image_files_below(folder, MASK_SUFFIXES))
+    jpegs = {_key(folder, path): path for path in paths if path.suffix.lower() in JPEG}
+    others = {_key(folder, path): path for path in paths if path.suffix.lower() not in JPEG}
+    shared = set(jpegs) & set(others)
+    return (jpegs, others) if shared and len(jpegs) + len(others) == len(paths) else None
+
+
+def _key(folder: Path, path: Path) -> str:
+    return path.relative_to(folder).with_suffix("").as_posix()
+
+
+def _raise_unreadable(error: OSError) -> None:
+    raise DataError(f"{error.filename} cannot be read: {error.strerror}.") from error
+
+
 def image_files_below(folder: Path, suffixes: Collection[str] = IMAGE_SUFFIXES) -> Iterator[Path]:
     """Yield the image files below a folder, sorted; links that form loops are not followed."""
     seen = set()
-    for here, folders, files in os.walk(folder, followlinks=True):
+    for here, folders, files in os.walk(folder, onerror=_raise_unreadable, followlinks=True):
         real = os.path.realpath(here)
         if real in seen:
             folders.clear()

@@ -8,6 +8,7 @@ from segmentation.data.discovery.files import read_text
 from segmentation.data.discovery.layouts import IMAGE_SUFFIXES, SPLITS, WORDS, Sample
 from segmentation.errors import DataError, listed
 
+TRAINVAL = "trainval.txt"
 PLACES = ("ImageSets/Segmentation", "ImageSets", "splits", "split", "lists", "")
 """Where lists lie below a data set's root, the likeliest first; case is ignored."""
 
@@ -32,8 +33,8 @@ class Listed:
 def find_lists(root: Path) -> dict[str, Path]:
     """Return the list of each split below a data set's root, those of one folder.
 
-    Lists are called train.txt, val.txt, test.txt, or by another of a split's names. trainval.txt
-    counts as train where there is neither train nor val.
+    Lists are called train.txt, val.txt, test.txt, or by another of a split's names. Without a list
+    of train, trainval.txt is one, less what val.txt names.
     """
     for place in PLACES:
         folder = _folder(root, place)
@@ -46,8 +47,8 @@ def find_lists(root: Path) -> dict[str, Path]:
             for word in reversed(WORDS[split])
             if f"{word}.txt" in there
         }
-        if "trainval.txt" in there and not {"train", "val"} & set(lists):
-            lists["train"] = there["trainval.txt"]
+        if "trainval.txt" in there and "train" not in lists:
+            lists = {"train": there[TRAINVAL], **lists}
         if "train" in lists:
             return lists
     return {}
@@ -57,7 +58,8 @@ def apply_lists(samples: Sequence[Sample], lists: dict[str, Path]) -> Listed:
     """Divide samples among splits as lists say.
 
     A line names an image by its path, or the end of it, with or without suffix; what follows it
-    (a mask, a number) is not used.
+    (a mask, a number) is not used. Of a line with folders an end counts that has the folders of
+    the sample's name.
 
     Raises:
         DataError: a list names no sample at all, or a sample is in two lists.
@@ -69,11 +71,13 @@ def apply_lists(samples: Sequence[Sample], lists: dict[str, Path]) -> Listed:
     result: dict[str, list[Sample]] = {}
     owner: dict[Sample, Path] = {}
     missing: list[str] = []
-    for split, path in lists.items():
+    val_first = sorted(lists, key=lambda split: lists[split].name == TRAINVAL)
+    for split in val_first:
+        path = lists[split]
         found: dict[Sample, None] = {}
         for line in filter(None, map(str.strip, read_text(path).splitlines())):
-            ends = (end for word in _words(line) for end in _ends(_path(word)))
-            match = next((by_end[end] for end in ends if end in by_end), [])
+            matches = (_match(_path(word), by_end) for word in _words(line))
+            match = next(filter(None, matches), [])
             if not match:
                 missing.append(line)
             elif len(match) > 1:
@@ -81,6 +85,8 @@ def apply_lists(samples: Sequence[Sample], lists: dict[str, Path]) -> Listed:
                 raise DataError(f"{path}: {line!r} may be any of {names}. Write more of its path.")
             else:
                 found[match[0]] = None
+        if path.name == TRAINVAL:
+            found = {sample: None for sample in found if sample not in owner}
         for sample in found:
             if (other := owner.setdefault(sample, path)) != path:
                 raise DataError(f"{sample.name} is in {other} and in {path}: remove it from one.")
@@ -91,7 +97,8 @@ def apply_lists(samples: Sequence[Sample], lists: dict[str, Path]) -> Listed:
             )
         result[split] = sorted(found, key=lambda sample: sample.name)
     unlisted = [sample for sample in samples if sample not in owner]
-    return Listed(result, lists, unlisted, missing)
+    ordered = {split: result[split] for split in lists}
+    return Listed(ordered, lists, unlisted, missing)
 
 
 def _folder(root: Path, place: str) -> Path | None:
@@ -102,6 +109,18 @@ def _folder(root: Path, place: str) -> Path | None:
             return None
         folder = there[part.lower()]
     return folder
+
+
+def _match(path: PurePath, by_end: dict[str, list[Sample]]) -> list[Sample]:
+    """Return the samples with the longest end of a path."""
+    for end in _ends(path):
+        found = by_end.get(end, [])
+        parts = end.count("/") + 1
+        if parts < len(path.parts):  # what the end leaves out must not be a folder of the names'
+            found = [sample for sample in found if sample.name.count("/") < parts]
+        if found:
+            return found
+    return []
 
 
 def _words(line: str) -> list[str]:

@@ -1,6 +1,7 @@
 """Count what values a data set's masks hold, and how they lie beside each other."""
 
-from collections.abc import Iterable, Sequence
+import contextlib
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,6 +16,9 @@ from segmentation.errors import DataError
 from segmentation.system.hardware import available_cores
 
 MOST_VALUES = 50_000
+"""Masks with more colours are photos, whatever their number of pixels."""
+MANY_VALUES, NAMED = 512, 3
+"""Of more values than the first only so many files are kept as the second."""
 SQUARE = np.ones((3, 3), np.uint8)
 SMALL = 0.25
 """The largest share of all pixels that is void beside gapless indices, without a doubt."""
@@ -34,7 +38,7 @@ class Value:
         between: those that lie, in each channel, between the least and the greatest of their
             neighbours, and neither of both.
         deep: those that are further from other values than a border of void is wide.
-        files: the masks with it.
+        files: the masks with it; the first few where there are very many values.
     """
 
     pixels: int = 0
@@ -82,7 +86,7 @@ def count_values(masks: Sequence[Path], colors: bool = False) -> MaskValues:
         DataError: none can be read.
     """
     result = MaskValues()
-    with ThreadPoolExecutor(available_cores()) as pool:
+    with ThreadPoolExecutor(available_cores()) as pool, _cancelled_on_error(pool):
         for path, counted in zip(
             masks, pool.map(lambda path: _count(path, colors), masks), strict=True
         ):
@@ -95,6 +99,16 @@ def count_values(masks: Sequence[Path], colors: bool = False) -> MaskValues:
     result.indices = dict(sorted(result.indices.items()))
     result.colors = dict(sorted(result.colors.items()))
     return result
+
+
+@contextlib.contextmanager
+def _cancelled_on_error(pool: ThreadPoolExecutor) -> Iterator[None]:
+    """Drop what a pool has not begun when an error ends its use."""
+    try:
+        yield
+    except BaseException:
+        pool.shutdown(wait=False, cancel_futures=True)
+        raise
 
 
 Counted = tuple[np.ndarray, np.ndarray, bool, dict[int, Color], frozenset[int]]
@@ -151,7 +165,8 @@ def _add(
         entry.inner += inner
         entry.between += between
         entry.deep += deep
-        entry.files.append(path)
+        if len(table) <= MANY_VALUES or len(entry.files) < NAMED:
+            entry.files.append(path)
     result.pixels += int(counts[:, 0].sum())
     if colored:
         result.color_file = result.color_file or path

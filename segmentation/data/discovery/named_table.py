@@ -1,83 +1,120 @@
 """Match the names that a data set brings with the values of its masks."""
 
+from dataclasses import dataclass
+
 from segmentation.classes import MAX_CLASSES, VOID, Color, Entry, Table, voc_color
 from segmentation.data.discovery.mask_values import MaskValues, looks_void, unpack
 from segmentation.data.discovery.names import Name, Names
 
+BACKGROUND = ("background", "_background_", "bg")
+IGNORED = "__ignore__"
+"""LabelMe's first name: what its masks have 255 for."""
 
-def apply_names(names: Names, values: MaskValues) -> tuple[Table, str]:
-    """Return the class table that names and values give together, or why they do not fit.
+
+@dataclass(frozen=True)
+class NamedTable:
+    """What names and values give together.
+
+    Attributes:
+        table: the entries; empty where names and values do not fit.
+        why_not: the reason, where they do not.
+        doubts: what a person should look at, each a sentence; a table with doubts is a guess.
+    """
+
+    table: Table = ()
+    why_not: str = ""
+    doubts: tuple[str, ...] = ()
+
+
+def apply_names(names: Names, values: MaskValues) -> NamedTable:
+    """Return the class table that names and values give together.
 
     A name's index is the one that its file says; else the one whose palette has its colour; else
-    its place in the file, from 0, or from 1 where the masks hold 0 to N for N names: then 0 is
-    the background. 255 is the foreground beside nothing but 0, and void where no name has it.
+    its place in the file: from 1 where the masks hold N and there are N names, so that 0 is the
+    background, else from 0, with a doubt unless each name has its value or the first is the
+    background. 255 is the foreground beside nothing but 0, and void where no name has it.
     """
-    if len(names.names) > MAX_CLASSES:
-        return (), f"it has {len(names.names)} names, and a class table at most {MAX_CLASSES}"
+    own = names.names
+    if len(own) > MAX_CLASSES:
+        return NamedTable(why_not=f"it has {len(own)} names, a class table at most {MAX_CLASSES}")
     if values.colors and not values.indices:
-        table, why_not = _by_color(names.names, values)
-        if table or not values.grey:
-            return table, why_not
-    return _by_index(names.names, values)
+        named = _by_color(own, values)
+        if named.table or not values.grey:
+            return named
+    return _by_index(own, values)
 
 
-def _by_color(names: tuple[Name, ...], values: MaskValues) -> tuple[Table, str]:
+def _by_color(names: tuple[Name, ...], values: MaskValues) -> NamedTable:
     found = set(map(tuple, unpack(list(values.colors)).tolist()))
     own = {name.color for name in names}
     if None in own:
-        return (), "it has no colours, and the masks hold colours"
+        return NamedTable(why_not="it has no colours, and the masks hold colours")
     if missing := sorted(found - own):
-        return (), f"the masks hold colours that it lacks, such as {list(missing[0])}"
-    return tuple(Entry(name.name, name.color, void=name.void) for name in names if name.color), ""
+        return NamedTable(
+            why_not=f"the masks hold colours that it lacks, such as {list(missing[0])}"
+        )
+    return NamedTable(
+        tuple(Entry(name.name, name.color, void=name.void) for name in names if name.color)
+    )
 
 
-def _by_index(names: tuple[Name, ...], values: MaskValues) -> tuple[Table, str]:
+def _by_index(names: tuple[Name, ...], values: MaskValues) -> NamedTable:
     found = set(values.indices) | {code & 255 for code in values.colors}
-    indices = _indices(names, values, found)
+    indices, doubt = _indices(names, values, found)
     if found == {0, VOID} and VOID not in indices and len(names) <= 2:
-        indices = [0, VOID] if len(names) == 2 else [VOID]
+        indices, doubt = ([0, VOID] if len(names) == 2 else [VOID]), ""
     missing = sorted(found - set(indices) - {VOID})
-    if missing == [0] and not any(name.name.lower() == "background" for name in names):
+    if missing == [0] and not any(name.name.lower() in BACKGROUND for name in names):
         names, indices = (Name("background"), *names), [0, *indices]
     elif missing:
-        return (), f"the masks hold indices that it lacks, such as {missing[0]}"
-    if len(set(indices)) < len(indices) or max(indices) > VOID:
-        return (), "its indices repeat or exceed 255"
+        return NamedTable(why_not=f"the masks hold indices that it lacks, such as {missing[0]}")
+    if len(set(indices)) < len(indices) or min(indices) < 0 or max(indices) > VOID:
+        return NamedTable(why_not="its indices repeat, or are not 0 to 255")
     entries = [
         Entry(name.name, _color(index, name, values), index, name.void)
         for name, index in zip(names, indices, strict=True)
     ]
     if VOID in found and VOID not in indices:
         if not looks_void(values, VOID):
-            return (), "255 has no name there and covers too much for void"
-        entries.append(Entry(_free("void", names), (0, 0, 0), VOID, void=True))
-    return tuple(entries), ""
+            return NamedTable(why_not="255 has no name there and covers too much for void")
+        color = (VOID, VOID, VOID) if values.colors else (0, 0, 0)
+        entries.append(Entry(_free("void", names), color, VOID, void=True))
+    return NamedTable(tuple(entries), doubts=(doubt,) if doubt else ())
 
 
-def _indices(names: tuple[Name, ...], values: MaskValues, found: set[int]) -> list[int]:
-    """Return the index of each name."""
+def _indices(names: tuple[Name, ...], values: MaskValues, found: set[int]) -> tuple[list[int], str]:
+    """Return the index of each name, and what is doubtful about it."""
     if all(name.index is not None for name in names):
-        return [name.index for name in names if name.index is not None]
+        return [name.index for name in names if name.index is not None], ""
     by_color = {name.color: place for place, name in enumerate(names) if name.color}
     palette = {index: next(iter(colors)) for index, colors in values.palettes.items()}
     places = {by_color.get(color): index for index, color in palette.items()}
-    if palette and None not in places and len(places) == len(palette):
+    whole = palette and not values.without_palette and not values.colors
+    if whole and None not in places and len(places) == len(palette):
         # Names whose colour no mask uses get the indices that are left
         free = (index for index in range(256) if index not in palette)
-        return [places[place] if place in places else next(free) for place in range(len(names))]
-    first = 1 if max(found - {VOID}, default=0) == len(names) else 0
-    return list(range(first, first + len(names)))
+        return [places[place] if place in places else next(free) for place in range(len(names))], ""
+    if names[0].name == IGNORED:
+        rest, doubt = _indices(names[1:], values, found) if names[1:] else ([], "")
+        return [VOID, *rest], doubt
+    held = found - {VOID}
+    if max(held, default=0) == len(names):
+        return list(range(1, len(names) + 1)), ""
+    sure = names[0].name.lower() in BACKGROUND or held == set(range(len(names)))
+    doubt = (
+        f"the file has {len(names)} names, and the masks hold {len(held)} values of them: the "
+        f"first name, {names[0].name}, is taken for 0"
+    )
+    return list(range(len(names))), "" if sure else doubt
 
 
 def _color(index: int, name: Name, values: MaskValues) -> Color:
-    if name.color:
-        return name.color
     if values.colors:
         return index, index, index  # saved as RGB
     palette = values.palettes.get(index)
-    return next(iter(palette)) if palette else voc_color(index)
+    return name.color or (next(iter(palette)) if palette else voc_color(index))
 
 
 def _free(word: str, names: tuple[Name, ...]) -> str:
     own = {name.name for name in names}
-    return word if word not in own else f"{word}_255"
+    return next(free for free in (word, *(f"{word}_{n}" for n in range(256))) if free not in own)

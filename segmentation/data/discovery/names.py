@@ -14,7 +14,7 @@ from segmentation.errors import DataError
 
 log = logging.getLogger(__name__)
 
-VOID_NAMES = ("void", "unlabelled", "unlabeled", "ignore", "ignored")
+VOID_NAMES = ("void", "unlabelled", "unlabeled", "ignore", "ignored", "__ignore__")
 """Names of what is neither learnt nor scored, in any case."""
 
 
@@ -69,7 +69,7 @@ def _read(path: Path, read: Callable[[str], list[Name]]) -> list[Name]:
     """Return a file's names, or none where it is something else of the same name."""
     try:
         names = read(read_text(path))
-    except (ValueError, KeyError, IndexError, csv.Error, DataError) as error:
+    except (ValueError, LookupError, ArithmeticError, csv.Error, DataError) as error:
         log.warning("%s is not used for the names of classes: %s.", path, error)
         return []
     words = [name.name for name in names]
@@ -80,9 +80,11 @@ def _read(path: Path, read: Callable[[str], list[Name]]) -> list[Name]:
 
 
 def _lines(text: str) -> list[str]:
-    """Return the lines that are neither empty nor a comment."""
-    stripped = (line.strip() for line in text.splitlines())
-    return [line for line in stripped if line and not line.startswith("#")]
+    """Return the lines that are no comment; an empty one among them would shift the others."""
+    lines = [line.strip() for line in text.strip().splitlines()]
+    if "" in lines:
+        raise ValueError(f"line {lines.index('') + 1} is empty")
+    return [line for line in lines if not line.startswith("#")]
 
 
 def _color(parts: Sequence[str]) -> Color | None:
@@ -116,21 +118,25 @@ def _label_colors(text: str) -> list[Name]:
 
 
 def _plain(text: str) -> list[Name]:
-    """One name on a line, or its number besides: ``0: road``, ``0 road``, ``0,road``."""
+    """One name on a line, or its number besides (``0: road``, ``0 road``), or its colour."""
     lines = _lines(text)
+    colored = [re.fullmatch(r"([^,]+),\s*(\d+),\s*(\d+),\s*(\d+)", line) for line in lines]
+    if len(lines) > 1 and all(colored[1:]):  # the first may be a header
+        matches = [match for match in colored if match]
+        return [Name(match[1].strip(), color=_color(match.groups()[1:])) for match in matches]
     numbered = [re.fullmatch(r"(\d+)\s*[:,;\t ]\s*(.+)", line) for line in lines]
-    found = [match for match in numbered if match]
-    if lines and len(found) == len(lines):
-        return [Name(match[2], index=int(match[1])) for match in found]
+    if lines and all(numbered):
+        return [Name(match[2], index=int(match[1])) for match in numbered if match]
     return [Name(line) for line in lines]
 
 
 def _class_dict(text: str) -> list[Name]:
     """class_dict.csv: a column of names and columns r, g, b."""
     rows = _rows(text)
-    name = next(
-        key for key in ("name", "class_names", "class_name", "class", "label") if key in rows[0]
-    )
+    keys = ("name", "class_names", "class_name", "class", "label", "category")
+    name = next((key for key in keys if key in rows[0]), None)
+    if name is None:
+        raise ValueError(f"it has no column of names, such as name (it has {', '.join(rows[0])})")
     if not {"r", "g", "b"} <= set(rows[0]):
         return [Name(row[name]) for row in rows]
     return [Name(row[name], color=_color([row["r"], row["g"], row["b"]])) for row in rows]

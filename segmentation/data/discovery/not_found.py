@@ -4,9 +4,16 @@ import os
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path, PurePosixPath
 
-from segmentation.data.discovery.layouts import IMAGE_SUFFIXES, WORDS
+from segmentation.data.discovery.layouts import (
+    IMAGE_ENDINGS,
+    IMAGE_SUFFIXES,
+    MASK_ENDINGS,
+    PREFIXES,
+    WORDS,
+)
 from segmentation.errors import listed
 
 MOST_FILES = 20_000
@@ -14,20 +21,15 @@ MOST_FILES = 20_000
 DEPTH, SHOWN = 3, 20
 """Levels and lines of the tree that is shown."""
 JPEG = (".jpg", ".jpeg")
-PREFIXES = (("image", "mask"), ("img", "mask"), ("image", "label"), ("img", "label"), ("x", "y"))
-ENDINGS = (
-    "_sat",
-    "_image",
-    "_img",
-    "_rgb",
-    "_mask",
-    "_label",
-    "_labels",
-    "_gt",
-    "_seg",
-    "_m",
-    "_l",
+MARKS = sorted(
+    {mark.lower().strip("_") for mark in (*IMAGE_ENDINGS, *MASK_ENDINGS, "_rgb", "_m")} - {""},
+    key=len,
+    reverse=True,
 )
+"""What names of images and masks may end in, without the underscore, the longest first."""
+STARTS = sorted({part.strip("_") for pair in PREFIXES for part in pair} - {""} | {"x", "y"})
+COMPARED = 3
+"""So many pairs of folders are compared in the message."""
 ARCHIVES = (".zip", ".tar", ".gz", ".7z", ".rar")
 
 
@@ -126,39 +128,45 @@ def _jpeg_masks(tree: Tree) -> Iterator[str]:
 
 def _different_names(tree: Tree) -> Iterator[str]:
     """Compare the names in folders of images with those in folders of masks."""
-    for masks in tree.files:
-        mask_stems = [PurePosixPath(name).stem for name in tree.images(masks)]
-        if not _is_masks(masks) or not mask_stems:
-            continue
-        for images in tree.files:
-            image_stems = [PurePosixPath(name).stem for name in tree.images(images)]
-            if images == masks or _is_masks(images) or not image_stems:
-                continue
-            yield from _compare(images, image_stems, masks, mask_stems)
+    stems = {
+        folder: [PurePosixPath(name).stem for name in tree.images(folder)]
+        for folder in tree.files
+        if tree.images(folder)
+    }
+    masks = [folder for folder in stems if _is_masks(folder)]
+    images = [folder for folder in stems if not _is_masks(folder)]
+    pairs = sorted(product(images, masks), key=lambda pair: -_alike(*pair))
+    for image, mask in pairs[:COMPARED]:
+        yield _compare(image, stems[image], mask, stems[mask])
+
+
+def _alike(images: PurePosixPath, masks: PurePosixPath) -> int:
+    """Return how many parts two paths share: train/a and masks/train/a share two."""
+    return len(set(images.parts) & set(masks.parts))
 
 
 def _compare(
     images: PurePosixPath, image_stems: list[str], masks: PurePosixPath, mask_stems: list[str]
-) -> Iterator[str]:
+) -> str:
+    where, same = f"{images}/ and {masks}/", set(image_stems) & set(mask_stems)
+    if same:
+        known = ", ".join(f"{word}/" for word in WORDS["images"][:4])
+        return (
+            f"{where} have {len(same)} names in common, but {images.name or '.'}/ is no name that "
+            f"folders of images have ({known}): rename it."
+        )
     folded = {stem.lower(): stem for stem in mask_stems}
-    pair = next(
-        ((stem, folded[stem.lower()]) for stem in image_stems if stem.lower() in folded), None
-    )
-    if pair:
-        yield (
-            f"{images}/ and {masks}/: names differ in case ({pair[0]} / {pair[1]}). Rename one "
-            "side."
-        )
-        return
+    for stem in image_stems:
+        if other := folded.get(stem.lower()):
+            return f"{where}: names differ in case ({stem} / {other}). Rename one side."
     bare = {_bare(stem): stem for stem in mask_stems}
-    pair = next(((stem, bare[_bare(stem)]) for stem in image_stems if _bare(stem) in bare), None)
-    if pair:
-        yield (
-            f"{images}/ and {masks}/: names differ in what stands before or after the number or "
-            f"name ({pair[0]} / {pair[1]}). Rename one side, or list the pairs in a table."
-        )
-        return
-    yield (
+    for stem in image_stems:
+        if other := bare.get(_bare(stem)):
+            return (
+                f"{where}: names differ in what stands before or after the number or name "
+                f"({stem} / {other}). Rename one side, or list the pairs in a table."
+            )
+    return (
         f"{images}/ ({len(image_stems)} images) and {masks}/ ({len(mask_stems)}) share no name: "
         f"{listed(image_stems, 2)} / {listed(mask_stems, 2)}."
     )
@@ -167,12 +175,12 @@ def _compare(
 def _bare(stem: str) -> str:
     """Return a name without what marks images and masks, and without leading zeros."""
     word = stem.lower()
-    for ending in ENDINGS:
-        word = word.removesuffix(ending)
-    for pair in PREFIXES:
-        for prefix in pair:
-            if word.startswith((f"{prefix}_", f"{prefix}-")) or word[len(prefix) :].isdigit():
-                word = word.removeprefix(prefix).lstrip("_-")
+    for mark in MARKS:
+        word = word.removesuffix(f"_{mark}")
+    for start in STARTS:
+        rest = word.removeprefix(start)
+        if rest != word and (rest[:1] in "_-" or rest.isdigit()):
+            word = rest.lstrip("_-")
     return word.lstrip("0") or word
 
 

@@ -61,10 +61,12 @@ def propose_table(
             f"colours ({values.color_file}). Save all of them as one kind."
         )
     if names and reading is None:
-        table, why_not = apply_names(names, values)
-        if table:
-            return Proposal(table, f"the names of {names.path}", tuple(doubts), guess=False)
-        doubts.append(f"{names.path} is not used: {why_not}")
+        named = apply_names(names, values)
+        if named.table:
+            doubts += [f"{names.path}: {doubt}" for doubt in named.doubts]
+            reason = f"the names of {names.path}"
+            return Proposal(named.table, reason, tuple(doubts), guess=bool(named.doubts))
+        doubts.append(f"{names.path} is not used: {named.why_not}")
     if values.colors and (conflict or not values.grey):
         return read_colors(values, reading, known, doubts)
     return read_indices(_merge_grey(values), values, reading, known, doubts)

@@ -8,6 +8,7 @@ READINGS = {
     "each-value": "each value is a class",
     "void-255": "255 is void, each other value a class",
     "binary": "0 is the background, the largest value the foreground, all else void",
+    "nodata": "values that the masks declare transparent are void",
     "areas": "values that cover areas are classes, values only along their borders are void",
 }
 """What `data.classes` may say of masks whose values allow more than one reading."""

@@ -270,7 +270,7 @@ def _from_table(root: Path, table: Path, group: str | None, masks_needed: bool) 
         split = split_of(word) if word else ""
         if split is None:
             raise DataError(f"{where}: split {word!r} is not one of {', '.join(SPLITS)}.")
-        sample = _row_sample(root, row, group_column)
+        sample = _row_sample(root, row, group_column, where)
         if sample.name in samples.setdefault(split, {}):
             raise DataError(f"{where}: {row['image']} is listed twice.")
         samples[split][sample.name] = sample
@@ -307,8 +307,10 @@ def _check_columns(table: Path, columns: Sequence[str], required: Sequence[str])
             )
 
 
-def _row_sample(root: Path, row: Mapping[str, str], group_column: str) -> Sample:
-    image = row["image"] or ""
+def _row_sample(root: Path, row: Mapping[str, str], group_column: str, where: str) -> Sample:
+    image = (row["image"] or "").strip()
+    if not Path(image).name:
+        raise DataError(f"{where}: the row names no image.")
     return Sample(
         name=Path(image).with_suffix("").as_posix(),
         image=root / image,
@@ -331,11 +333,15 @@ def _grouped(samples: Sequence[Sample], pattern: str) -> list[Sample]:
             'data.group="^(.*?)_".'
         )
     matches = [compiled.search(sample.name) for sample in samples]
-    without = [sample.name for sample, match in zip(samples, matches, strict=True) if not match]
+    without = [
+        sample.name
+        for sample, match in zip(samples, matches, strict=True)
+        if not (match and match[1])
+    ]
     if without:
         raise ConfigError(
-            f"data.group={pattern!r} does not match {len(without)} of {len(samples)} names, such "
-            f"as {listed(without, 3)}."
+            f"data.group={pattern!r} finds no group in {len(without)} of {len(samples)} names, "
+            f"such as {listed(without, 3)}."
         )
     return [
         replace(sample, group=match[1] or "")

@@ -115,6 +115,9 @@ def test_an_entry_of_several_indices(tmp_path):
         ("- {name: a, color: [0, 0, 0], index: true}", "index True is not"),
         ("- {name: a, color: [0, 0, 0], index: []}", r"index \[\] is not"),
         ("- {name: [a], color: [0, 0, 0]}", "expected a word"),
+        ("- {name: a, color: [0, 0, 0], merge: [b]}", "merge is .*expected a word"),
+        ("- {name: 2020-13-45, color: [0, 0, 0]}", "cannot be read"),
+        ("- &a {name: a, color: [0, 0, 0]}\n- {<<: *a, index: 1}", "entry 2: expected"),
         ("- {name: a, color: [0, 0, 0], void: 1}", "void is 1"),
         ("- {name: a, color: [0, 0, 0], void: true, merge: b}", "remove one of the two"),
         ("- !!python/object/apply:os.getcwd []", "cannot be read"),
@@ -145,3 +148,13 @@ def test_tables_that_contradict_themselves(table, options, message):
 def test_index_masks_need_indices():
     with pytest.raises(DataError, match="only colours"):
         Labels((Entry("a", (1, 2, 3)),)).decode(np.zeros((2, 2), np.uint8), "x")
+
+
+def test_a_message_stays_short_whatever_the_file_holds(tmp_path):
+    bomb = "a: &a [x, x]\n" + "".join(f"{n}: &{n} [{p}, {p}]\n" for n, p in
+        zip("bcdefghijklmnop", (f"*{c}" for c in "abcdefghijklmno"), strict=True))  # fmt: skip
+    rows = "".join(f"- {line}\n" for line in bomb.splitlines())
+    (tmp_path / "t.yaml").write_text(rows)
+    with pytest.raises(ConfigError) as error:
+        read_table(tmp_path / "t.yaml")
+    assert len(str(error.value)) < 500

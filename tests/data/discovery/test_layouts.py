@@ -158,3 +158,23 @@ def test_what_names_may_begin_and_end_with(tmp_path, image, mask):
     ]
     assert not files.images
     assert not files.masks
+
+
+def test_an_image_and_its_mask_may_differ_in_their_suffix_alone(tmp_path):
+    touch(tmp_path, "a.jpg", "a.png", "b.jpeg", "b.png", "c.jpg")
+    _, found = find_layout(tmp_path)
+    pairs = [(one.image.name, one.mask.name) for one in found[""].samples]
+    assert pairs == [("a.jpg", "a.png"), ("b.jpeg", "b.png")]
+    assert [path.name for path in found[""].images] == ["c.jpg"]
+
+
+def test_two_files_of_one_name_beside_each_other_are_no_layout(tmp_path):
+    touch(tmp_path, "images/a.jpg", "images/a.webp", "images/b.png", "images/b.tif")
+    assert find_layout(tmp_path) is None
+
+
+def test_a_second_folder_of_a_split_is_said(tmp_path, caplog):
+    for folder in ("train", "val", "validation"):
+        touch(tmp_path, f"{folder}/images/a.png", f"{folder}/masks/a.png")
+    assert set(find_layout(tmp_path)[1]) == {"train", "val"}
+    assert "validation is left out: the val split is another folder" in caplog.text

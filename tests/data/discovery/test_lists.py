@@ -64,6 +64,22 @@ def test_what_follows_the_image_is_not_used(tmp_path, line):
     assert found.missing == ["gone"]
 
 
+def test_trainval_without_train_gives_what_val_does_not_name(tmp_path):
+    lists = find_lists(write(tmp_path, trainval=["a", "b", "d"], val=["b"]))
+    names = {
+        s: [one.name for one in rows] for s, rows in apply_lists(SAMPLES, lists).samples.items()
+    }
+    assert names == {"train": ["a", "d"], "val": ["b"]}
+
+
+def test_a_line_with_a_folder_is_not_another_folders_image(tmp_path):
+    rows = [Sample("B/0", Path("/d/images/B/0.jpg"), None), SAMPLES[0]]
+    found = apply_lists(rows, find_lists(write(tmp_path, train=["A/0", "a"])))
+    assert found.missing == ["A/0"]
+    found = apply_lists(rows, find_lists(write(tmp_path, train=["photos/B/0.jpg", "x/a"])))
+    assert not found.missing
+
+
 def test_lists_that_contradict_themselves(tmp_path):
     with pytest.raises(DataError, match=r"a is in .*train\.txt and in .*val\.txt"):
         apply_lists(SAMPLES, find_lists(write(tmp_path / "a", train=["a"], val=["a"])))

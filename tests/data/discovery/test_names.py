@@ -30,9 +30,16 @@ FILES = {
         "1\t0.16\t11664\t1172\twall\n2\t0.1\t6046\t612\tbuilding, edifice\n",
         [Name("unlabelled", index=0), Name("wall", index=1), Name("building", index=2)],
     ),
-    "classes.txt": ("road\n\nside walk\nyes\n", [Name("road"), Name("side walk"), Name("yes")]),
+    "classes.txt": (
+        "# mine\nroad\nside walk\nyes\n\n",
+        [Name("road"), Name("side walk"), Name("yes")],
+    ),
     "class_names.txt": ("0: road\n7: sky\n", [Name("road", index=0), Name("sky", index=7)]),
     "labels.txt": ("a\n1\n", [Name("a"), Name("1")]),
+    "Classes.txt": (
+        "name,r,g,b\nroad,1,2,3\nsky,4,5,6\n",
+        [Name("road", color=(1, 2, 3)), Name("sky", color=(4, 5, 6))],
+    ),
 }
 
 
@@ -51,6 +58,9 @@ def test_files_of_names(tmp_path, file):
         ("classes.txt", "a\na\n"),
         ("class_dict.csv", "name,r,g,b\nroad,300,0,0\n"),
         ("class_dict.csv", "name,r\nroad,1,2\n"),
+        ("class_dict.csv", "Kategorie,r,g,b\nroad,1,2,3\n"),
+        ("label_colors.txt", f"{'9' * 400} 0 0 road\n"),
+        ("class_names.txt", "a\n\nb\n"),
         ("_classes.csv", "a,b\n1,2\n"),
         ("labelmap.txt", "just words\n"),
         ("classes.txt", "\x00\xff"),
@@ -133,3 +143,33 @@ def test_names_that_do_not_fit_are_said_and_not_used(tmp_path, text, values):
     proposal = propose_table([path], names=names)
     assert proposal.guess
     assert "label_colors.txt is not used" in proposal.doubts[0]
+
+
+@pytest.mark.parametrize(
+    ("text", "values"),
+    [("road\ncar\nperson\n", [0, 1]), ("road\ncar\nignore\nsky\n", [0, 1, 2])],
+)
+def test_names_of_absent_values_are_a_guess_that_is_said(tmp_path, text, values):
+    proposal, _, _ = propose(tmp_path, "classes.txt", text, values)
+    assert proposal.guess
+    assert "the first name, road, is taken for 0" in proposal.doubts[0]
+
+
+def test_a_background_in_front_leaves_no_doubt(tmp_path):
+    proposal, names, _ = propose(tmp_path, "labels.txt", "_background_\ncar\nbus\n", [0, 1])
+    assert names == ("_background_", "car", "bus")
+    assert not proposal.guess
+
+
+def test_labelmes_first_name_is_its_255(tmp_path):
+    text = "__ignore__\n_background_\ncar\nbus\n"
+    _, names, found = propose(tmp_path, "labels.txt", text, [0, 1, 2, 255])
+    assert names == ("_background_", "car", "bus")
+    assert found == [0, 1, 2, VOID]
+
+
+def test_greys_saved_as_rgb_take_names_with_colours(tmp_path):
+    text = "background:0,0,0::\nbar:0,128,0::\ndisc:128,0,0::\n"
+    values = [(0, 0, 0), (1, 1, 1), (2, 2, 2)]
+    _, names, found = propose(tmp_path, "labelmap.txt", text, values)
+    assert (names, found) == (("background", "bar", "disc"), [0, 1, 2])

@@ -19,6 +19,10 @@ CASES = {
     "case": (["images/IMG_1.jpg", "masks/img_1.png"], "names differ in case (IMG_1 / img_1)"),
     "prefixes": (["images/image_01.jpg", "masks/mask_1.png"], "(image_01 / mask_1)"),
     "endings": (["images/7_rgb.jpg", "labels/7_m.png"], "(7_rgb / 7_m)"),
+    "a folder's name": (
+        ["pictures/a.jpg", "pictures/b.jpg", "masks/a.png", "masks/b.png"],
+        "have 2 names in common, but pictures/ is no name that folders of images have",
+    ),
     "other names": (["images/a.png", "masks/b.png"], "share no name: a / b"),
     "images alone": (["photos/a.png", "photos/b.png"], "There are 2 images in photos/, and no"),
 }
@@ -48,3 +52,9 @@ def test_a_large_folder_stays_a_short_message(tmp_path, monkeypatch):
     text = explain(tmp_path)
     assert len(text.splitlines()) < SHOWN + 8
     assert "the first 100 files" in text
+
+
+def test_many_folders_are_compared_in_few_lines(tmp_path):
+    for number in range(12):
+        touch(tmp_path, f"rgb/{number}/a{number}.png", f"masks/{number}/b{number}.png")
+    assert sum("share no name" in line for line in explain(tmp_path).splitlines()) == 3

@@ -59,8 +59,10 @@ class TestIndices:
 
     def test_a_known_palette_with_its_indices_is_a_known_table(self, tmp_path):
         palette = [part for index in range(21) for part in voc_color(index)]
-        proposal = propose_table(masks(tmp_path, areas(*range(15), side=4), palette=palette))
-        assert proposal.table == VOC
+        paths = masks(tmp_path, areas(*range(15), side=4), palette=palette)
+        assert propose_table(paths, known=["voc"]).table == VOC
+        # Many tools use VOC's palette: without its folder or its void it tells nothing
+        assert propose_table(paths).table[1].name == "class_1"
 
     def test_photos_are_no_masks(self, tmp_path):
         rng = np.random.default_rng(0)
@@ -70,15 +72,34 @@ class TestIndices:
 
 
 class TestVoid:
-    def test_255_is_void_as_a_thin_border(self, tmp_path):
-        mask = areas(0, 15, side=200)
+    @pytest.mark.parametrize(
+        ("other", "known"), [(1, ["camvid"]), (15, ["voc"])], ids=["gapless", "VOC's folder"]
+    )
+    def test_255_is_void_as_a_thin_border(self, tmp_path, other, known):
+        mask = areas(0, other, side=200)
         mask[:, 198:203] = 255
-        proposal = propose_table(masks(tmp_path, mask))
+        proposal = propose_table(masks(tmp_path, mask), known=known)
         assert entries(proposal) == [
-            ("class_0", (0,), False), ("class_15", (15,), False), ("void", (255,), True),
-        ]  # fmt: skip
-        found = Labels(proposal.table).decode(np.array([[15, 255, 0]], np.uint8), "x")
+            ("class_0", (0,), False),
+            (f"class_{other}", (other,), False),
+            ("void", (255,), True),
+        ]
+        assert "value 255 (1.2% of the pixels, in 0.png) is void" in proposal.doubts
+        found = Labels(proposal.table).decode(np.array([[other, 255, 0]], np.uint8), "x")
         np.testing.assert_array_equal(found, [[1, VOID, 0]])
+
+    @pytest.mark.parametrize("values", [(0, 127), (0, 85, 170), (0, 15)])
+    def test_a_thin_class_at_255_is_not_lost(self, tmp_path, values):
+        mask = areas(*values, side=200)
+        mask[:, 40:48] = 255
+        with pytest.raises(DataError, match=r"may be void or a class"):
+            propose_table(masks(tmp_path, mask))
+
+    def test_a_transparent_value_of_large_share_is_not_guessed(self, tmp_path):
+        paths = masks(tmp_path, areas(0, 3, 7), transparency=7)
+        with pytest.raises(DataError, match=r"data\.classes=nodata"):
+            propose_table(paths)
+        assert entries(propose_table(paths, "nodata"))[-1] == ("void_7", (7,), True)
 
     def test_255_is_void_with_a_small_share_beside_gapless_indices(self, tmp_path):
         proposal = propose_table(masks(tmp_path, areas(0, 1, 2, 3, 255)))
@@ -148,6 +169,12 @@ class TestNearlyBinary:
         assert "0.png" in proposal.doubts[0]
         assert "1.png" in proposal.doubts[0]
 
+    def test_one_value_along_the_borders_may_be_a_class_of_contours(self, tmp_path):
+        mask = areas(0, 255, side=60)
+        mask[:, 60] = 128
+        with pytest.raises(DataError, match=r"data\.classes=each-value"):
+            propose_table(masks(tmp_path, mask))
+
     def test_a_trimap_is_not_guessed(self, tmp_path):
         paths = masks(tmp_path, areas(0, 128, 255))
         with pytest.raises(DataError, match=r"data\.classes=binary"):
@@ -195,6 +222,18 @@ class TestColours:
     def test_masks_of_two_kinds(self, tmp_path):
         with pytest.raises(DataError, match=r"some masks hold indices .*1\.png"):
             propose_table(masks(tmp_path, [[0, 1]], [[[0, 0, 0], [1, 2, 3]]]))
+
+    @pytest.mark.parametrize("reading", [None, "each-value", "void-255", "binary"])
+    def test_what_was_counted_can_be_decoded(self, tmp_path, reading):
+        mask = areas(0, 1, 2, side=200).astype(np.uint8)
+        mask[:, 398:403] = 255
+        for number, values in enumerate((mask, mask[..., None].repeat(3, 2))):
+            folder = tmp_path / str(number)
+            folder.mkdir()
+            (path,) = masks(folder, values)
+            labels = Labels(propose_table([path], reading).table)
+            found = labels.decode(labels.read(path), path)
+            assert len(np.unique(found)) == (3 if reading == "binary" else 4)
 
     def test_greys_saved_as_rgb_are_indices(self, tmp_path):
         grey = areas(0, 2)[..., None].repeat(3, 2)

@@ -115,7 +115,12 @@ def test_too_few_groups(tmp_path):
 
 @pytest.mark.parametrize(
     ("pattern", "message"),
-    [("(", "invalid regular"), ("a", "needs parentheses"), ("^(x)", "does not match 4 of 4")],
+    [
+        ("(", "invalid regular"),
+        ("a", "needs parentheses"),
+        ("^(x)", "no group in 4 of 4"),
+        ("^(x?)", "no group in 4 of 4"),
+    ],
 )
 def test_bad_patterns(tmp_path, pattern, message):
     with pytest.raises(ConfigError, match=message):
