@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Sequence
 
-from segmentation.data.check import balance, content, leaks, video
+from segmentation.data.check import balance, camvid, content, leaks, video
 from segmentation.data.check.finding import LEVELS, TITLES, Finding, readable
 from segmentation.data.discovery.scanned_dataset import ScannedDataset
 from segmentation.errors import DataError
@@ -12,7 +12,10 @@ log = logging.getLogger(__name__)
 
 
 def check_dataset(
-    source: ScannedDataset, skip: bool = False, said: Sequence[str] = ()
+    source: ScannedDataset,
+    skip: bool = False,
+    said: Sequence[str] = (),
+    more: Sequence[Finding] = (),
 ) -> list[Finding]:
     """Return everything worth knowing about a data set, errors first.
 
@@ -20,10 +23,11 @@ def check_dataset(
         source: the data set, with its bad files.
         skip: the user has said that what cannot be used is to be left out (data.on_error=skip).
         said: what was warned of while the files were found.
+        more: what was found elsewhere.
     """
     good = readable(source)
     found = [Finding("warning", "looking", message) for message in said]
-    found += [*content.unpaired(source, skip), *content.unusable(source, skip)]
+    found += [*more, *content.unpaired(source, skip), *content.unusable(source, skip)]
     if good.scans:
         found += [
             *content.unlabelled(good),
@@ -34,6 +38,7 @@ def check_dataset(
             *leaks.shared_masks(good),
             *leaks.look_alikes(good),
             *leaks.groups_in_two_splits(good),
+            *camvid.other_split(good),
             *video.shared_videos(good),
             *balance.absent(good),
             *balance.rare(good),
@@ -63,6 +68,7 @@ def quick_check(source: ScannedDataset, segmentation: bool = True) -> list[Findi
         *(one for one in leaks.duplicates(source) if one.kind == "in-two-splits"),
         *leaks.look_alikes(source),
         *leaks.groups_in_two_splits(source),
+        *camvid.other_split(source),
         *video.shared_videos(source),
         *(balance.absent(source) if segmentation else ()),
     ]
