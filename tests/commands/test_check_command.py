@@ -95,7 +95,7 @@ def test_annotations_are_shown_over_the_images_and_converted(tmp_path):
         SCRIPT, "data=folder", f"data.root={root}", f"output={tmp_path}/out", f"convert='{plain}'"
     )
     assert result.returncode == 0, result.stderr
-    assert "found: COCO annotations: 2 JSON files, 2 classes, 6 images" in result.stdout
+    assert "found     COCO annotations: 2 JSON files, 2 classes, 6 images" in result.stdout
     assert f"data=folder 'data.root='\"'\"'{plain}'\"'\"''" in result.stdout
     assert Image.open(tmp_path / "out" / "overlays.jpg").width > 1000
     assert sorted(path.name for path in plain.iterdir()) == ["classes.yaml", "images", "masks"]
