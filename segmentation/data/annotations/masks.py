@@ -16,9 +16,11 @@ from segmentation.data.annotations.regions import AnnotatedImage, Annotations, R
 from segmentation.data.annotations.rle import RunLengths
 from segmentation.data.discovery.files import ORIENTATION
 from segmentation.data.discovery.image_format import NO_LIMIT, opened, read_format
+from segmentation.data.discovery.names import VOID_NAMES
 from segmentation.errors import DataError
 
 BACKGROUND = "background"
+VOID_NAME = VOID_NAMES[0]
 BACKGROUND_NAMES = {"background", "_background_", "__background__"}
 """What formats call the class of pixels in no region, in lower case."""
 
@@ -53,23 +55,27 @@ class Drawn:
 def class_indices(annotations: Annotations) -> tuple[dict[str, int], list[Entry]]:
     """Return the index of each class's name, and the class table.
 
-    The background has index 0, whether the format names it or not; the others 1, 2, ...
+    The background has index 0, whether the format names it or not; the others 1, 2, ...; classes
+    called void, ignore or unlabelled are void, as they are in files of names.
 
     Raises:
         DataError: too many classes.
     """
     names = list(annotations.classes)
     own = [name for name in names if name.lower() in BACKGROUND_NAMES]
-    others = [name for name in names if name not in own]
+    void = [name for name in names if name.lower() in VOID_NAMES]
+    others = [name for name in names if name not in own + void]
     if len(others) + 1 > MAX_CLASSES:
         raise DataError(
             f"the {annotations.format} annotations have {len(others)} classes; index masks have "
             f"room for {MAX_CLASSES - 1} and the background. Remove or merge some."
         )
     indices = dict.fromkeys(own, 0) | {name: index for index, name in enumerate(others, 1)}
+    indices |= dict.fromkeys(void, VOID)
     colors = _colors(annotations.classes)
     table = [Entry(own[0] if own else BACKGROUND, (0, 0, 0), 0)]
-    table += [Entry(name, colors[name], index) for name, index in indices.items() if index]
+    table += [Entry(name, colors[name], indices[name]) for name in others]
+    table += [Entry(name, (0, 0, 0), VOID, void=True) for name in void[:1]]
     return indices, table
 
 

@@ -94,6 +94,14 @@ def test_the_background_is_0_and_the_others_follow():
     assert [entry.name for entry in table] == ["_background_", "road"]
 
 
+def test_classes_called_void_are_void():
+    indices, table = class_indices(annotations({"Ignore": None, "car": None, "void": None}))
+    assert indices == {"car": 1, "Ignore": VOID, "void": VOID}
+    assert [(entry.name, entry.index, entry.void) for entry in table] == [
+        ("background", 0, False), ("car", 1, False), ("Ignore", 255, True),
+    ]  # fmt: skip
+
+
 def test_classes_of_one_colour_get_others():
     _, table = class_indices(annotations(dict.fromkeys("abc", (9, 9, 9))))
     assert len({entry.color for entry in table}) == 4
