@@ -25,6 +25,7 @@ class CheckPlan:
         name, root: of the data set.
         output: directory of the results.
         skips: whether training skips unreadable files (`data.on_error=skip`).
+        segments: whether masks are learnt.
         convert: folder that the plain layout is written to; None for none.
         find_dataset: finds the data and looks at every file.
         expect_training: works out what a training would make of the data.
@@ -36,6 +37,7 @@ class CheckPlan:
     root: Path
     output: Path
     skips: bool
+    segments: bool
     convert: Path | None
     find_dataset: Callable[[], ScannedDataset]
     expect_training: Callable[[ScannedDataset], ExpectedTraining]
@@ -72,8 +74,9 @@ def read_check(cfg: DictConfig) -> CheckPlan:
         root=data_root(cfg.data),
         output=output,
         skips=skips,
+        segments=cfg.task.segmentation,
         convert=Path(cfg.convert).expanduser() if cfg.convert else None,
-        find_dataset=partial(find_dataset, cfg.data, directory=output),
+        find_dataset=partial(find_dataset, cfg.data, directory=output, masks=cfg.task.segmentation),
         expect_training=partial(expect_training, cfg),
         write_plain=partial(_write_plain, cfg.data),
     )

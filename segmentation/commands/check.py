@@ -48,7 +48,7 @@ def check(plan: CheckPlan) -> Checked:
     with collected_warnings() as warnings:
         source = plan.find_dataset()
     expected = plan.expect_training(source)
-    findings = check_dataset(source, plan.skips, warnings, expected.findings)
+    findings = check_dataset(source, plan.skips, warnings, expected.findings, plan.segments)
     known = facts(source, findings, plan.name, plan.root, expected.to_dict(), expected.targets)
     (plan.output / "check.json").write_text(json.dumps(known, indent=2) + "\n", encoding="utf-8")
     page = plan.output / "check.html"

@@ -16,6 +16,7 @@ def check_dataset(
     skip: bool = False,
     said: Sequence[str] = (),
     more: Sequence[Finding] = (),
+    segmentation: bool = True,
 ) -> list[Finding]:
     """Return everything worth knowing about a data set, errors first.
 
@@ -24,22 +25,26 @@ def check_dataset(
         skip: the user has said that what cannot be used is to be left out (data.on_error=skip).
         said: what was warned of while the files were found.
         more: what was found elsewhere.
+        segmentation: masks are learnt; else what they lack does not matter.
     """
     good = readable(source)
     found = [Finding("warning", "looking", message) for message in said]
     found += [*more, *content.unpaired(source, skip), *content.unusable(source, skip)]
     if good.scans:
         found += [
-            *content.unlabelled(good),
-            *content.one_class(good),
             *content.blank(good),
             *content.sizes(good),
             *leaks.duplicates(good),
-            *leaks.shared_masks(good),
             *leaks.look_alikes(good),
             *leaks.groups_in_two_splits(good),
             *camvid.other_split(good),
             *video.shared_videos(good),
+        ]
+    if good.scans and segmentation:
+        found += [
+            *content.unlabelled(good),
+            *content.one_class(good),
+            *leaks.shared_masks(good),
             *balance.absent(good),
             *balance.rare(good),
             *balance.shift(good),

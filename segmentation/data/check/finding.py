@@ -48,6 +48,9 @@ TITLES = {
 }
 """The kinds of findings and their headings, in the order of the report."""
 
+STOPPING = ("first-step", "no-mask", "unusable", "nothing-labelled", "targets")
+"""The kinds whose errors stop a training before it starts; other errors spoil its score."""
+
 
 @dataclass(frozen=True)
 class Item:

@@ -92,7 +92,8 @@ def _describe(column: str, cells: Mapping[Sample, str], learnt: Mapping[str, str
         what = f"numbers {min(numbers):.4g} to {max(numbers):.4g}"
     else:
         counts = Counter(filled)
-        told = [f"{name} {times}" for name, times in counts.most_common()]
+        ranked = sorted(counts.items(), key=lambda entry: (-entry[1], entry[0]))
+        told = [f"{name} {times}" for name, times in ranked]
         what = f"categories {listed(told, SHOWN)}"
     rest = f", {len(cells) - len(filled)} empty" if filled and len(filled) < len(cells) else ""
     unused = ", not learnt" if learnt and column not in learnt else ""

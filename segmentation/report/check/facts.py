@@ -44,7 +44,7 @@ def facts(
         "root": str(root),
         "found": source.splits.description,
         "table": source.table,
-        "summary": summary(source, training, targets, borders),
+        "summary": summary(source, findings, training, targets, borders),
         "training": dict(training),
         "class_table": class_table(source, training.get("weights"), borders),
         "counts": {level: levels[level] for level in LEVELS},

@@ -9,13 +9,14 @@ import numpy as np
 from segmentation.classes import Entry
 from segmentation.console import percent
 from segmentation.data.check.borders import VoidBorders
-from segmentation.data.check.finding import count, readable
+from segmentation.data.check.finding import STOPPING, Finding, count, readable
 from segmentation.data.discovery.scanned_dataset import ScannedDataset
 from segmentation.errors import listed
 
 
 def summary(
     source: ScannedDataset,
+    findings: Sequence[Finding],
     training: Mapping[str, Any],
     targets: str,
     borders: VoidBorders | None,
@@ -24,20 +25,26 @@ def summary(
 
     Args:
         source: the data set, with its bad files.
-        training, targets: see `facts`.
+        findings, training, targets: see `facts`.
         borders: of train's masks.
     """
+    masks = has_masks(source)
     lines = {
         "found": source.splits.description,
-        "classes": f"{len(source.labels.classes)}, {source.table}",
+        "classes": f"{len(source.labels.classes)}, {source.table}" if masks else source.table,
         "channels": str(source.reader.channels),
         "groups": _groups(source),
         "left out": _left_out(source),
-        "void": _void(source, borders),
-        "training": _training(training),
-        "weights": _weights(training),
+        "training": _training(source, findings, training),
     }
+    if masks:
+        lines |= {"void": _void(source, borders), "weights": _weights(training)}
     return lines | ({"targets": targets} if targets else {})
+
+
+def has_masks(source: ScannedDataset) -> bool:
+    """Return whether any image has a mask."""
+    return any(sample.mask for rows in source.samples.values() for sample in rows)
 
 
 def class_table(
@@ -52,7 +59,7 @@ def class_table(
     """
     names = source.labels.classes.names
     rows = []
-    for entry in source.labels.table:
+    for entry in source.labels.table if has_masks(source) else ():
         label = names.index(entry.name) if entry.name in names else None
         share = np.nan if label is None or borders is None else borders.share[label]
         rows.append(
@@ -121,10 +128,16 @@ def _void(source: ScannedDataset, borders: VoidBorders | None) -> str:
     )
 
 
-def _training(training: Mapping[str, Any]) -> str:
-    """Return the batches of a training."""
-    if not training.get("batches"):
+def _training(
+    source: ScannedDataset, findings: Sequence[Finding], training: Mapping[str, Any]
+) -> str:
+    """Return the batches of a training, or why it can't start."""
+    if "train" not in readable(source).scans:
+        return "can't start without a train split"
+    if any(finding.level == "error" and finding.kind in STOPPING for finding in findings):
         return "can't start: see the errors below"
+    if not training:
+        return "not looked at"
     size = f"{training['height']}x{training['width']}"
     taken = f"crops of {size}" if training["crop"] else f"images of {size}"
     padding, batches = training["padding"], training["batches"]
