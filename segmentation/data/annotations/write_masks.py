@@ -10,16 +10,16 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import track
 
-from segmentation.classes import VOID, Entry
+from segmentation.classes import VOID
 from segmentation.data.annotations.conversion import TABLE, Conversion
-from segmentation.data.annotations.folder import Folder
-from segmentation.data.annotations.masks import (
-    VOID_NAME,
+from segmentation.data.annotations.draw_masks import (
     Drawn,
     class_indices,
     draw_mask,
+    void_entry,
     write_mask,
 )
+from segmentation.data.annotations.folder import Folder
 from segmentation.data.annotations.regions import AnnotatedImage, Annotations, count_text
 from segmentation.data.discovery.labels import write_table
 from segmentation.data.discovery.layouts import Sample
@@ -41,7 +41,7 @@ def write_masks(annotations: Annotations, folder: Folder, destination: Path) -> 
     # The class table: background and void as far as they occur
     void = [entry for entry in table if entry.void]
     if totals.void and not void:
-        table.append(Entry(VOID_NAME, (0, 0, 0), VOID, void=True))
+        table.append(void_entry([entry.name for entry in table]))
     if not totals.background and len(table) > 1:
         table = table[1:]
     write_table(destination / TABLE, table)
@@ -144,10 +144,12 @@ def _named(
         splits.setdefault(image.split, []).append(image)
     named: dict[str, dict[str, AnnotatedImage]] = {}
     for split, rows in splits.items():
-        base = Path(os.path.commonpath([row.path.parent for row in rows]))
+        # Absolute paths: data.root and data.annotations may be typed in either way
+        paths = {row: Path(os.path.abspath(row.path)) for row in rows}
+        base = os.path.commonpath([path.parent for path in paths.values()])
         own = named.setdefault(split, {})
         for row in rows:
-            name = row.path.relative_to(base).with_suffix("").as_posix()
+            name = paths[row].relative_to(base).with_suffix("").as_posix()
             if name in own:
                 other = own[name]
                 raise DataError(

@@ -3,9 +3,9 @@
 import colorsys
 import io
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import count
+from itertools import chain, count
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +20,6 @@ from segmentation.data.discovery.names import VOID_NAMES
 from segmentation.errors import DataError
 
 BACKGROUND = "background"
-VOID_NAME = VOID_NAMES[0]
 BACKGROUND_NAMES = {"background", "_background_", "__background__"}
 """What formats call the class of pixels in no region, in lower case."""
 
@@ -95,6 +94,12 @@ def generated_colors() -> Iterator[Color]:
         parts = colorsys.hsv_to_rgb(k * 0.618034 % 1, 0.65, 0.55 + 0.4 * (k % 2))
         red, green, blue = (int(255 * part) for part in parts)
         yield red, green, blue
+
+
+def void_entry(names: Collection[str]) -> Entry:
+    """Return the table's entry for void, under a word that is no class's name."""
+    words = chain(VOID_NAMES, (f"void {number}" for number in count(2)))
+    return Entry(next(word for word in words if word not in names), (0, 0, 0), VOID, void=True)
 
 
 def draw_mask(image: AnnotatedImage, indices: Mapping[str, int], smaller_on_top: bool) -> Drawn:
@@ -173,9 +178,9 @@ def _drawing_size(image: AnnotatedImage) -> tuple[Size, int]:
 
 
 def write_mask(path: Path, values: np.ndarray) -> None:
-    """Write an index mask as greyscale PNG, synced."""
+    """Write an index mask as greyscale PNG, synced, where no file is yet."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("wb") as file:
+    with path.open("xb") as file:
         Image.fromarray(values).save(file, "PNG")
         file.flush()
         os.fsync(file.fileno())
@@ -198,7 +203,7 @@ def decode_png(data: bytes, size: Size) -> np.ndarray:
         size: of the annotated image; the picture is no larger.
 
     Returns:
-        `uint8` (h, w): of pictures with alpha the alpha, else the first channel.
+        `uint8` (h, w): of pictures with alpha the alpha, of colours the brightest channel.
 
     Raises:
         ValueError: it cannot be read, or is larger than its image.
@@ -214,7 +219,9 @@ def decode_png(data: bytes, size: Size) -> np.ndarray:
                 return np.array(image.getchannel("A"))
             if image.mode == "1":
                 return np.array(image).astype(np.uint8)
-            return np.array(image.convert("L") if image.mode != "P" else image)
+            if image.mode == "RGB":
+                return np.array(image).max(axis=2)
+            return np.array(image if image.mode == "P" else image.convert("L"))
     except ValueError:
         raise
     except Exception as error:  # a damaged file makes Pillow raise nearly anything

@@ -3,7 +3,7 @@ import pytest
 from PIL import Image
 
 from segmentation.classes import VOID
-from segmentation.data.annotations.masks import class_indices, decode_png, draw_mask
+from segmentation.data.annotations.draw_masks import class_indices, decode_png, draw_mask
 from segmentation.data.annotations.regions import AnnotatedImage, Annotations, Region, to_color
 from segmentation.data.annotations.shapes import box
 from segmentation.errors import DataError
