@@ -55,7 +55,7 @@ def read_upright(path: Path, max_pixels: int = MAX_PIXELS) -> tuple[np.ndarray, 
         raise unreadable(path, error) from error
 
 
-def read_mask(path: Path, colors: bool = False) -> np.ndarray:
+def read_mask(path: Path, colors: bool = False, max_pixels: int = MAX_PIXELS) -> np.ndarray:
     """Read a mask's values as stored.
 
     An index stays the number in the file, whatever its bit depth, palette, transparent value or
@@ -65,6 +65,7 @@ def read_mask(path: Path, colors: bool = False) -> np.ndarray:
     Args:
         path: the file.
         colors: return the colours that a palette gives its indices.
+        max_pixels: the most that it may have.
 
     Returns:
         `uint8`: indices (H, W) of a greyscale or palette mask of any bit depth, or RGB colours
@@ -76,7 +77,7 @@ def read_mask(path: Path, colors: bool = False) -> np.ndarray:
             pages, or its mode is none of these.
     """
     try:
-        with _open_mask(path) as file:
+        with _open_mask(path, max_pixels) as file:
             if file.mode == "P":
                 return np.array(file.convert("RGB") if colors else file)
             if file.mode in ("1", "L"):
@@ -124,8 +125,8 @@ def _nodata(image: TiffImagePlugin.TiffImageFile) -> int | None:
 
 
 @contextlib.contextmanager
-def _open_mask(path: Path) -> Iterator[Image.Image]:
-    with Image.open(path) as file:
+def _open_mask(path: Path, max_pixels: int) -> Iterator[Image.Image]:
+    with opened(path, max_pixels) as file:
         if file.format == "JPEG" or "jpeg" in str(file.info.get("compression")):
             raise DataError(f"{path} is JPEG-compressed: that changes labels. Save masks as PNG.")
         if file.format == "WEBP" and b"VP8 " in path.read_bytes():  # VP8L is the lossless kind
@@ -175,7 +176,7 @@ def read_pair(
             or may not be rotated.
     """
     image, unclear = read_upright(image_path, max_pixels)
-    mask = read_mask(mask_path, colors)
+    mask = read_mask(mask_path, colors, max_pixels)
     check_pair(image_path, image, mask_path, mask, unclear)
     return image, mask
 
