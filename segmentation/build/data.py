@@ -22,6 +22,7 @@ from segmentation.data.discovery.layouts import SPLITS
 from segmentation.data.discovery.scanned_dataset import TABLE_FILE, ScannedDataset, scan_dataset
 from segmentation.data.discovery.splits import Splits, find_splits
 from segmentation.data.discovery.value_range import with_value_range
+from segmentation.data.discovery.windowed import is_large
 from segmentation.data.targets.table import TargetTable
 from segmentation.errors import ConfigError, DataError, check_count
 from segmentation.streets import write_streets
@@ -80,6 +81,8 @@ def find_dataset(
     unselected = {split: rows for split, rows in splits.samples.items() if split not in only}
     splits = replace(splits, samples=selected, unselected=unselected)
     reader = _reader(data, splits, channels)
+    if data.classes is None and not (root / TABLE_FILE).is_file():
+        _check_masks(splits, reader.max_pixels)
     return with_value_range(
         scan_dataset(root, splits, data.classes, data.void, data.unknown, directory, reader)
     )
@@ -105,6 +108,21 @@ def _reader(data: DictConfig, splits: Splits, known: Channels | None) -> ImageRe
             )
         channels = replace(channels, low=known.low, high=known.high)
     return ImageReader(channels, max_pixels)
+
+
+def _check_masks(splits: Splits, max_pixels: int) -> None:
+    """Check that masks can be read as a whole, which guessing their class table needs.
+
+    Raises:
+        DataError: one is too large.
+    """
+    masks = (sample.mask for rows in splits.samples.values() for sample in rows if sample.mask)
+    for mask in masks:
+        if is_large(mask, max_pixels):
+            raise DataError(
+                f"{mask} has more pixels than data.max_pixels={max_pixels}: its class table is not "
+                "guessed. Write it (docs/data.md, Classes) and pass data.classes=<yaml>"
+            )
 
 
 def _annotations(data: DictConfig, root: Path) -> Splits | None:

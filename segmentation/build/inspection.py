@@ -9,6 +9,8 @@ from omegaconf import DictConfig
 from PIL import Image
 
 from segmentation.build.data import build_data, data_root, find_dataset
+from segmentation.build.expected_training import ExpectedTraining, expect_training
+from segmentation.build.targets import check_task
 from segmentation.data.annotations.plain_layout import write_plain
 from segmentation.data.datamodule import SegmentationData, check_sizes
 from segmentation.data.discovery.scanned_dataset import ScannedDataset, select_usable
@@ -23,8 +25,10 @@ class CheckPlan:
         name, root: of the data set.
         output: directory of the results.
         skips: whether training skips unreadable files (`data.on_error=skip`).
+        segments: whether masks are learnt.
         convert: folder that the plain layout is written to; None for none.
         find_dataset: finds the data and looks at every file.
+        expect_training: works out what a training would make of the data.
         write_plain: writes the usable part of the data in the plain layout into a folder, and
             returns the number of images.
     """
@@ -33,8 +37,10 @@ class CheckPlan:
     root: Path
     output: Path
     skips: bool
+    segments: bool
     convert: Path | None
     find_dataset: Callable[[], ScannedDataset]
+    expect_training: Callable[[ScannedDataset], ExpectedTraining]
     write_plain: Callable[[ScannedDataset, Path], int]
 
 
@@ -61,14 +67,17 @@ def read_check(cfg: DictConfig) -> CheckPlan:
         ConfigError: an invalid option.
     """
     _check_data(cfg.data)
+    check_task(cfg.task)
     output, skips = Path(cfg.output).expanduser(), cfg.data.on_error == "skip"
     return CheckPlan(
         name=cfg.data.name,
         root=data_root(cfg.data),
         output=output,
         skips=skips,
+        segments=cfg.task.segmentation,
         convert=Path(cfg.convert).expanduser() if cfg.convert else None,
-        find_dataset=partial(find_dataset, cfg.data, directory=output),
+        find_dataset=partial(find_dataset, cfg.data, directory=output, masks=cfg.task.segmentation),
+        expect_training=partial(expect_training, cfg),
         write_plain=partial(_write_plain, cfg.data),
     )
 

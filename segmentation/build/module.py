@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from hydra.utils import instantiate
 from omegaconf import DictConfig
+from torch import Tensor
 from torch.optim import Optimizer
 
 from segmentation import models
@@ -27,16 +28,25 @@ def build_loss(loss: DictConfig, pixels: np.ndarray) -> WeightedSum:
         loss: `class_weights` and `terms`, see conf/loss.
         pixels: (images, C), the labelled pixels of the training split, see `Scan`.
     """
-    totals = pixels.sum(axis=1, keepdims=True)
-    weights = class_weights(
-        loss.class_weights, pixels.sum(axis=0), ((pixels > 0) * totals).sum(axis=0)
-    )
+    weights = loss_weights(loss, pixels)
     terms, factors = {}, {}
     for name, term in loss.terms.items():
         options = plain(term)
         factors[name] = options.pop("weight")
         terms[name] = instantiate(options, class_weights=weights)
     return WeightedSum(terms, factors)
+
+
+def loss_weights(loss: DictConfig, pixels: np.ndarray) -> Tensor | None:
+    """Return the weight of each class in the configured loss, (C,); None for none.
+
+    Args:
+        loss, pixels: see `build_loss`.
+    """
+    totals = pixels.sum(axis=1, keepdims=True)
+    return class_weights(
+        loss.class_weights, pixels.sum(axis=0), ((pixels > 0) * totals).sum(axis=0)
+    )
 
 
 def build_module(

@@ -29,7 +29,8 @@ def readable(argument: str) -> str:
     and the shell has removed the user's quotation marks by then: such a value is quoted again.
     """
     key, equals, value = argument.partition("=")
-    grammar = value.startswith(("[", "{", "'", '"'))  # Hydra reports its errors
+    mapping = value.startswith("{") and ":" in value  # data.bands={stem}_B04.tif,... is none
+    grammar = mapping or value.startswith(("[", "'", '"'))  # Hydra reports its errors
     if not equals or key.startswith("-") or grammar or _parses(argument):
         return argument
     from segmentation.console import quoted  # rarely needed

@@ -47,15 +47,15 @@ def check(plan: CheckPlan) -> Checked:
     plan.output.mkdir(parents=True, exist_ok=True)  # for the class table of read-only data
     with collected_warnings() as warnings:
         source = plan.find_dataset()
-    findings = check_dataset(source, plan.skips, warnings)
-    known = facts(source, findings, plan.name, plan.root)
+    expected = plan.expect_training(source)
+    findings = check_dataset(source, plan.skips, warnings, expected.findings, plan.segments)
+    known = facts(source, findings, plan.name, plan.root, expected.to_dict(), expected.targets)
     (plan.output / "check.json").write_text(json.dumps(known, indent=2) + "\n", encoding="utf-8")
     page = plan.output / "check.html"
     write_check(page, source, findings, known)
     overlays = plan.output / "overlays.jpg"
     drawn = write_overlays(overlays, source)
     show_check(known, findings)
-    console.print(f"found: {known['found']}", soft_wrap=True)
     words = f"{counts_text(known['counts'])}. Pictures and plots: {page}"
     console.print(words, soft_wrap=True)
     if drawn:

@@ -136,7 +136,9 @@ def test_a_file_of_conf_that_is_no_yaml_is_named_with_its_line(tmp_path):
     assert "Traceback" not in result.stderr
 
 
-@pytest.mark.parametrize("value", ["^(.*?)_", "/my data", "/mä", "a:b c", "it's (1)", "x=y"])
+@pytest.mark.parametrize(
+    "value", ["^(.*?)_", "/my data", "/mä", "a:b c", "it's (1)", "x=y", "{stem}_1.tif,{stem}_2.tif"]
+)
 def test_values_that_hydra_cannot_read_are_quoted_for_it(value):
     from omegaconf import OmegaConf
 

@@ -59,8 +59,59 @@ def test_what_was_warned_of_while_looking_is_a_finding(root, tmp_path):
     assert result.returncode == 0
     assert known["findings"][0]["kind"] == "looking"
     assert "has no folder of masks" in known["findings"][0]["message"]
-    assert "has no folder of masks" in result.stdout.replace("\n", " ")
+    assert "has no folder of masks" in " ".join(result.stdout.split())
     assert "has no folder of masks" not in result.stderr
+
+
+def test_images_with_targets_alone(tmp_path):
+    root = tmp_path / "photos"
+    root.mkdir()
+    rows = ["image,mood,arousal"]
+    pixels = np.random.default_rng(0).integers(0, 256, (20, 40, 48, 3), dtype=np.uint8)
+    for number, image in enumerate(pixels):
+        Image.fromarray(image).save(root / f"{number}.png")
+        rows.append(f"{number}.png,{'calm' if number % 2 else 'tense'},{number}")
+    (root / "targets.csv").write_text("\n".join(rows))
+    result, known = check(
+        root, tmp_path, "data=folder", "task.segmentation=false", "task.targets.category=mood",
+        "data.batch_size=4",
+    )  # fmt: skip
+    assert result.returncode == 0, result.stdout
+    assert [one["kind"] for one in known["findings"]] == ["looking"]
+    printed = " ".join(result.stdout.split())
+    assert "training images of 40x48; 3 batches of 4 an epoch targets " in printed
+    assert "mood (categories calm 10, tense 10); arousal (numbers 0 to 19, not learnt)" in printed
+
+
+def test_what_training_would_do_is_printed(root, tmp_path):
+    result, known = check(root, tmp_path, "data.batch_size=2", "data.crop=[60,64]")
+    printed = " ".join(result.stdout.split())
+    for said in (
+        "found train/ + trainannot/, val/ + valannot/, test/ + testannot/",
+        "classes 11, the table camvid",
+        "groups none: every image counts as unrelated to the others (data.group)",
+        "left out nothing",
+        "training crops of 60x64, 20.0% of them padding; 6 batches of 2 an epoch",
+        "weights loss.class_weights=sqrt_median_frequency",
+        "12 of 12 training images are smaller than the crops of 60x64",
+    ):
+        assert said in printed, said
+    table = {entry["name"]: entry for entry in known["class_table"]}
+    assert (table["Car"]["values"], table["Car"]["counts_as"]) == ("8", None)
+    assert table["Unlabelled"]["counts_as"] == "void"
+    assert 0 < table["Car"]["border_at_void"] < 1
+    assert table["Car"]["weight"] > 0
+
+
+def test_a_training_that_cannot_start_is_an_error(root, tmp_path):
+    (root / "train" / "train_000.png").write_text("no image")
+    result, known = check(root, tmp_path, "data.size=[32,32]", "data.batch_size=1")
+    assert result.returncode == 1
+    assert {one["kind"] for one in known["findings"]} == {"first-step", "unusable"}
+    printed = " ".join(result.stdout.split())
+    assert "left out 1 pair that cannot be used" in printed
+    assert "training can't start: see the errors below" in printed
+    assert "error: a batch of one image of 32x32" in printed
 
 
 def test_data_that_are_not_there(tmp_path):
@@ -95,7 +146,7 @@ def test_annotations_are_shown_over_the_images_and_converted(tmp_path):
         SCRIPT, "data=folder", f"data.root={root}", f"output={tmp_path}/out", f"convert='{plain}'"
     )
     assert result.returncode == 0, result.stderr
-    assert "found: COCO annotations: 2 JSON files, 2 classes, 6 images" in result.stdout
+    assert "found     COCO annotations: 2 JSON files, 2 classes, 6 images" in result.stdout
     assert f"data=folder 'data.root='\"'\"'{plain}'\"'\"''" in result.stdout
     assert Image.open(tmp_path / "out" / "overlays.jpg").width > 1000
     assert sorted(path.name for path in plain.iterdir()) == ["classes.yaml", "images", "masks"]

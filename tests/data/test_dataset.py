@@ -66,6 +66,12 @@ def test_the_same_batches_with_any_number_of_workers(splits):
     assert all(not np.array_equal(images[0][name], images[1][name]) for name in images[0])
 
 
+def test_no_more_workers_than_images(splits):
+    data = SegmentationData(splits, batch_size=2, workers=5)
+    assert data.val_dataloader().num_workers == 3
+    assert SegmentationData(splits, workers=0).val_dataloader().num_workers == 0
+
+
 def test_an_unreadable_file_is_named(splits):
     splits["train"].samples[0].image.write_bytes(b"")
     with pytest.raises(DataError, match=r"train_000\.png cannot be read"):

@@ -5,12 +5,13 @@ import numpy as np
 import pytest
 import torch
 
+from segmentation.channels import RGB, Channels
 from segmentation.classes import ClassTable
-from segmentation.errors import ConfigError
+from segmentation.errors import ConfigError, ModelError
 from segmentation.inference.options import InferenceOptions
 from segmentation.inference.predictor import Predictor
 from segmentation.models import build_model, build_target_model, load_model, save_model
-from segmentation.models.saving import LEARNT_SIZE
+from segmentation.models.saving import LEARNT_SIZE, extra_of
 from segmentation.targets import TargetColumns
 
 CLASSES = ClassTable(("a", "b", "c"), ((0, 0, 0), (1, 0, 0), (2, 0, 0)))
@@ -38,6 +39,41 @@ def test_a_mirrored_image_has_mirrored_labels_with_flips_alone(model, image):
     assert (flips(mirrored)[:, ::-1] == flips(image)).mean() > 0.999  # ties may round otherwise
     assert (plain(mirrored)[:, ::-1] == plain(image)).mean() < 0.99
     assert flips(image).shape == (40, 56)
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "uint16", "float32"])
+def test_images_have_the_channels_of_the_model(tmp_path, dtype):
+    channels = Channels((4, 1), ("nir", "red"), dtype, low=(10.0, 20.0), high=(50.0, 90.0))
+    encoder = {"name": "test_resnet", "weights": "none", "in_channels": 2}
+    model = build_model(encoder, {"channels": [8] * 5}, 3)
+    model.set_value_range(channels.low, channels.high)
+    save_model(model.eval(), tmp_path, CLASSES, None, extra_of((40, 56), channels))
+    predictor = Predictor(tmp_path, options=InferenceOptions(flip=True, scales=[0.5, 1]))
+    assert predictor.channels == channels
+    good = np.random.default_rng(0).integers(0, 100, (40, 56, 2)).astype(dtype)
+    assert predictor(good).shape == (40, 56)
+    np.testing.assert_array_equal(
+        Predictor(tmp_path)(good), Predictor(tmp_path).predict_window(good)
+    )
+    for wrong in (good[..., :1], good[..., 0], good.astype("float64"), good.repeat(2, axis=-1)):
+        with pytest.raises(ModelError, match=rf"\(H, W, 2\) of {dtype}: .*\(nir, red\); this one"):
+            predictor(wrong)
+
+
+def test_a_model_of_one_channel_takes_grey_images(tmp_path):
+    channels = Channels((1,), ("",), "uint16", low=(0.0,), high=(4095.0,))
+    encoder = {"name": "test_resnet", "weights": "none", "in_channels": 1}
+    model = build_model(encoder, {"channels": [8] * 5}, 3)
+    save_model(model.eval(), tmp_path, CLASSES, None, extra_of(None, channels))
+    grey = np.random.default_rng(0).integers(0, 4096, (40, 56), dtype=np.uint16)
+    predictor = Predictor(tmp_path)
+    np.testing.assert_array_equal(predictor(grey), predictor(grey[..., None]))
+
+
+def test_a_model_that_says_nothing_of_its_channels_takes_rgb(model, image):
+    assert Predictor(model).channels == RGB
+    with pytest.raises(ModelError, match=r"\(H, W, 3\) of uint8: 3 \(RGB\)"):
+        Predictor(model)(image.astype(np.uint16))
 
 
 def test_windows_and_scales(model, image):

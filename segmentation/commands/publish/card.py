@@ -6,6 +6,7 @@ from typing import Any
 
 from huggingface_hub import EvalResult, ModelCardData
 
+from segmentation.channels import Channels
 from segmentation.commands.publish.recipe import recipe
 from segmentation.console import argument
 from segmentation.models import LoadedModel
@@ -54,6 +55,7 @@ def model_card(
         half=half,
         classes=loaded.classes.names if loaded.classes is not None else None,
         size=loaded.size,
+        channels=_image_words(loaded.channels),
         recipe=known,
         split=metrics.get("split"),
         images=metrics.get("images"),
@@ -89,6 +91,17 @@ def _card_data(
         license="other" if licence else None,
         **scores,
     )
+
+
+def _image_words(channels: Channels) -> str:
+    """Return the array that `Predictor.predict` takes, in words on one line."""
+    if channels.photos:
+        return "uint8 (H, W, 3), RGB"
+    names = (
+        " ".join(name.split()) or f"band {band}"
+        for name, band in zip(channels.names, channels.bands, strict=True)
+    )
+    return f"{channels.dtype} (H, W, {len(channels)}), {', '.join(names)}"
 
 
 def _score_rows(metrics: dict[str, Any]) -> list[dict[str, str]]:

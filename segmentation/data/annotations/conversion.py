@@ -50,30 +50,40 @@ class Conversion:
     failures: list[str] = field(default_factory=list)
     has_table: bool = True
 
-    def to_json(self, folder: Path) -> dict[str, Any]:
-        """Return plain values; files in `folder` are given relative to it."""
+    def to_json(self, folder: Path, root: Path) -> dict[str, Any]:
+        """Return plain values; files in `folder` and in the data set's `root` are given in them."""
+        bases = {"folder": folder, "root": root}
         splits = {
-            split: [[one.name, _below(one.image, folder), _below(one.mask, folder)] for one in rows]
+            split: [[one.name, *(_split_off(path, bases) for path in _files(one))] for one in rows]
             for split, rows in self.splits.items()
         }
         return {**asdict(self), "splits": splits}
 
     @classmethod
-    def from_json(cls, values: dict[str, Any], folder: Path) -> "Conversion":
+    def from_json(cls, values: dict[str, Any], folder: Path, root: Path) -> "Conversion":
         """Rebuild a conversion from `to_json`."""
+        bases = {"folder": folder, "root": root, "": Path()}
         splits = {
-            split: [Sample(name, folder / image, folder / mask) for name, image, mask in rows]
+            split: [
+                Sample(name, *(bases[base] / rest for base, rest in files)) for name, *files in rows
+            ]
             for split, rows in values["splits"].items()
         }
         return cls(**{**values, "splits": splits})
 
 
-def _below(path: Path | None, folder: Path) -> str:
-    if path is None:
+def _files(sample: Sample) -> tuple[Path, Path]:
+    if sample.mask is None:
         raise ValueError("a converted image has a mask")
-    if path.is_relative_to(folder):
-        return path.relative_to(folder).as_posix()
-    return str(path.absolute())
+    return sample.image, sample.mask
+
+
+def _split_off(path: Path, bases: dict[str, Path]) -> tuple[str, str]:
+    """Return the base that a path lies in, and the rest of it."""
+    for name, base in bases.items():
+        if path.is_relative_to(base):
+            return name, path.relative_to(base).as_posix()
+    return "", str(path.absolute())
 
 
 def convert_once(
@@ -90,13 +100,15 @@ def convert_once(
     """
     base = user_cache_path("cityseg") / "converted"
     place = base / _key(folder)
-    if (known := _read(place)) is not None:
+    if (known := _read(place, folder.root)) is not None:
         return known, place, False
     try:
         with _locked(base):
-            if (known := _read(place)) is not None:  # another process made it in the meantime
+            if (
+                known := _read(place, folder.root)
+            ) is not None:  # another process made it in the meantime
                 return known, place, False
-            return _write(base, place, convert), place, True
+            return _write(base, place, folder.root, convert), place, True
     except OSError as error:
         raise DataError(
             f"the masks of {folder.base} cannot be written to {base}: {error}. Type "
@@ -104,26 +116,29 @@ def convert_once(
         ) from error
 
 
-def _write(base: Path, place: Path, convert: Callable[[Path], Conversion]) -> Conversion:
+def _write(
+    base: Path, place: Path, root: Path, convert: Callable[[Path], Conversion]
+) -> Conversion:
     """Convert into a folder aside, and move it to its place."""
     partial = base / f"{place.name}.{os.getpid()}{PARTIAL}"
     partial.mkdir()
     try:
         conversion = convert(partial)
-        write_json(partial / RECORD, conversion.to_json(partial))
+        record = conversion.to_json(partial, root)
+        write_json(partial / RECORD, record)
         if place.exists():  # damaged: without a readable record
             shutil.rmtree(place)
         partial.rename(place)
     except BaseException:
         shutil.rmtree(partial, ignore_errors=True)
         raise
-    return Conversion.from_json(conversion.to_json(partial), place)
+    return Conversion.from_json(record, place, root)
 
 
-def _read(place: Path) -> Conversion | None:
+def _read(place: Path, root: Path) -> Conversion | None:
     with contextlib.suppress(ValueError, KeyError, TypeError):
         values = read_json(place / RECORD)
-        return None if values is None else Conversion.from_json(values, place)
+        return None if values is None else Conversion.from_json(values, place, root)
     return None
 
 

@@ -144,7 +144,7 @@ def describe_unused(root: Path, chosen: str | bool | None) -> str:
     """Return in words which annotation files lie beside image masks; empty if none, or ``off``."""
     if chosen in OFF:
         return ""
-    folder = Folder(root)
+    folder = Folder(root, few=True)
     found = [
         f"{form.name} ({folder.where(files[0])})"
         for form in FORMATS

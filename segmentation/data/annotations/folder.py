@@ -2,6 +2,8 @@
 
 import os
 import re
+import sys
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from functools import cached_property
 from itertools import takewhile
@@ -12,7 +14,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 from pydantic import BaseModel, ValidationError
 
 from segmentation.data.annotations.regions import MAX_ANNOTATION_BYTES, count_text
-from segmentation.data.discovery.layouts import IMAGE_SUFFIXES, WORDS, image_files_below
+from segmentation.data.discovery.layouts import WORDS, image_files_below
 from segmentation.errors import DataError, listed
 
 Model = TypeVar("Model", bound=BaseModel)
@@ -28,6 +30,8 @@ SPLIT_WORDS = {
     for word in (*WORDS[split], *{"val": ("dev", "valid", "validation", "eval")}.get(split, ()))
 }
 MASK_WORDS = {word.lower() for word in WORDS["masks"]}
+YAML = (".yaml", ".yml")
+FEW = 20
 HEAD = 1 << 16
 """Bytes from which the kind of a JSON or XML file is told."""
 
@@ -37,21 +41,26 @@ class Folder:
 
     Args:
         root: the data set's folder, where the images are.
-        chosen: the only annotation file, or the folder of the only ones; None: all below `root`.
+        chosen: the only annotation file, or the folder of the only ones; None: all below `root`. Of
+            YOLO and Supervisely it is the file that describes the others, which lie in its folder.
+        few: of each folder only the first files of each suffix, which tell the format.
 
     Raises:
         DataError: a file name that is not printable text.
     """
 
-    def __init__(self, root: Path, chosen: Path | None = None) -> None:
+    def __init__(self, root: Path, chosen: Path | None = None, few: bool = False) -> None:
         self.root = root
         self.chosen = chosen
         base = chosen or root
         self.base = base if base.is_dir() else base.parent
         """The folder of the annotations."""
         self._others: dict[str, list[Path]] = {}
-        for path in _files_below(base):
+        describes = base.is_file() and (base.suffix in YAML or base.name == "meta.json")
+        for path in _files_below(self.base if describes else base, few):
             self._others.setdefault(path.suffix.lower(), []).append(path)
+        if describes and base.suffix in YAML:  # data.yaml, of files that lie below its folder
+            self._others |= {suffix: [] for suffix in YAML} | {base.suffix: [base]}
 
     def files(self, *suffixes: str) -> list[Path]:
         """Return the annotation files with these suffixes, sorted."""
@@ -256,12 +265,12 @@ def _group(paths: Iterable[Path], key) -> dict[str, list[Path]]:  # type: ignore
     return groups
 
 
-def _files_below(base: Path) -> Iterable[Path]:
+def _files_below(base: Path, few: bool) -> Iterable[Path]:
     """Yield the files below a folder that may hold annotations, or the one file."""
     if base.is_file():
         yield base
         return
-    seen = set()
+    seen, most = set(), FEW if few else sys.maxsize
     for here, folders, files in os.walk(base, followlinks=True):
         real = os.path.realpath(here)
         if real in seen:
@@ -269,7 +278,9 @@ def _files_below(base: Path) -> Iterable[Path]:
             continue
         seen.add(real)
         folders[:] = sorted(name for name in folders if not name.startswith("."))
+        counts: Counter[str] = Counter()
         for name in sorted(files):
             suffix = os.path.splitext(name)[1].lower()
-            if not name.startswith(".") and suffix in SUFFIXES and suffix not in IMAGE_SUFFIXES:
+            counts[suffix] += 1
+            if not name.startswith(".") and suffix in SUFFIXES and counts[suffix] <= most:
                 yield Path(here, name)

@@ -13,8 +13,8 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict
 
 from segmentation.classes import Color
+from segmentation.data.annotations.draw_masks import decode_png
 from segmentation.data.annotations.folder import Folder, head, is_mask_folder, parse_json, tail
-from segmentation.data.annotations.masks import decode_png
 from segmentation.data.annotations.regions import (
     AnnotatedImage,
     Annotations,

@@ -9,7 +9,7 @@ from pycocotools import mask as coco_mask
 from segmentation.data.annotations.regions import Size
 from segmentation.data.annotations.rle import RunLengths, encode, from_counts
 
-REACH = 2
+REACH = 1
 """How far outside of its image a polygon may reach, in image sizes; beyond it the units differ."""
 ELLIPSE_POINTS = 90
 
@@ -32,22 +32,22 @@ class Polygons:
             return None
         _check_reach(np.concatenate(outlines), size)
 
-        # The window that holds all of them
+        # The window that holds all of them, also where they leave the image: pycocotools draws what
+        # it clips with other pixels along the border
         low = np.floor(np.min([points.min(axis=0) for points in outlines], axis=0)).astype(int)
         high = np.ceil(np.max([points.max(axis=0) for points in outlines], axis=0)).astype(int)
-        left, top = np.maximum(low, 0).tolist()
-        right, bottom = np.minimum(high, size[::-1]).tolist()
-        if right <= left or bottom <= top:
+        left, top = low.tolist()
+        window = (int(high[1]) - top, int(high[0]) - left)
+        if 0 in window:
             return None
 
-        window = (bottom - top, right - left)
         drawn = _fill(outlines, (left, top), window)
         holes = [points for points in self.holes if len(points) >= 3]
         if holes:
             _check_reach(np.concatenate(holes), size)
             mask = drawn.decode() & ~_fill(holes, (left, top), window).decode()
             drawn = encode(mask)
-        return RunLengths(drawn.counts, *window, top, left) if drawn.area else None
+        return cut(RunLengths(drawn.counts, *window, top, left), size)
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,21 +85,25 @@ class Bitmap:
 
     def draw(self, size: Size) -> RunLengths | None:
         """Decode the mask and cut off what lies outside of the image, see `Shape`."""
-        drawn = self.decode(size)
-        height, width = size
-        inside = (
-            drawn.top >= 0
-            and drawn.left >= 0
-            and drawn.top + drawn.height <= height
-            and drawn.left + drawn.width <= width
-        )
-        if not inside:
-            mask = drawn.decode()
-            top, left = max(drawn.top, 0), max(drawn.left, 0)
-            rows = slice(top - drawn.top, max(height - drawn.top, 0))
-            columns = slice(left - drawn.left, max(width - drawn.left, 0))
-            drawn = encode(mask[rows, columns], top, left)
-        return drawn if drawn.area else None
+        return cut(self.decode(size), size)
+
+
+def cut(drawn: RunLengths, size: Size) -> RunLengths | None:
+    """Cut off what lies outside of an image; None if no pixel is left."""
+    height, width = size
+    inside = (
+        drawn.top >= 0
+        and drawn.left >= 0
+        and drawn.top + drawn.height <= height
+        and drawn.left + drawn.width <= width
+    )
+    if not inside:
+        mask = drawn.decode()
+        top, left = max(drawn.top, 0), max(drawn.left, 0)
+        rows = slice(top - drawn.top, max(height - drawn.top, 0))
+        columns = slice(left - drawn.left, max(width - drawn.left, 0))
+        drawn = encode(mask[rows, columns], top, left)
+    return drawn if drawn.area else None
 
 
 def box(left: float, top: float, right: float, bottom: float, rotation: float = 0.0) -> Polygons:

@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,10 +10,16 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import track
 
-from segmentation.classes import VOID, Entry
+from segmentation.classes import VOID
 from segmentation.data.annotations.conversion import TABLE, Conversion
+from segmentation.data.annotations.draw_masks import (
+    Drawn,
+    class_indices,
+    draw_mask,
+    void_entry,
+    write_mask,
+)
 from segmentation.data.annotations.folder import Folder
-from segmentation.data.annotations.masks import Drawn, class_indices, draw_mask, write_mask
 from segmentation.data.annotations.regions import AnnotatedImage, Annotations, count_text
 from segmentation.data.discovery.labels import write_table
 from segmentation.data.discovery.layouts import Sample
@@ -30,11 +36,48 @@ def write_masks(annotations: Annotations, folder: Folder, destination: Path) -> 
         DataError: too many classes, or images that are annotated twice.
     """
     indices, table = class_indices(annotations)
-    splits = _named(folder, annotations.images)
+    samples, failures, totals = _draw(annotations, indices, folder, destination / "masks")
 
-    # Draw all masks
+    # The class table: background and void as far as they occur
+    void = [entry for entry in table if entry.void]
+    if totals.void and not void:
+        table.append(void_entry([entry.name for entry in table]))
+    if not totals.background and len(table) > 1:
+        table = table[1:]
+    write_table(destination / TABLE, table)
+
+    # What is said of it
+    top = "smaller" if annotations.smaller_on_top else "later"
+    remarks = [
+        f"where objects overlap the {top} is on top ({totals.share(totals.overlapping)} of the "
+        f"pixels)",
+        f"background is {totals.share(totals.background)} of the pixels",
+        *(f"the class {entry.name} is void" for entry in void),
+        *annotations.remarks,
+    ]
+    if totals.empty:
+        remarks.append(f"{count_text(totals.empty, 'image')} without any region: all background")
+    notes = list(annotations.notes)
+    if totals.invisible:
+        notes.append(
+            f"{count_text(totals.invisible, 'region')} without a pixel (smaller than one, or "
+            "outside of the image): not in any mask."
+        )
+    description = (
+        f"{annotations.format} annotations: {annotations.files}, "
+        f"{count_text(len(annotations.classes), 'class', 'classes')}, "
+        f"{count_text(totals.images, 'image')}, {count_text(totals.regions, 'region')}"
+    )
+    return Conversion(description, samples, notes, remarks, failures)
+
+
+def _draw(
+    annotations: Annotations, indices: Mapping[str, int], folder: Folder, masks: Path
+) -> tuple[dict[str, list[Sample]], list[str], "_Totals"]:
+    """Draw and write all masks; return the samples, why images failed, and sums."""
+    splits = _named(folder, annotations.images)
     tasks = [
-        (image, name, destination / "masks" / split / f"{name}.png")
+        (image, name, masks / split / f"{name}.png")
         for split, images in splits.items()
         for name, image in images.items()
     ]
@@ -58,44 +101,14 @@ def write_masks(annotations: Annotations, folder: Folder, destination: Path) -> 
                 continue
             samples[image.split].append(Sample(name, image.path, path))
             totals.add(drawn)
-
-    if totals.void:
-        names = {entry.name for entry in table}
-        name = next(word for word in ("void", "ignored", "not labelled") if word not in names)
-        table.append(Entry(name, (0, 0, 0), VOID, void=True))
-    if not totals.background and len(table) > 1:
-        table = table[1:]
-    write_table(destination / TABLE, table)
-    top = "smaller" if annotations.smaller_on_top else "later"
-    remarks = [
-        f"where objects overlap the {top} is on top ({totals.share(totals.overlapping)} of the "
-        f"pixels)",
-        f"background is {totals.share(totals.background)} of the pixels",
-        *annotations.remarks,
-    ]
-    if totals.empty:
-        remarks.append(f"{count_text(totals.empty, 'image')} without any region: all background")
-    if totals.invisible:
-        annotations.notes.append(
-            f"{count_text(totals.invisible, 'region')} without a pixel (smaller than one, or "
-            "outside of the image): not in any mask."
-        )
-    return Conversion(
-        f"{annotations.format} annotations: {annotations.files}, "
-        f"{count_text(len(annotations.classes), 'class', 'classes')}, "
-        f"{count_text(len(tasks) - len(failures), 'image')}, "
-        f"{count_text(totals.regions, 'region')}",
-        samples,
-        list(annotations.notes),
-        remarks,
-        failures,
-    )
+    return samples, failures, totals
 
 
 @dataclass
 class _Totals:
     """Sums over all masks."""
 
+    images: int = 0
     pixels: int = 0
     background: int = 0
     void: int = 0
@@ -105,6 +118,7 @@ class _Totals:
     empty: int = 0
 
     def add(self, drawn: Drawn) -> None:
+        self.images += 1
         self.pixels += drawn.values.size
         self.background += int((drawn.values == 0).sum())
         self.void += int((drawn.values == VOID).sum())
@@ -130,10 +144,12 @@ def _named(
         splits.setdefault(image.split, []).append(image)
     named: dict[str, dict[str, AnnotatedImage]] = {}
     for split, rows in splits.items():
-        base = Path(os.path.commonpath([row.path.parent for row in rows]))
+        # Absolute paths: data.root and data.annotations may be typed in either way
+        paths = {row: Path(os.path.abspath(row.path)) for row in rows}
+        base = os.path.commonpath([path.parent for path in paths.values()])
         own = named.setdefault(split, {})
         for row in rows:
-            name = row.path.relative_to(base).with_suffix("").as_posix()
+            name = paths[row].relative_to(base).with_suffix("").as_posix()
             if name in own:
                 other = own[name]
                 raise DataError(

@@ -12,8 +12,8 @@ import numpy as np
 import yaml
 
 from segmentation.classes import MAX_CLASSES, Color
+from segmentation.data.annotations.draw_masks import image_size
 from segmentation.data.annotations.folder import SPLIT_WORDS, Folder, head, split_in
-from segmentation.data.annotations.masks import image_size
 from segmentation.data.annotations.regions import (
     AnnotatedImage,
     Annotations,

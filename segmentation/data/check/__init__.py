@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Sequence
 
-from segmentation.data.check import balance, content, leaks, video
+from segmentation.data.check import balance, camvid, content, leaks, video
 from segmentation.data.check.finding import LEVELS, TITLES, Finding, readable
 from segmentation.data.discovery.scanned_dataset import ScannedDataset
 from segmentation.errors import DataError
@@ -12,7 +12,11 @@ log = logging.getLogger(__name__)
 
 
 def check_dataset(
-    source: ScannedDataset, skip: bool = False, said: Sequence[str] = ()
+    source: ScannedDataset,
+    skip: bool = False,
+    said: Sequence[str] = (),
+    more: Sequence[Finding] = (),
+    segmentation: bool = True,
 ) -> list[Finding]:
     """Return everything worth knowing about a data set, errors first.
 
@@ -20,21 +24,27 @@ def check_dataset(
         source: the data set, with its bad files.
         skip: the user has said that what cannot be used is to be left out (data.on_error=skip).
         said: what was warned of while the files were found.
+        more: what was found elsewhere.
+        segmentation: masks are learnt; else what they lack does not matter.
     """
     good = readable(source)
     found = [Finding("warning", "looking", message) for message in said]
-    found += [*content.unpaired(source, skip), *content.unusable(source, skip)]
+    found += [*more, *content.unpaired(source, skip), *content.unusable(source, skip)]
     if good.scans:
         found += [
-            *content.unlabelled(good),
-            *content.one_class(good),
             *content.blank(good),
             *content.sizes(good),
             *leaks.duplicates(good),
-            *leaks.shared_masks(good),
             *leaks.look_alikes(good),
             *leaks.groups_in_two_splits(good),
+            *camvid.other_split(good),
             *video.shared_videos(good),
+        ]
+    if good.scans and segmentation:
+        found += [
+            *content.unlabelled(good),
+            *content.one_class(good),
+            *leaks.shared_masks(good),
             *balance.absent(good),
             *balance.rare(good),
             *balance.shift(good),
@@ -63,6 +73,7 @@ def quick_check(source: ScannedDataset, segmentation: bool = True) -> list[Findi
         *(one for one in leaks.duplicates(source) if one.kind == "in-two-splits"),
         *leaks.look_alikes(source),
         *leaks.groups_in_two_splits(source),
+        *camvid.other_split(source),
         *video.shared_videos(source),
         *(balance.absent(source) if segmentation else ()),
     ]

@@ -14,6 +14,7 @@ LEVELS: tuple[Level, ...] = ("error", "warning", "note")
 
 TITLES = {
     "looking": "Said while the files were found",
+    "first-step": "The first step of training",
     "no-mask": "Images without a mask",
     "no-image": "Masks without an image",
     "unusable": "Pairs that cannot be used",
@@ -29,6 +30,7 @@ TITLES = {
     "alike": "Images of two splits that look the same",
     "not-compared": "Images that were not compared",
     "group-in-two-splits": "Groups in two splits",
+    "camvid-split": "CamVid in another split than the published one",
     "video": "A video in two splits",
     "twice": "The same image twice in a split",
     "two-masks": "The same image with two masks",
@@ -36,8 +38,18 @@ TITLES = {
     "absent-class": "Classes that a split lacks",
     "rare-class": "Rare classes",
     "shift": "Splits that differ",
+    "targets": "Image-level targets that cannot be used",
+    "targets-strangers": "Targets of unknown images",
+    "targets-missing": "Images without targets",
+    "targets-empty": "Splits without a target",
+    "targets-unseen": "Categories that train lacks",
+    "targets-rare": "Categories of one image",
+    "targets-outliers": "Numbers far from the others",
 }
 """The kinds of findings and their headings, in the order of the report."""
+
+STOPPING = ("first-step", "no-mask", "unusable", "nothing-labelled", "targets")
+"""The kinds whose errors stop a training before it starts; other errors spoil its score."""
 
 
 @dataclass(frozen=True)

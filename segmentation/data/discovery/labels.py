@@ -12,6 +12,7 @@ import yaml
 
 from segmentation.classes import MAX_CLASSES, VOID, ClassTable, Color, Entry
 from segmentation.data.discovery.files import read_mask, read_text
+from segmentation.data.discovery.image_format import MAX_PIXELS
 from segmentation.errors import ConfigError, DataError, did_you_mean
 from segmentation.system.files import write_atomic
 
@@ -95,9 +96,9 @@ class Labels:
         """Whether only colours are decoded, a palette's among them."""
         return not self._indices
 
-    def read(self, path: Path) -> np.ndarray:
+    def read(self, path: Path, max_pixels: int = MAX_PIXELS) -> np.ndarray:
         """Read a mask's values as this table decodes them; see `read_mask`."""
-        return read_mask(path, self.by_color)
+        return read_mask(path, self.by_color, max_pixels)
 
     def __getstate__(self) -> dict[str, Any]:
         # Spawned workers build their own lookups of 16 MB.

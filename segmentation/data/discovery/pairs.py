@@ -66,7 +66,7 @@ class Pairs(Sequence[Pair]):
         if sample.mask is None:
             labels = np.full(image.pixels.shape[:2], VOID, np.uint8)
         else:
-            mask = self.labels.read(sample.mask)
+            mask = self.labels.read(sample.mask, self.reader.max_pixels)
             check_pair(sample.image, image.pixels, sample.mask, mask, image.unclear)
             labels = self.labels.decode(mask, sample.mask)
         if image.valid is not None:

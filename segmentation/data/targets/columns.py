@@ -46,7 +46,7 @@ def read_target_columns(
     for path in paths:
         folder = root if file else path.parent
         places = ImageIndex(splits, folder, only_below=folder != root)
-        for row in read_target_file(path, _columns(path)):
+        for row in read_target_file(path, column_names(path)):
             sample = places.find(row)
             if sample not in place:
                 continue
@@ -60,7 +60,7 @@ def read_target_columns(
     return found
 
 
-def _columns(path: Path) -> list[str]:
+def column_names(path: Path) -> list[str]:
     """Return the columns of a file that do not name the image."""
     try:
         header = next(csv.reader(io.StringIO(read_text(path), newline=""), strict=True), [])

@@ -1,7 +1,7 @@
 """The result of a check as plain values, for `check.json`, the page and the terminal."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,19 +9,34 @@ import numpy as np
 
 from segmentation.console import percent
 from segmentation.data.check.balance import is_rare, shares
-from segmentation.data.check.finding import LEVELS, Finding, Item
+from segmentation.data.check.borders import void_borders
+from segmentation.data.check.finding import LEVELS, Finding, Item, readable
 from segmentation.data.discovery.scan import Scan
 from segmentation.data.discovery.scanned_dataset import ScannedDataset
+from segmentation.report.check.summary import class_table, summary
 from segmentation.report.table import Cell, Grid, number
 
 
 def facts(
-    source: ScannedDataset, findings: Sequence[Finding], name: str, root: Path
+    source: ScannedDataset,
+    findings: Sequence[Finding],
+    name: str,
+    root: Path,
+    training: Mapping[str, Any] | None = None,
+    targets: str = "",
 ) -> dict[str, Any]:
-    """Collect the facts about a data set, with its bad files, ready for JSON.
+    """Collect the facts about a data set, ready for JSON.
 
-    Paths below its folder `root` are relative to it.
+    Args:
+        source: the data set, with its bad files.
+        findings: see `check_dataset`.
+        name: of the data set.
+        root: its folder; files in it are given relative to it.
+        training: what a training would do: its batches, and `weights` of the classes.
+        targets: the image-level targets in words.
     """
+    training = training or {}
+    borders = void_borders(readable(source))
     levels = Counter(finding.level for finding in findings)
     classes = source.labels.classes.names
     return {
@@ -29,6 +44,9 @@ def facts(
         "root": str(root),
         "found": source.splits.description,
         "table": source.table,
+        "summary": summary(source, findings, training, targets, borders),
+        "training": dict(training),
+        "class_table": class_table(source, training.get("weights"), borders),
         "counts": {level: levels[level] for level in LEVELS},
         "splits": {
             split: {

@@ -1,5 +1,6 @@
 import logging
 import shutil
+from pathlib import Path
 
 import pytest
 from annotated import SQUARE, coco, found, mask_of, names_of, write, write_images
@@ -58,15 +59,13 @@ def test_an_error_leaves_nothing(root):
     assert converted() == []
 
 
-def test_a_relative_root_is_found_from_anywhere(root, monkeypatch):
-    monkeypatch.chdir(root)
-    from pathlib import Path
-
-    first = found(Path())
+def test_paths_begin_as_the_root_was_typed(root, monkeypatch):
+    monkeypatch.chdir(root.parent)
+    first = found(Path(root.name))
+    assert first.samples[""][0].image == Path(root.name, "images", "a.png")
     monkeypatch.chdir("/")
-    assert [one.image for one in first.samples[""]] == [
-        one.image for one in found(root).samples[""]
-    ]
+    assert found(root).samples[""][0].image == root / "images" / "a.png"
+    assert len(converted()) == 1
 
 
 def test_images_that_cannot_be_used_stop_or_are_left_out(root, caplog):

@@ -111,4 +111,6 @@ def test_several_data_yaml(tmp_path):
     roboflow(tmp_path / "two")
     with pytest.raises(DataError, match="several data sets for YOLO"):
         found(tmp_path)
-    assert len(found(tmp_path, chosen="one").samples["train"]) == 1
+    for chosen in ("one", "one/data.yaml"):
+        splits = found(tmp_path, chosen=chosen)
+        assert {one.image.parts[-4] for one in splits.samples["train"]} == {"one"}

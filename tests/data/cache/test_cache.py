@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from PIL import Image
 from torch.utils.data import DataLoader
 
+from segmentation.channels import Channels
 from segmentation.classes import CAMVID
 from segmentation.data.augment.transform import TrainTransform
 from segmentation.data.cache import cache
@@ -26,6 +27,7 @@ from segmentation.data.cache.cache import UncachedPairs, describe_cache, open_pa
 from segmentation.data.cache.folder import CacheFolder, disk_folder, share
 from segmentation.data.cache.mapped_pairs import MARK, SEAL, CachedPairs, write_pairs
 from segmentation.data.dataset import TrainDataset, collate
+from segmentation.data.discovery.image_reader import ImageReader
 from segmentation.data.discovery.pairs import Pairs
 from segmentation.data.discovery.scanned_dataset import ScannedDataset, scan_dataset
 from segmentation.data.discovery.splits import find_splits
@@ -91,6 +93,32 @@ def test_pairs_of_any_sizes_come_back_as_they_were(tmp_path_factory, sizes):
     np.testing.assert_array_equal(cached[-1][0], pairs[-1][0])
     with pytest.raises(IndexError):
         cached[len(sizes)]
+
+
+CHANNELS = [
+    Channels((1,), ("",)),
+    Channels((1, 2, 3, 4, 5), ("",) * 5, "uint8"),
+    Channels((1, 2, 4), ("",) * 3, "uint16"),
+    Channels((1, 2), ("",) * 2, "float32"),
+]
+
+
+@pytest.mark.parametrize("channels", CHANNELS, ids=str)
+@given(st.lists(st.tuples(st.integers(1, 9), st.integers(1, 9)), min_size=1, max_size=6))
+@settings(max_examples=10, deadline=None)
+def test_any_channels_keep_their_type(tmp_path_factory, channels, sizes):
+    path = tmp_path_factory.mktemp("any") / "0.pairs"
+    pairs = Arrays(sizes)
+    pairs.reader = ImageReader(channels)
+    rng = np.random.default_rng(1)
+    pairs.arrays = [
+        ((rng.random((*labels.shape, len(channels))) * 255).astype(channels.dtype), labels)
+        for _, labels in pairs.arrays
+    ]
+    write_pairs(path, pairs, np.array(sizes), lambda: None)
+    cached = CachedPairs(path, pairs.samples, LABELS, np.array(sizes), pairs.reader)
+    assert_same(cached, pairs)
+    assert all(image.dtype == channels.dtype and image.flags.aligned for image, _ in cached)
 
 
 def test_items_are_views_that_cannot_be_written_to(tmp_path):

@@ -178,3 +178,17 @@ def test_a_second_folder_of_a_split_is_said(tmp_path, caplog):
         touch(tmp_path, f"{folder}/images/a.png", f"{folder}/masks/a.png")
     assert set(find_layout(tmp_path)[1]) == {"train", "val"}
     assert "validation is left out: the val split is another folder" in caplog.text
+
+
+def test_bands_in_files_of_their_own_are_one_image(tmp_path):
+    images = [f"{stem}_{band}.tif" for stem in ("a", "b_1") for band in ("B04", "B08")]
+    touch(tmp_path / "images", *images, "alone_B04.tif")
+    touch(tmp_path / "masks", "a_mask.png", "b_1_mask.png")
+    found = find_layout(tmp_path, bands=("{stem}_B04.tif", "{stem}_B08.tif"))
+    assert found is not None
+    files = found[1][""]
+    assert [(one.name, one.image.name, one.mask.name) for one in files.samples] == [
+        ("a", "a_B04.tif", "a_mask.png"),
+        ("b_1", "b_1_B04.tif", "b_1_mask.png"),
+    ]
+    assert [path.name for path in files.images] == ["alone_B04.tif"]

@@ -61,7 +61,10 @@ def copied(tmp_path):
 def test_facts_are_json_and_say_all(copied, tmp_path):
     known, _ = report(copied, tmp_path)
     known = json.loads(json.dumps(known))
-    assert set(known) == {"data", "root", "found", "table", "counts", "splits", "findings"}
+    assert set(known) == {
+        "data", "root", "found", "table", "summary", "training", "class_table", "counts", "splits",
+        "findings",
+    }  # fmt: skip
     assert known["counts"] == {"error": 1, "warning": 0, "note": 0}
     train = known["splits"]["train"]
     assert (train["images"], train["usable"]) == (15, 15)

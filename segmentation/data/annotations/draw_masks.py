@@ -3,9 +3,9 @@
 import colorsys
 import io
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import count
+from itertools import chain, count
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +16,7 @@ from segmentation.data.annotations.regions import AnnotatedImage, Annotations, R
 from segmentation.data.annotations.rle import RunLengths
 from segmentation.data.discovery.files import ORIENTATION
 from segmentation.data.discovery.image_format import NO_LIMIT, opened, read_format
+from segmentation.data.discovery.names import VOID_NAMES
 from segmentation.errors import DataError
 
 BACKGROUND = "background"
@@ -53,23 +54,27 @@ class Drawn:
 def class_indices(annotations: Annotations) -> tuple[dict[str, int], list[Entry]]:
     """Return the index of each class's name, and the class table.
 
-    The background has index 0, whether the format names it or not; the others 1, 2, ...
+    The background has index 0, whether the format names it or not; the others 1, 2, ...; classes
+    called void, ignore or unlabelled are void, as they are in files of names.
 
     Raises:
         DataError: too many classes.
     """
     names = list(annotations.classes)
     own = [name for name in names if name.lower() in BACKGROUND_NAMES]
-    others = [name for name in names if name not in own]
+    void = [name for name in names if name.lower() in VOID_NAMES]
+    others = [name for name in names if name not in own + void]
     if len(others) + 1 > MAX_CLASSES:
         raise DataError(
             f"the {annotations.format} annotations have {len(others)} classes; index masks have "
             f"room for {MAX_CLASSES - 1} and the background. Remove or merge some."
         )
     indices = dict.fromkeys(own, 0) | {name: index for index, name in enumerate(others, 1)}
+    indices |= dict.fromkeys(void, VOID)
     colors = _colors(annotations.classes)
     table = [Entry(own[0] if own else BACKGROUND, (0, 0, 0), 0)]
-    table += [Entry(name, colors[name], index) for name, index in indices.items() if index]
+    table += [Entry(name, colors[name], indices[name]) for name in others]
+    table += [Entry(name, (0, 0, 0), VOID, void=True) for name in void[:1]]
     return indices, table
 
 
@@ -89,6 +94,12 @@ def generated_colors() -> Iterator[Color]:
         parts = colorsys.hsv_to_rgb(k * 0.618034 % 1, 0.65, 0.55 + 0.4 * (k % 2))
         red, green, blue = (int(255 * part) for part in parts)
         yield red, green, blue
+
+
+def void_entry(names: Collection[str]) -> Entry:
+    """Return the table's entry for void, under a word that is no class's name."""
+    words = chain(VOID_NAMES, (f"void {number}" for number in count(2)))
+    return Entry(next(word for word in words if word not in names), (0, 0, 0), VOID, void=True)
 
 
 def draw_mask(image: AnnotatedImage, indices: Mapping[str, int], smaller_on_top: bool) -> Drawn:
@@ -167,9 +178,9 @@ def _drawing_size(image: AnnotatedImage) -> tuple[Size, int]:
 
 
 def write_mask(path: Path, values: np.ndarray) -> None:
-    """Write an index mask as greyscale PNG, synced."""
+    """Write an index mask as greyscale PNG, synced, where no file is yet."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("wb") as file:
+    with path.open("xb") as file:
         Image.fromarray(values).save(file, "PNG")
         file.flush()
         os.fsync(file.fileno())
@@ -192,7 +203,7 @@ def decode_png(data: bytes, size: Size) -> np.ndarray:
         size: of the annotated image; the picture is no larger.
 
     Returns:
-        `uint8` (h, w): of pictures with alpha the alpha, else the first channel.
+        `uint8` (h, w): of pictures with alpha the alpha, of colours the brightest channel.
 
     Raises:
         ValueError: it cannot be read, or is larger than its image.
@@ -208,7 +219,9 @@ def decode_png(data: bytes, size: Size) -> np.ndarray:
                 return np.array(image.getchannel("A"))
             if image.mode == "1":
                 return np.array(image).astype(np.uint8)
-            return np.array(image.convert("L") if image.mode != "P" else image)
+            if image.mode == "RGB":
+                return np.array(image).max(axis=2)
+            return np.array(image if image.mode == "P" else image.convert("L"))
     except ValueError:
         raise
     except Exception as error:  # a damaged file makes Pillow raise nearly anything

@@ -3,7 +3,7 @@ import pytest
 from PIL import Image
 
 from segmentation.classes import VOID
-from segmentation.data.annotations.masks import class_indices, decode_png, draw_mask
+from segmentation.data.annotations.draw_masks import class_indices, decode_png, draw_mask
 from segmentation.data.annotations.regions import AnnotatedImage, Annotations, Region, to_color
 from segmentation.data.annotations.shapes import box
 from segmentation.errors import DataError
@@ -92,6 +92,14 @@ def test_the_background_is_0_and_the_others_follow():
     indices, table = class_indices(annotations({"road": None, "_background_": None}))
     assert indices == {"_background_": 0, "road": 1}
     assert [entry.name for entry in table] == ["_background_", "road"]
+
+
+def test_classes_called_void_are_void():
+    indices, table = class_indices(annotations({"Ignore": None, "car": None, "void": None}))
+    assert indices == {"car": 1, "Ignore": VOID, "void": VOID}
+    assert [(entry.name, entry.index, entry.void) for entry in table] == [
+        ("background", 0, False), ("car", 1, False), ("Ignore", 255, True),
+    ]  # fmt: skip
 
 
 def test_classes_of_one_colour_get_others():
