@@ -74,13 +74,11 @@ def find(folder: Folder) -> list[Path]:
 
 def _is_coco(path: Path) -> bool:
     start = head(path)
-    if not re.match(r'\s*{\s*"(info|licenses|images|annotations|categories|type|url)"', start):
-        return False
     text = start + tail(path)
-    if '"segments_info"' in text:  # panoptic
+    if not re.match(r"\s*{", start) or '"segments_info"' in text:  # the latter is panoptic
         return False
     # Of a large file the middle is not looked at, in which any of the keys may be.
-    return '"images"' in text and any(f'"{key}"' in text for key in _KEYS)
+    return bool(re.search(r'"images"\s*:\s*\[', text)) and any(f'"{key}"' in text for key in _KEYS)
 
 
 def read(folder: Folder, paths: Sequence[Path]) -> Annotations:

@@ -3,6 +3,7 @@
 import os
 import re
 import sys
+from codecs import BOM_UTF8
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from functools import cached_property
@@ -14,7 +15,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 from pydantic import BaseModel, ValidationError
 
 from segmentation.data.annotations.regions import MAX_ANNOTATION_BYTES, count_text
-from segmentation.data.discovery.layouts import WORDS, image_files_below
+from segmentation.data.discovery.layouts import IMAGE_SUFFIXES, WORDS, image_files_below
 from segmentation.errors import DataError, listed
 
 Model = TypeVar("Model", bound=BaseModel)
@@ -107,6 +108,8 @@ class Folder:
         if candidates is None:  # Label Studio's uploads carry a random prefix
             bare = re.sub(r"^[0-9a-f]{8}-", "", parts[-1])
             candidates = self._by_name.get(bare)
+        if candidates is None and Path(parts[-1]).suffix.lower() not in IMAGE_SUFFIXES:
+            candidates = self._by_stem.get(parts[-1])
         return self._choose(candidates, parts[:-1], source, split, name)
 
     def find_stem(self, stem: str, source: Path, split: str = "") -> Path | None:
@@ -238,7 +241,7 @@ def parse_json(path: Path, model: type[Model], name: str) -> Model:
         DataError: it cannot be read, or is not of that form; the message says where.
     """
     try:
-        return model.model_validate_json(read_bytes(path))
+        return model.model_validate_json(read_bytes(path).removeprefix(BOM_UTF8))
     except ValidationError as error:
         problem = error.errors(include_url=False)[0]
         where = ".".join(str(step) for step in problem["loc"][:4]) or "the JSON"

@@ -13,6 +13,11 @@ _JSON = (
      "convert it: datum convert -if datumaro -f coco_instances"),
     (r'"data_row"', "Labelbox NDJSON", "export it with labelbox as COCO"),
     (r'"openlabel"', "OpenLABEL JSON", "export it as COCO"),
+    (r'"predicted_iou"', "Segment Anything (SA-1B) JSON", "its masks have no classes"),
+    (r'"FeatureCollection"', "GeoJSON", "burn its polygons into masks: gdal_rasterize"),
+    (r'"poly2d"', "Scalabel (BDD100K) JSON", "convert it: python -m scalabel.label.to_coco"),
+    (r'"imgHeight"', "Cityscapes' polygons",
+     "make masks of them: csCreateTrainIdLabelImgs, of pip install cityscapesScripts"),
 )  # fmt: skip
 """A pattern of the file's beginning, the format, and what to do."""
 

@@ -22,6 +22,7 @@ from segmentation.data.annotations.regions import (
     count_text,
 )
 from segmentation.data.annotations.shapes import Polygons, box
+from segmentation.data.annotations.yolo_labels import LabelFinder
 from segmentation.data.discovery.files import read_text
 from segmentation.errors import DataError, listed
 
@@ -79,7 +80,6 @@ def read(folder: Folder, paths: Sequence[Path]) -> Annotations:
         DataError: an invalid file, boxes alone, several data.yaml, or a class without a name.
     """
     notes: list[str] = []
-    remarks: list[str] = []
     labels = [path for path in paths if path.suffix == ".txt"]
     config = _choose([path for path in paths if path.suffix != ".txt"])
     values = _read_yaml(config) if config else {}
@@ -88,30 +88,47 @@ def read(folder: Folder, paths: Sequence[Path]) -> Annotations:
     names = _names(folder, config, values, labels, notes)
 
     # The images: those with labels, and those of the same folders without
+    finder = LabelFinder(folder, labels)
     splits: dict[Path, str] = {}
     twice = 0
-    for image, split in _images(folder, config, values, labels, notes):
+    for image, split in _images(folder, config, values, finder, notes):
         twice += splits.setdefault(image, split) != split
     if twice:
         notes.append(
             f"{folder.where(config or folder.base)} has {count_text(twice, 'image')} in two "
             "splits: they stay in the first of train, val and test."
         )
-    by_stem = {(path.parent, path.stem): path for path in labels}
+
+    # Their regions
     counts: Counter[str] = Counter()
     images, used = [], set()
     for image, split in splits.items():
-        source = _label_of(folder, image, by_stem)
+        source = finder.find(image)
+        counts["unlabelled"] += source is None
+        regions: list[Region] = []
         if source is not None:
             used.add(source)
-        regions = _Lines(image, source, names, counts) if source else ()
-        counts["unlabelled"] += source is None
-        images.append(AnnotatedImage(image, list(regions), None, split, source or config or image))
+            regions = list(_Lines(image, source, names, counts))
+        images.append(AnnotatedImage(image, regions, None, split, source or config or image))
+    alone = [folder.where(path) for path in labels if path not in used]
+    _say_counts(folder.where(labels[0].parent), counts, alone, notes)
+    number = count_text(len(used), "label file")
+    where = f"{folder.where(config)} and {number}" if config else number
+    return Annotations(NAME, where, names, images, True, notes)
+
+
+def _say_counts(where: str, counts: Counter[str], alone: list[str], notes: list[str]) -> None:
+    """Note what is no polygon of an image.
+
+    Raises:
+        NoMasksError: there is no polygon at all.
+    """
+    if not counts["polygons"] and not counts["boxes"]:
+        raise NoMasksError(f"{where}: the YOLO labels hold no object.")
     if not counts["polygons"]:
         raise NoMasksError(
-            f"{folder.where(labels[0].parent)}: YOLO labels of boxes alone "
-            f"({count_text(counts['boxes'], 'box', 'boxes')}). Masks cannot be learnt from boxes: "
-            "export the data set for segmentation."
+            f"{where}: YOLO labels of boxes alone ({count_text(counts['boxes'], 'box', 'boxes')}). "
+            "Masks cannot be learnt from boxes: export the data set for segmentation."
         )
     if counts["boxes"]:
         notes.append(
@@ -123,12 +140,8 @@ def read(folder: Folder, paths: Sequence[Path]) -> Annotations:
             f"{count_text(counts['unlabelled'], 'image')} without a label file: all background, as "
             "in YOLO."
         )
-    alone = [folder.where(path) for path in labels if path not in used]
     if alone:
         notes.append(f"{count_text(len(alone), 'label file')} of no image: {listed(alone)}.")
-    number = count_text(len(used), "label file")
-    where = f"{folder.where(config)} and {number}" if config else number
-    return Annotations(NAME, where, names, images, True, notes, remarks)
 
 
 def _choose(configs: Sequence[Path]) -> Path | None:
@@ -191,7 +204,7 @@ def _images(
     folder: Folder,
     config: Path | None,
     values: dict[str, Any],
-    labels: Sequence[Path],
+    labels: LabelFinder,
     notes: list[str],
 ) -> Iterator[tuple[Path, str]]:
     """Yield the images of each split: those that data.yaml names, else by the folders' names."""
@@ -201,12 +214,10 @@ def _images(
             for path in _resolve(folder, config, values.get("path"), entry, notes):
                 named = True
                 yield path, SPLIT_WORDS[key]
-    if named:
-        return
-    homes = {path.parent for path in labels}
-    for image in folder.images:
-        if any(home in homes for home in _label_homes(image)):
-            yield image, folder.split_of(image)
+    if not named:
+        for image in folder.images:
+            if labels.covers(image):
+                yield image, folder.split_of(image)
 
 
 def _entries(value: Any) -> list[str]:
@@ -245,29 +256,6 @@ def _listed(folder: Folder, listing: Path, notes: list[str]) -> list[Path]:
             missing.append(line)
     folder.note_missing(listing, missing, len(found) + len(missing), notes)
     return found
-
-
-def _label_homes(image: Path) -> Iterator[Path]:
-    """Yield the folders in which the label file of an image may be."""
-    parts = image.parent.parts
-    for index in reversed(range(len(parts))):
-        if parts[index].lower() in ("images", "imgs", "img", "image"):
-            for word in ("labels", "label"):
-                yield Path(*parts[:index], word, *parts[index + 1 :])
-            break
-    yield image.parent
-    yield image.parent / "labels"
-
-
-def _label_of(folder: Folder, image: Path, labels: dict[tuple[Path, str], Path]) -> Path | None:
-    for home in _label_homes(image):
-        if (path := labels.get((home, image.stem))) is not None:
-            return path
-    # The labels may lie apart from the images (data.annotations=<folder>)
-    fitting = [path for (_, stem), path in labels.items() if stem == image.stem] if (
-        folder.chosen is not None
-    ) else []  # fmt: skip
-    return fitting[0] if len(fitting) == 1 else None
 
 
 class _Lines:

@@ -1,3 +1,5 @@
+import json
+
 import numpy as np
 import pytest
 from annotated import SQUARE, coco, found, mask_of, names_of, write, write_images
@@ -165,6 +167,13 @@ def test_images_of_one_name_in_two_folders(tmp_path):
     write(tmp_path / "coco.json", coco(["a.png"], [CAR]))
     with pytest.raises(DataError, match=r"names the image a\.png, and there are several"):
         found(tmp_path)
+
+
+def test_any_first_key_a_byte_order_mark_and_names_without_suffix(tmp_path):
+    write_images(tmp_path, "a.b.png")
+    content = {"version": 3} | coco(["a.b"], [CAR])
+    (tmp_path / "coco.json").write_text(json.dumps(content), encoding="utf-8-sig")
+    assert [one.name for one in found(tmp_path).samples[""]] == ["a.b"]
 
 
 def test_large_files_are_told_from_their_beginning_and_end(tmp_path, monkeypatch):

@@ -70,6 +70,24 @@ def test_parquet_is_unpacked_with_its_masks(copied):
 
 
 @pytest.mark.parametrize(
+    ("file", "text", "message"),
+    [
+        ("a.json", '{"_via_settings": {}}', "VGG Image Annotator"),
+        ("a.json", '{"image": {}, "annotations": [{"predicted_iou": 1}]}', "Segment Anything"),
+        ("a.json", '{"type": "FeatureCollection", "features": []}', "GeoJSON"),
+        ("a.json", '[{"name": "a", "labels": [{"poly2d": []}]}]', "Scalabel"),
+        ("a_gtFine_polygons.json", '{"imgHeight": 1, "objects": []}', "Cityscapes' polygons"),
+        ("a.ndjson", '{"data_row": {}}', "Labelbox NDJSON"),
+        ("a.json", '{"openlabel": {}}', "OpenLABEL JSON"),
+    ],
+)
+def test_further_formats_that_are_named(tmp_path, file, text, message):
+    (tmp_path / file).write_text(text)
+    with pytest.raises(DataError, match=f"{file} is {message}.*, which is not supported: "):
+        find_annotations(tmp_path)
+
+
+@pytest.mark.parametrize(
     ("copied", "message"),
     [
         ("voc_supervision", "scene0.xml is a Pascal VOC file of boxes"),

@@ -68,6 +68,21 @@ def test_labels_without_data_yaml(tmp_path, caplog):
     assert names_of(found(tmp_path)) == ["background", "sky", "no"]
 
 
+@pytest.mark.parametrize("place", ["Labels/train", "txt", "annotations/yolo"])
+def test_labels_in_folders_of_other_names(tmp_path, place):
+    write_images(tmp_path / "Images" / "train", "a.png")
+    write(tmp_path / place / "a.txt", f"0 {SQUARE}")
+    assert (mask_of(found(tmp_path), "a") == 1).sum() == 36
+
+
+def test_labels_that_are_all_empty(tmp_path):
+    root = roboflow(tmp_path, "")
+    write(root / "more.txt", f"0 {SQUARE}")
+    write_images(root, "more.png")
+    with pytest.raises(DataError, match="the YOLO labels hold no object"):
+        found(root)
+
+
 def test_a_box_beside_polygons_is_void(tmp_path, caplog):
     splits = found(roboflow(tmp_path, f"0 {SQUARE}\n1 0.75 0.5 0.25 0.5\n"))
     mask = mask_of(splits_of(splits, "train"), "a")
