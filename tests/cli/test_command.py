@@ -85,6 +85,13 @@ STREETS = ["data=camvid", "data.root=${oc.env:FAKE}", "encoder.weights=none"]
         (["data.size=128", *STREETS], "data.size=128: expected [height, width]"),
         (["data.batch_size=abc", *STREETS], "data.batch_size='abc': expected a whole number of 1"),
         (["data.size=[32,32]", "data.crop=[64,64]", *STREETS], "is larger than data.size=[32, 32]"),
+        (
+            ["data.size=[32,32]", "data.crop=null", "data.batch_size=1", *STREETS],
+            "a batch of one image of 32x32 leaves the encoder's batch norm one value",
+        ),
+        (["data.crop=[900,900]", *STREETS], "of the crops is padding, which is void. Use data."),
+        (["+trainer.limit_train_batches=0.01", *STREETS], "0.01 leaves no batch of train"),
+        (["+trainer.val_check_interval=900", *STREETS], "is more than the"),
         (["seed=-1", *STREETS], "seed=-1: expected a whole number of 0"),
         (["+optimizer.foo=1", *STREETS], "AdamW has no option optimizer.foo"),
         (["trainer.log_every_n_steps=0", *STREETS], "trainer.log_every_n_steps=0"),

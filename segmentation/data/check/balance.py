@@ -94,8 +94,8 @@ def rare(source: ScannedDataset) -> Iterator[Finding]:
                 examples.append(Example((item(source, "train", row),), note))
     yield Finding(
         "warning", "rare-class",
-        f"rare in train: {listed(told, 8)} of its labelled pixels. Plain cross-entropy hardly "
-        "learns them: look at loss.class_weights=sqrt_median_frequency or loss=ohem.",
+        f"rare in train: {listed(told, 8)} of its labelled pixels. Cross-entropy without "
+        "loss.class_weights hardly learns them; loss=ohem is another way.",
         tuple(examples),
     )  # fmt: skip
 
