@@ -24,7 +24,7 @@ METRICS = "metrics.json"
 MATRICES = "per_image.npz"
 
 EVALUATION = "evaluation"
-"""Of a run: `evaluate.py` keeps its scorings there, each in a directory of its own."""
+"""Of a run: `evaluate.py` keeps its evaluations there, each in a directory of its own."""
 
 RUN_LOCK = "run.lock"
 

@@ -10,6 +10,8 @@ EXTRAS = {
     "tensorboard": ("tensorboard",),
     "mlflow": ("mlflow",),
     "search": ("optuna", "plotly"),
+    "geo": ("rasterio",),
+    "parquet": ("pyarrow",),
 }
 """The modules that an extra of pyproject.toml brings. Hydra itself misses those of launchers."""
 

@@ -5,7 +5,6 @@ images are structs of bytes and a path.
 """
 
 import csv
-import importlib.util
 import io
 import json
 import re
@@ -20,7 +19,8 @@ from segmentation.data.annotations.folder import Folder, head, split_in
 from segmentation.data.annotations.regions import NoMasksError, count_text
 from segmentation.data.discovery.files import read_text
 from segmentation.data.discovery.layouts import MASK_SUFFIXES, Sample
-from segmentation.errors import ConfigError, DataError, listed
+from segmentation.errors import DataError, listed
+from segmentation.system.packages import require_extra
 
 NAME = "Hugging Face"
 
@@ -137,11 +137,7 @@ def _file(metadata: Path, name: Any) -> Path | None:
 
 
 def _convert_parquet(folder: Folder, paths: Sequence[Path], destination: Path) -> Conversion:
-    if importlib.util.find_spec("pyarrow") is None:
-        raise ConfigError(
-            f"{folder.where(paths[0])}: parquet needs pyarrow, which is not installed. Type pip "
-            "install 'cityseg[parquet]'."
-        )
+    require_extra("parquet", f"{folder.where(paths[0])}, which is parquet,")
     from pyarrow import ArrowException
 
     splits: dict[str, list[Sample]] = {}

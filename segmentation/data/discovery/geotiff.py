@@ -15,13 +15,13 @@ from segmentation.channels import MOST
 from segmentation.classes import VOID
 from segmentation.data.discovery.image_format import ImageFormat
 from segmentation.errors import DataError
+from segmentation.system.packages import explain_missing
 
 OPTIONS: dict[str, str | int] = {
     "GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR",
     "GDAL_PAM_ENABLED": "NO",
     "GDAL_CACHEMAX": 128,  # MB
 }
-INSTALL = "pip install 'cityseg[geo]'"
 BLOCK = 512
 """The side of the tiles of a TIFF that is written."""
 Span = tuple[int, int]
@@ -29,14 +29,11 @@ Span = tuple[int, int]
 
 
 def _rasterio(path: Path) -> Any:
-    try:
-        import rasterio
-        from rasterio.errors import NotGeoreferencedWarning
-    except ImportError as error:
-        raise DataError(
-            f"{path} is a TIFF with more than 8-bit RGB, which rasterio reads, and that is not "
-            f"installed. Type {INSTALL}"
-        ) from error
+    if problem := explain_missing("geo", f"{path}, a TIFF with more than 8-bit RGB,"):
+        raise DataError(problem)
+    import rasterio
+    from rasterio.errors import NotGeoreferencedWarning
+
     warnings.filterwarnings("ignore", category=NotGeoreferencedWarning)
     return rasterio
 
