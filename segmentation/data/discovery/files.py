@@ -66,11 +66,7 @@ def read_mask(path: Path, colors: bool = False, max_pixels: int = MAX_PIXELS) ->
     Args:
         path: the file.
         colors: return the colours that a palette gives its indices.
-<<<<<<< HEAD
         max_pixels: the largest mask that is read.
-=======
-        max_pixels: the most that it may have.
->>>>>>> labels
 
     Returns:
         `uint8`: indices (H, W) of a greyscale or palette mask of any bit depth, or RGB colours
