@@ -9,7 +9,7 @@ epoch and at the end has 6144x6144 pixels, which come in 36 tiles.
 """
 
 import json
-import resource
+import os
 import subprocess
 import sys
 import tempfile
@@ -64,16 +64,18 @@ def write_pair(root: Path, split: str, side: int) -> None:
 
 def measure(name: str, *command: str) -> None:
     """Run a command and print its seconds and the peak of its memory."""
-    before, begin = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
-    done = subprocess.run([sys.executable, *command], cwd=ROOT, capture_output=True, text=True)
-    seconds, after = time.perf_counter() - begin, resource.getrusage(resource.RUSAGE_CHILDREN)
-    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    # of all children so far: a later one that needs less shows the earlier one's
-    print(
-        f"| {name} | {seconds:.0f} s | {cpu:.0f} s | {after.ru_maxrss / 1024:.0f} MB |", flush=True
-    )
-    if done.returncode not in (0, 1):
-        print(done.stdout[-2000:], done.stderr[-2000:])
+    begin = time.perf_counter()
+    with tempfile.TemporaryFile("w+") as output:
+        child = subprocess.Popen(
+            [sys.executable, *command], cwd=ROOT, stdout=output, stderr=subprocess.STDOUT
+        )
+        _, status, usage = os.wait4(child.pid, 0)
+        seconds, cpu = time.perf_counter() - begin, usage.ru_utime + usage.ru_stime
+        peak = usage.ru_maxrss / 1024
+        print(f"| {name} | {seconds:.0f} s | {cpu:.0f} s | {peak:.0f} MB |", flush=True)
+        if os.waitstatus_to_exitcode(status) != 0:
+            output.seek(0)
+            print(output.read()[-2000:])
 
 
 def main() -> None:

@@ -14,6 +14,7 @@ from segmentation.build.data import batch_size, crop_of, size_of
 from segmentation.build.model import build_model
 from segmentation.data.augment.window import Size
 from segmentation.data.datamodule import check_sizes
+from segmentation.data.dataset import crops_of
 from segmentation.data.discovery.scanned_dataset import ScannedDataset
 from segmentation.targets import TargetColumns
 from segmentation.training.limits import (
@@ -70,6 +71,8 @@ def check_first_step(
     check_sizes(sizes, size, crop)
     images = {split: len(scan) for split, scan in source.scans.items()}
     shape = crop or size or tuple(sizes[0].tolist())
+    if crop is not None:  # an epoch has as many crops as cover an image that is read in windows
+        images["train"] = sum(crops_of(sizes, crop, source.reader.max_pixels))
     batch = TrainingBatch(batch_size(cfg.data), shape, ranks, parts, images["train"])
     cropped = np.array([size]) if size else sizes
     warnings = [

@@ -52,7 +52,7 @@ def predict(plan: PredictionPlan) -> dict[str, Any]:
 
     # Predict.
     unreadable: dict[Path, str] = {}
-    resized = in_windows = 0
+    resized = 0
     reader = ImageReader(predictor.channels, plan.max_pixels)
     for path in track(names, "predicting", console=console, disable=len(names) < 2):
         try:
@@ -60,7 +60,7 @@ def predict(plan: PredictionPlan) -> dict[str, Any]:
                 target = plan.output / f"{names[path]}.tif"
                 predict_large(predictor, WindowedImage(path, reader), target)
                 files.written.append(target)
-                in_windows += 1
+                files.in_windows += 1
                 continue
             decoded = reader.read(path)
         except DataError as error:
@@ -79,9 +79,9 @@ def predict(plan: PredictionPlan) -> dict[str, Any]:
 
     # Report.
     console.print(f"{files.describe()} written to {plan.output} by {plan.model}", soft_wrap=True)
-    if in_windows:
+    if files.in_windows:
         console.print(
-            f"{in_windows} of {len(names)} images were read in windows at their own size; their "
+            f"{files.in_windows} of {len(names)} images were read in windows at their own size: their "
             "masks are TIFFs with their coordinates, without overlays.",
             soft_wrap=True,
         )

@@ -176,13 +176,12 @@ class TrainDataset(SegmentationDataset):
                 "some images have more pixels than data.max_pixels and are read in windows. Train "
                 "on crops of them: data.crop=auto or data.crop=[height,width]."
             )
-        area = prod(self.transform.crop)
-        draws: list[int] = []
-        for index in dict.fromkeys(number for number, _ in self.tiles):
-            inside = [window for number, window in self.tiles if number == index and window]
-            pixels = sum((r.stop - r.start) * (c.stop - c.start) for r, c in inside)
-            draws += [index] * max(1, round(pixels / area))
-        return draws
+        ends = np.ones((len(self.pairs), 2), np.int64)
+        for index, window in self.tiles:  # the last window of an image ends where the image does
+            if window is not None:
+                ends[index] = window[0].stop, window[1].stop
+        counts = crops_of(ends, self.transform.crop, max_pixels=0)
+        return [index for index, count in enumerate(counts) for _ in range(count)]
 
     def __len__(self) -> int:
         return len(self.pair_of)
@@ -208,6 +207,20 @@ class TrainDataset(SegmentationDataset):
             if not failed:
                 return pair
         raise DataError("no pair of the training split can be read any more.")
+
+
+def crops_of(sizes: np.ndarray, crop: Size, max_pixels: int) -> list[int]:
+    """Return how many crops of each image an epoch has.
+
+    Args:
+        sizes: (n, 2), heights and widths.
+        crop: height and width of the crops.
+        max_pixels: images with more are read in windows: as many crops as have their area; one of
+            the others.
+    """
+    pixels = sizes.astype(np.int64).prod(axis=1)
+    covering = np.maximum(1, np.rint(pixels / prod(crop)).astype(np.int64))
+    return np.where(pixels > max_pixels, covering, 1).tolist()
 
 
 def _tiles(pairs: Pairs) -> list[tuple[int, Window | None]]:

@@ -27,6 +27,7 @@ class PredictionFiles:
     Attributes:
         written: the files so far.
         predictions: by file name of the image, without the masks, which are on disk.
+        in_windows: number of images whose masks were written window by window.
     """
 
     def __init__(
@@ -42,6 +43,7 @@ class PredictionFiles:
         self.overlays = overlays
         self.written: list[Path] = []
         self.predictions: dict[str, Prediction] = {}
+        self.in_windows = 0
 
     def write(self, name: str, suffix: str, image: np.ndarray, prediction: Prediction) -> None:
         """Write the pictures of an image: an 8-bit index mask of its size, and its overlay.
@@ -83,7 +85,8 @@ class PredictionFiles:
 
     def describe(self) -> str:
         """Return in words what was written."""
-        words = [f"{len(self.predictions)} masks"] if self.classes is not None else []
+        masks = len(self.predictions) + self.in_windows
+        words = [f"{masks} masks"] if self.classes is not None else []
         if self.columns is not None and self.predictions:
             words.append(TARGET_PREDICTIONS)
         return " and ".join(words)

@@ -59,27 +59,23 @@ def read_upright(path: Path, max_pixels: int = MAX_PIXELS) -> tuple[np.ndarray, 
 def read_mask(path: Path, colors: bool = False, max_pixels: int = MAX_PIXELS) -> np.ndarray:
     """Read a mask's values as stored.
 
-        An index stays the number in the file, whatever its bit depth, palette, transparent value or
-        TIFF photometric interpretation would show. A 16-bit mask of nothing but 0 and 65535 is one of
-        0 and 255.
+    An index stays the number in the file, whatever its bit depth, palette, transparent value or
+    TIFF photometric interpretation would show. A 16-bit mask of nothing but 0 and 65535 is one of
+    0 and 255.
 
-        Args:
-            path: the file.
-            colors: return the colours that a palette gives its indices.
-    <<<<<<< HEAD
-            max_pixels: the largest mask that is read.
-    =======
-            max_pixels: the most that it may have.
-    >>>>>>> labels
+    Args:
+        path: the file.
+        colors: return the colours that a palette gives its indices.
+        max_pixels: the largest mask that is read.
 
-        Returns:
-            `uint8`: indices (H, W) of a greyscale or palette mask of any bit depth, or RGB colours
-            (H, W, 3).
+    Returns:
+        `uint8`: indices (H, W) of a greyscale or palette mask of any bit depth, or RGB colours
+        (H, W, 3).
 
-        Raises:
-            DataError: the file is missing, unreadable or cut off, its indices exceed 255 or are no
-                whole numbers, its compression changes labels (JPEG), it is animated or has several
-                pages, or its mode is none of these.
+    Raises:
+        DataError: the file is missing, unreadable, too large or cut off, its indices exceed 255 or
+            are no whole numbers, its compression changes labels (JPEG), it is animated or has
+            several pages, or its mode is none of these.
     """
     try:
         with _open_mask(path, max_pixels) as file:

@@ -44,7 +44,7 @@ def read_indices(
         )
         return Proposal(_binary(more=[1]), "0 and 1 beside 0 and 255", tuple(doubts))
     if {0, VOID} < present and (strays := _beside_binary(found, values)):
-        doubts.append(f"{describe(strays, total)} lie beside 0 and 255: they are void")
+        doubts.append(f"beside 0 and 255 the masks hold {describe(strays, total)}: void")
         return Proposal(_binary(void=strays), "0 and 255", tuple(doubts))
 
     void = {index for index in (*values.transparent, VOID) if index in present and index != 0}

@@ -144,6 +144,8 @@ def _complete(
         shares, pool = {"val": SHARE}, samples["train"]
     else:
         return samples, ""
+    if len({sample.group or sample.name for sample in pool}) == 2:
+        shares = {"val": SHARE}  # too few for a test split
     divided = divide(pool, shares)
     by = "data.group" if grouped else "name"
     note = f"; {' and '.join(shares)} taken from it at random, by {by}"

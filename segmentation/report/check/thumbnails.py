@@ -12,7 +12,7 @@ from segmentation.data.check.finding import Item
 from segmentation.data.discovery.image_reader import ImageReader
 from segmentation.data.discovery.labels import Labels
 from segmentation.data.discovery.pairs import PHOTOS
-from segmentation.data.discovery.windowed import WindowedImage, is_large, thumbnail
+from segmentation.data.discovery.windowed import WindowedImage, WindowedLabels, is_large, thumbnail
 from segmentation.errors import DataError
 from segmentation.pictures import viewed
 from segmentation.report.data_uri import drawing_uri, photo_uri
@@ -55,7 +55,7 @@ def _thumbnail(item: Item, labels: Labels, reader: ImageReader) -> Thumbnail:
             image_text = f"{item.image.name} cannot be read"
     if item.mask is not None:
         try:
-            mask = drawing_uri(colored(item.mask, labels), THUMBNAIL_SIDE)
+            mask = drawing_uri(_mask_picture(item, labels, reader), THUMBNAIL_SIDE)
             mask_text = f"mask {item.mask.name}"
         except DataError:
             mask_text = f"{item.mask.name} cannot be read"
@@ -66,6 +66,17 @@ def _pixels(path: Path, reader: ImageReader) -> np.ndarray:
     if is_large(path, reader.max_pixels):
         return thumbnail(WindowedImage(path, reader), THUMBNAIL_SIDE)
     return reader.read(path).pixels
+
+
+def _mask_picture(item: Item, labels: Labels, reader: ImageReader) -> np.ndarray:
+    """Return a mask in the colours of its classes; unknown values of a large one are black."""
+    assert item.mask is not None
+    if item.image is None or not is_large(item.image, reader.max_pixels):
+        return colored(item.mask, labels)
+    image = WindowedImage(item.image, reader)
+    lenient = Labels(labels.table, unknown="void")
+    values = WindowedLabels(item.mask, image, lenient, reader.max_pixels)
+    return labels.classes.palette()[thumbnail(values, THUMBNAIL_SIDE)]
 
 
 def colored(path: Path, labels: Labels) -> np.ndarray:

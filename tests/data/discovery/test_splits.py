@@ -108,9 +108,14 @@ def test_divide_keeps_every_sample_once_and_groups_whole(groups, shares):
 
 
 def test_too_few_groups(tmp_path):
-    root = flat(tmp_path, ["a_1", "a_2", "b_1"])
-    with pytest.raises(DataError, match="2 groups of images cannot fill 3 splits"):
+    root = flat(tmp_path, ["a_1", "a_2"])
+    with pytest.raises(DataError, match="1 groups of images cannot fill 3 splits"):
         find_splits(root, group="^(.*?)_")
+
+
+def test_two_groups_leave_none_to_test(tmp_path):
+    root = flat(tmp_path, ["a_1", "a_2", "b_1"])
+    assert set(find_splits(root, group="^(.*?)_").samples) == {"train", "val"}
 
 
 @pytest.mark.parametrize(
