@@ -224,7 +224,7 @@ def _images(
         try:
             shape = _shape(one, counts)
         except ValueError as error:
-            problems.setdefault(one.image_id, f"{path}: annotation {number}: {error}.")
+            problems.setdefault(one.image_id, f"annotation {number}: {error}.")
             continue
         if shape is not None:
             boxed = not one.segmentation
@@ -249,6 +249,7 @@ def _images(
             continue
         size = (image.height, image.width) if image.height and image.width else None
         problem = problems.get(image.id, "")
+        problem = problem and f"{path}: {image.file_name}: {problem}"
         found.append(AnnotatedImage(where, regions[image.id], size, split, path, problem))
     folder.note_missing(path, missing, len(file.images), notes)
     return found

@@ -1,5 +1,6 @@
 """The files of a data set: annotation files by suffix, and images found by the names in them."""
 
+import contextlib
 import os
 import re
 import sys
@@ -21,8 +22,8 @@ from segmentation.errors import DataError, listed
 Model = TypeVar("Model", bound=BaseModel)
 
 SUFFIXES = (
-    ".json", ".jsonl", ".ndjson", ".xml", ".txt", ".yaml", ".yml", ".csv", ".data", ".names",
-    ".parquet", ".arrow",
+    ".json", ".jsonl", ".ndjson", ".xml", ".txt", ".yaml", ".yml", ".csv", ".names",
+    ".labels", ".parquet",
 )  # fmt: skip
 """Suffixes of files that annotations may be in."""
 SPLIT_WORDS = {
@@ -253,8 +254,8 @@ def parse_json(path: Path, model: type[Model], name: str) -> Model:
 def _parts(name: str) -> tuple[str, ...]:
     """Return the parts of a path of any system, or of an address."""
     if "://" in name:
-        address = urlsplit(name)
-        name = unquote(address.path)
+        with contextlib.suppress(ValueError):  # no valid address: a path
+            name = unquote(urlsplit(name).path)
     elif name.startswith("/data/local-files/?d="):  # Label Studio's
         name = parse_qs(urlsplit(name).query).get("d", [""])[0]
     parts = PurePosixPath(name.replace("\\", "/")).parts

@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict
 from segmentation.classes import Color
 from segmentation.data.annotations.draw_masks import decode_png
 from segmentation.data.annotations.folder import Folder, head, is_mask_folder, parse_json, tail
+from segmentation.data.annotations.name_list import find_name_list
 from segmentation.data.annotations.regions import (
     AnnotatedImage,
     Annotations,
@@ -25,7 +26,6 @@ from segmentation.data.annotations.regions import (
 )
 from segmentation.data.annotations.rle import RunLengths, encode
 from segmentation.data.annotations.shapes import Bitmap, Polygons, box, ellipse
-from segmentation.data.discovery.files import read_text
 from segmentation.errors import listed
 
 NAME = "LabelMe"
@@ -154,11 +154,9 @@ class _Mask:
 def _classes(folder: Folder, labels: set[str], notes: list[str]) -> dict[str, Color | None]:
     """Return the names: in the order of labels.txt where there is one, else of the alphabet."""
     order: list[str] = []
-    for path in folder.files(".txt"):
-        if path.name in ("labels.txt", "class_names.txt", "classes.txt"):
-            order = [line.strip() for line in read_text(path).splitlines() if line.strip()]
-            if unknown := sorted(labels - {*order, IGNORED}):
-                notes.append(f"{folder.where(path)} does not list {listed(unknown)}: added.")
-            break
+    if (found := find_name_list(folder)) is not None:
+        path, order = found
+        if unknown := sorted(labels - {*order, IGNORED}):
+            notes.append(f"{folder.where(path)} does not list {listed(unknown)}: added.")
     names = dict.fromkeys([*order, *sorted(labels)])
     return {name: None for name in names if name != IGNORED}

@@ -1,5 +1,6 @@
 import logging
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -177,3 +178,14 @@ def test_an_invalid_region_is_a_failure_of_its_image(tmp_path, name, caplog):
     assert [one.name for one in splits.samples[""]] == ["a"]
     assert splits.description.startswith(name)
     assert "1 of 2 annotated images cannot be used and are left out" in caplog.text
+
+
+@pytest.mark.parametrize("error", [ValueError("x"), KeyError("x"), OverflowError("x")])
+def test_what_a_format_does_not_expect_is_an_error_of_its_files(root, monkeypatch, error):
+    def fail(*_):
+        raise error
+
+    broken = replace(convert.FORMATS[0], convert=fail)
+    monkeypatch.setattr(convert, "FORMATS", (broken,))
+    with pytest.raises(DataError, match=r"the files of COCO in .* \(coco\.json, \.\.\.\) are not"):
+        found(root)
