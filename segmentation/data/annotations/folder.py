@@ -161,6 +161,13 @@ class Folder:
             DataError: none of them is there.
         """
         if missing and len(missing) == total:
+            alike = [path for name in missing for path in self._by_stem.get(_stem(name), ())]
+            if alike:
+                raise DataError(
+                    f"{self.where(source)} names {missing[0]}, and the image is called "
+                    f"{self.where(alike[0])}: another suffix. Save the images as they were "
+                    "annotated, or rename them in the annotations."
+                )
             raise DataError(
                 f"none of the {count_text(total, 'image')} that {self.where(source)} names is in "
                 f"{self.root} ({listed(list(missing), 3)}). Put the images there: in a folder "
@@ -260,6 +267,10 @@ def _parts(name: str) -> tuple[str, ...]:
         name = parse_qs(urlsplit(name).query).get("d", [""])[0]
     parts = PurePosixPath(name.replace("\\", "/")).parts
     return tuple(part for part in parts if part not in (".", "..", "/"))
+
+
+def _stem(name: str) -> str:
+    return PurePosixPath(_parts(name)[-1]).stem if _parts(name) else ""
 
 
 def _group(paths: Iterable[Path], key) -> dict[str, list[Path]]:  # type: ignore[no-untyped-def]

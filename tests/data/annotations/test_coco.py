@@ -74,6 +74,13 @@ def test_images_that_are_missing_are_named_and_left_out(tmp_path, caplog):
         found(tmp_path)
 
 
+def test_images_with_another_suffix_are_told(tmp_path):
+    write_images(tmp_path / "images", "a.png")
+    write(tmp_path / "coco.json", coco(["a.jpg"], [CAR]))
+    with pytest.raises(DataError, match=r"names a\.jpg, and the image is called images/a\.png"):
+        found(tmp_path)
+
+
 def test_boxes_alone_are_no_masks(tmp_path):
     objects = [{"bbox": [1, 1, 4, 4], "segmentation": []}]
     with pytest.raises(
