@@ -7,9 +7,10 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, BeforeValidator, ConfigDict
 
 from segmentation.classes import Color
 from segmentation.data.annotations.folder import Folder, head, parse_json, split_in, tail
@@ -28,7 +29,14 @@ from segmentation.errors import DataError, listed
 NAME = "COCO"
 
 _KEYS = ("annotations", "categories", "segmentation", "image_id")
-_Id = int | str
+
+
+def _plain_id(value: object) -> object:
+    """Return a number as its digits: the files that people merge have 1, 1.0 and "1" for one id."""
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else value
+
+
+_Id = Annotated[str, BeforeValidator(_plain_id)]
 
 
 class _Model(BaseModel):
@@ -112,7 +120,7 @@ def read(folder: Folder, paths: Sequence[Path]) -> Annotations:
     for path, file in files.items():
         images += _images(folder, path, file, splits[path], counts, notes)
     _check_listed_once(folder, images)
-    if not counts["masks"]:
+    if not counts["masks"] and not any(image.problem for image in images):
         raise NoMasksError(
             f"{', '.join(map(folder.where, files))}: COCO annotations of boxes alone "
             f"({count_text(counts['boxes'], 'box', 'boxes')}, no segmentation). Masks cannot be "
@@ -126,7 +134,22 @@ def read(folder: Folder, paths: Sequence[Path]) -> Annotations:
 def _parse_all(paths: Sequence[Path]) -> dict[Path, _File]:
     """Return the files that have categories: captions and lists of images have none, or no key."""
     files = {path: parse_json(path, _File, NAME) for path in paths}
+    for path, file in files.items():
+        _check_ids(path, "images", [(image.id, image.file_name) for image in file.images])
+        _check_ids(path, "categories", [(str(one.id), one.name) for one in file.categories])
     return {path: file for path, file in files.items() if file.categories}
+
+
+def _check_ids(path: Path, kind: str, rows: Sequence[tuple[str, str]]) -> None:
+    """Refuse an id that two rows have: it cannot be told which of them an object belongs to."""
+    known: dict[str, str] = {}
+    for number, name in rows:
+        if (other := known.setdefault(number, name)) != name:
+            raise DataError(
+                f"{path}: the id {number} among its {kind} is that of {other} and of {name}. "
+                "Number them anew where files are merged, or keep the files apart: several are "
+                "read too."
+            )
 
 
 def _select(folder: Folder, files: dict[Path, _File], notes: list[str]) -> dict[Path, _File]:
@@ -187,6 +210,7 @@ def _images(
     """Return the images of one file that are there."""
     names = {one.id: one.name.strip() for one in file.categories}
     regions: dict[_Id, list[Region]] = {image.id: [] for image in file.images}
+    problems: dict[_Id, str] = {}
     strangers = 0
     for number, one in enumerate(file.annotations):
         if one.image_id not in regions:
@@ -200,11 +224,18 @@ def _images(
         try:
             shape = _shape(one, counts)
         except ValueError as error:
-            raise DataError(f"{path}: annotation {number}: {error}.") from error
+            problems.setdefault(one.image_id, f"annotation {number}: {error}.")
+            continue
         if shape is not None:
             boxed = not one.segmentation
             label = None if boxed else names[one.category_id]
             regions[one.image_id].append(Region(label, shape, -1 if one.iscrowd or boxed else 0))
+    if strangers == len(file.annotations) > 0:
+        raise DataError(
+            f"{path}: none of its annotations is of an image that it lists: their image_id "
+            f"({file.annotations[0].image_id}, ...) is no id among its images "
+            f"({listed(list(regions), 3)})."
+        )
     if strangers:
         notes.append(
             f"{folder.where(path)}: {count_text(strangers, 'annotation')} of images that it does "
@@ -217,7 +248,9 @@ def _images(
             missing.append(image.file_name)
             continue
         size = (image.height, image.width) if image.height and image.width else None
-        found.append(AnnotatedImage(where, regions[image.id], size, split, path))
+        problem = problems.get(image.id, "")
+        problem = problem and f"{path}: {image.file_name}: {problem}"
+        found.append(AnnotatedImage(where, regions[image.id], size, split, path, problem))
     folder.note_missing(path, missing, len(file.images), notes)
     return found
 

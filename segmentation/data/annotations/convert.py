@@ -169,6 +169,11 @@ def _convert_first(
         except NoMasksError as error:
             problems.append(str(error))
             continue
+        except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+            raise DataError(
+                f"the files of {form.name} in {folder.base} ({folder.where(files[0])}, ...) are "
+                f"not valid: {type(error).__name__}: {error}. Export them again."
+            ) from error
         others = [
             f"{other.name} ({folder.where(paths[0])})" for other, paths in recognised[number + 1 :]
         ]

@@ -61,7 +61,7 @@ def read(folder: Folder, paths: Sequence[Path]) -> Annotations:
             if name := (label.findtext("name") or "").strip():
                 classes.setdefault(name, to_color(label.findtext("color") or ""))
         images += _images(folder, path, tree, classes, counts, notes)
-    if not counts["areas"]:
+    if not counts["areas"] and not any(image.problem for image in images):
         raise NoMasksError(f"{folder.base}: the CVAT files hold no polygon, mask, box or ellipse.")
     if counts["flat"]:
         notes.append(
@@ -96,12 +96,13 @@ def _images(
         if image is None:
             missing.append(name)
             continue
+        size, regions, problem = None, [], ""
         try:
             size = int(element.get("height", "")), int(element.get("width", ""))
             regions = list(_regions(element, classes, counts))
         except ValueError as error:
-            raise DataError(f"{path}: the image {name!r}: {error}.") from error
-        found.append(AnnotatedImage(image, regions, size, split, path))
+            problem = f"{path}: the image {name!r}: {error}."
+        found.append(AnnotatedImage(image, regions, size, split, path, problem))
     folder.note_missing(path, missing, len(elements), notes)
     return found
 
@@ -116,6 +117,8 @@ def _regions(
             counts["flat"] += 1
             continue
         label = element.get("label", "").strip()
+        if not label:
+            raise ValueError(f"a {element.tag} without a label")
         classes.setdefault(label, None)
         counts["areas"] += 1
         yield Region(label, _shape(element), int(element.get("z_order", "0")))

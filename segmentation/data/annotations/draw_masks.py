@@ -58,9 +58,13 @@ def class_indices(annotations: Annotations) -> tuple[dict[str, int], list[Entry]
     called void, ignore or unlabelled are void, as they are in files of names.
 
     Raises:
-        DataError: too many classes.
+        DataError: too many classes, or one without a name.
     """
     names = list(annotations.classes)
+    if "" in names:
+        raise DataError(
+            f"the {annotations.format} annotations have a class whose name is empty. Name it."
+        )
     own = [name for name in names if name.lower() in BACKGROUND_NAMES]
     void = [name for name in names if name.lower() in VOID_NAMES]
     others = [name for name in names if name not in own + void]

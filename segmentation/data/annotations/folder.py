@@ -1,5 +1,6 @@
 """The files of a data set: annotation files by suffix, and images found by the names in them."""
 
+import contextlib
 import os
 import re
 import sys
@@ -21,8 +22,8 @@ from segmentation.errors import DataError, listed
 Model = TypeVar("Model", bound=BaseModel)
 
 SUFFIXES = (
-    ".json", ".jsonl", ".ndjson", ".xml", ".txt", ".yaml", ".yml", ".csv", ".data", ".names",
-    ".parquet", ".arrow",
+    ".json", ".jsonl", ".ndjson", ".xml", ".txt", ".yaml", ".yml", ".csv", ".names",
+    ".labels", ".parquet",
 )  # fmt: skip
 """Suffixes of files that annotations may be in."""
 SPLIT_WORDS = {
@@ -160,6 +161,13 @@ class Folder:
             DataError: none of them is there.
         """
         if missing and len(missing) == total:
+            alike = [path for name in missing for path in self._by_stem.get(_stem(name), ())]
+            if alike:
+                raise DataError(
+                    f"{self.where(source)} names {missing[0]}, and the image is called "
+                    f"{self.where(alike[0])}: another suffix. Save the images as they were "
+                    "annotated, or rename them in the annotations."
+                )
             raise DataError(
                 f"none of the {count_text(total, 'image')} that {self.where(source)} names is in "
                 f"{self.root} ({listed(list(missing), 3)}). Put the images there: in a folder "
@@ -253,12 +261,16 @@ def parse_json(path: Path, model: type[Model], name: str) -> Model:
 def _parts(name: str) -> tuple[str, ...]:
     """Return the parts of a path of any system, or of an address."""
     if "://" in name:
-        address = urlsplit(name)
-        name = unquote(address.path)
+        with contextlib.suppress(ValueError):  # no valid address: a path
+            name = unquote(urlsplit(name).path)
     elif name.startswith("/data/local-files/?d="):  # Label Studio's
         name = parse_qs(urlsplit(name).query).get("d", [""])[0]
     parts = PurePosixPath(name.replace("\\", "/")).parts
     return tuple(part for part in parts if part not in (".", "..", "/"))
+
+
+def _stem(name: str) -> str:
+    return PurePosixPath(_parts(name)[-1]).stem if _parts(name) else ""
 
 
 def _group(paths: Iterable[Path], key) -> dict[str, list[Path]]:  # type: ignore[no-untyped-def]

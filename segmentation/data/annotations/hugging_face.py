@@ -4,9 +4,11 @@ Formats: https://huggingface.co/docs/datasets/image_dataset and its parquet file
 images are structs of bytes and a path.
 """
 
+import contextlib
 import csv
 import io
 import json
+import os
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -35,6 +37,7 @@ BATCH = 16
 SUFFIXES = {
     "PNG": ".png",
     "JPEG": ".jpg",
+    "MPO": ".jpg",
     "TIFF": ".tif",
     "WEBP": ".webp",
     "BMP": ".bmp",
@@ -87,9 +90,13 @@ def convert(folder: Folder, paths: Sequence[Path], destination: Path) -> Convers
 
 def _convert_folder(folder: Folder, paths: Sequence[Path]) -> Conversion:
     notes: list[str] = []
-    splits: dict[str, list[Sample]] = {}
+    samples: dict[tuple[str, str], Sample] = {}
+    bases: dict[str, list[str]] = {}
+    for path in paths:
+        bases.setdefault(folder.split_of(path), []).append(os.path.abspath(path.parent))
     for path in paths:
         split = folder.split_of(path)
+        below = os.path.relpath(path.parent, os.path.commonpath(bases[split]))
         rows, missing = list(_rows(path, read_text(path))), []
         key = _mask_key(path)
         for row in rows:
@@ -98,10 +105,18 @@ def _convert_folder(folder: Folder, paths: Sequence[Path]) -> Conversion:
             if image is None or mask is None:
                 missing.append(str(row.get("file_name")))
                 continue
-            name = image.relative_to(path.parent).with_suffix("").as_posix()
-            splits.setdefault(split, []).append(Sample(name, image, mask))
+            name = Path(below, image.relative_to(path.parent)).with_suffix("").as_posix()
+            if (other := samples.get((split, name))) is not None:
+                raise DataError(
+                    f"{folder.where(path)} lists {folder.where(image)} after "
+                    f"{folder.where(other.image)}: samples of one name. Remove or rename one."
+                )
+            samples[split, name] = Sample(name, image, mask)
         folder.note_missing(path, missing, len(rows), notes)
-    total = sum(map(len, splits.values()))
+    total = len(samples)
+    splits: dict[str, list[Sample]] = {}
+    for (split, _), sample in samples.items():
+        splits.setdefault(split, []).append(sample)
     description = (
         f"Hugging Face image folder: {count_text(len(paths), 'metadata file')}, "
         f"{count_text(total, 'image')} with masks, listed"
@@ -133,7 +148,9 @@ def _file(metadata: Path, name: Any) -> Path | None:
     if ".." in parts or Path(name).is_absolute():
         return None
     path = metadata.parent.joinpath(*parts)
-    return path if path.is_file() else None
+    with contextlib.suppress(OSError, ValueError):  # a name that no file can have
+        return path if path.is_file() else None
+    return None
 
 
 def _convert_parquet(folder: Folder, paths: Sequence[Path], destination: Path) -> Conversion:

@@ -29,7 +29,7 @@ from segmentation.errors import DataError, listed
 NAME = "Label Studio"
 
 LABELS = ("brushlabels", "polygonlabels", "rectanglelabels", "ellipselabels", "labels")
-SIDES = ("original_width", "original_height")
+SIDES = ("original_width", "original_height", "image_rotation")
 
 
 class _Model(BaseModel):
@@ -41,6 +41,7 @@ class _Result(_Model):
     value: dict[str, Any] = {}
     original_width: int | None = None
     original_height: int | None = None
+    image_rotation: float | None = None
 
 
 class _Annotation(_Model):
@@ -107,7 +108,7 @@ def _read_exports(folder: Folder, paths: Sequence[Path]) -> Annotations:
     for path in paths:
         tasks = parse_json(path, _Export, NAME).root
         images += _images(folder, path, tasks, counts, notes)
-    if not counts["areas"]:
+    if not counts["areas"] and not any(image.problem for image in images):
         raise NoMasksError(
             f"{listed(list(map(folder.where, paths)))}: no brush, polygon, rectangle or ellipse."
         )
@@ -118,6 +119,10 @@ def _read_exports(folder: Folder, paths: Sequence[Path]) -> Annotations:
         )
     if counts["unfinished"]:
         notes.append(f"{count_text(counts['unfinished'], 'task')} not annotated: left out.")
+    if counts["labels"]:
+        notes.append(
+            f"{count_text(counts['labels'], 'region')} with several labels: the first one counts."
+        )
     if counts["flat"]:
         notes.append(f"{count_text(counts['flat'], 'result')} without an area: not in any mask.")
     labels = {region.label for image in images for region in image.regions if region.label}
@@ -144,13 +149,15 @@ def _images(
         if image is None:
             missing.append(name)
             continue
+        regions: list[Region] = []
+        size, problem = None, ""
         try:
             regions, size = _regions(chosen, counts)
-        except (ValueError, KeyError, TypeError, OverflowError) as error:
-            raise DataError(
-                f"{path}: the task of {name}: {type(error).__name__}: {error}. Export it again."
-            ) from error
-        found.append(AnnotatedImage(image, regions, size, split, path))
+        except KeyError as error:
+            problem = f"{path}: the task of {name}: a region has no {error}."
+        except (ValueError, TypeError, OverflowError) as error:
+            problem = f"{path}: the task of {name}: {error}."
+        found.append(AnnotatedImage(image, regions, size, split, path, problem))
     total = len(found) + len(missing)
     folder.note_missing(path, missing, total, notes)
     return found
@@ -181,11 +188,19 @@ def _regions(
         labels = next((result.value[key] for key in LABELS if result.value.get(key)), None)
         if labels is None:
             continue  # choices, text, or a region without a label
+        if not isinstance(labels, list):
+            raise ValueError(f"the labels of a region are {labels!r:.60}, not a list")
+        if result.image_rotation:
+            raise ValueError(
+                f"it was annotated turned by {result.image_rotation:g} degrees; only images as "
+                "they are stored are supported"
+            )
         shape = _shape(result.value, size)
         if shape is None:
             counts["flat"] += 1
             continue
         counts["areas"] += 1
+        counts["labels"] += len(labels) > 1
         regions.append(Region(str(labels[0]).strip(), shape))
     return regions, size
 
@@ -228,7 +243,7 @@ class _Brush:
     """A brush's RLE."""
 
     def __init__(self, rle: Sequence[int]) -> None:
-        self.rle = np.asarray(rle, dtype=np.int64)
+        self.rle = rle
 
     def __call__(self, size: tuple[int, int]) -> RunLengths:
         return from_brush(self.rle, *size)

@@ -34,7 +34,7 @@ def read_brushes(folder: Folder, paths: Sequence[Path]) -> Annotations:
     if several := sum(len(annotations) > 1 for annotations in tasks.values()):
         notes.append(f"{count_text(several, 'task')} with several annotations: the last is used.")
     last = {task: annotations[max(annotations)] for task, annotations in sorted(tasks.items())}
-    images, how = _images_of_tasks(folder, list(tasks))
+    images = _images_of_tasks(folder, list(tasks), notes)
     regions: list[AnnotatedImage] = []
     for task, brushes in last.items():
         if (image := images.get(task)) is None:
@@ -49,32 +49,45 @@ def read_brushes(folder: Folder, paths: Sequence[Path]) -> Annotations:
         )
     labels = sorted({label for brushes in last.values() for label, _ in brushes})
     number = count_text(len(paths), "brush PNG")
-    return Annotations("Label Studio", number, dict.fromkeys(labels), regions, True, notes, [how])
+    return Annotations("Label Studio", number, dict.fromkeys(labels), regions, True, notes)
 
 
-def _images_of_tasks(folder: Folder, tasks: Sequence[int]) -> tuple[dict[int, Path], str]:
-    """Return the image of each task, and how it was told: the PNGs do not name it.
+def _images_of_tasks(folder: Folder, tasks: Sequence[int], notes: list[str]) -> dict[int, Path]:
+    """Return the image of each task, which the PNGs do not name.
 
     Raises:
         DataError: it cannot be told for every task.
     """
     photos = [path for path in folder.images if not BRUSH_FILE.fullmatch(path.stem)]
-    for how, pattern in (
-        ("each task's image is the one named task-<number>", r"task[-_]?(\d+)"),
-        ("each task's image is the one named by its number", r"0*(\d+)"),
-        ("each task's image is guessed: the one whose name ends in its number", r".*?(\d+)"),
+    named = _by_number(photos, r"task[-_]?(\d+)")
+    if all(len(named.get(task, ())) == 1 for task in tasks):
+        return {task: named[task][0] for task in tasks}
+
+    # Tasks are numbered in the order of the upload: img1, img10, img2 are the tasks 1, 2, 3
+    numbered = _by_number(photos, r".*?(\d+)")
+    if all(len(numbered.get(task, ())) == 1 for task in tasks) and list(numbered) == sorted(
+        numbered
     ):
-        found: dict[int, list[Path]] = {}
-        for path in photos:
-            if match := re.fullmatch(pattern, path.stem):
-                found.setdefault(int(match[1]), []).append(path)
-        if all(len(found.get(task, ())) == 1 for task in tasks):
-            return {task: found[task][0] for task in tasks}, how
+        notes.append(
+            "Label Studio's brush PNGs tell the task and not the image: each task's image is "
+            "guessed, as the one whose name ends in its number. Compare the overlays of python "
+            "check.py ... output=<folder>; to be sure, name the images task-<number>."
+        )
+        return {task: numbered[task][0] for task in tasks}
     raise DataError(
         f"{folder.base} holds Label Studio's brush PNGs, whose names tell the task and not the "
         f"image (task {tasks[0]}, ...). Export the project as JSON too and put that file beside "
-        "them, or name the images task-<number>."
+        "them, or name each image task-<number>."
     )
+
+
+def _by_number(paths: Sequence[Path], pattern: str) -> dict[int, list[Path]]:
+    """Return paths by the number in their names, in the order of the names."""
+    found: dict[int, list[Path]] = {}
+    for path in sorted(paths, key=lambda path: path.name):
+        if match := re.fullmatch(pattern, path.stem):
+            found.setdefault(int(match[1]), []).append(path)
+    return found
 
 
 class _File:

@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict
 from segmentation.classes import Color
 from segmentation.data.annotations.draw_masks import decode_png
 from segmentation.data.annotations.folder import Folder, head, is_mask_folder, parse_json, tail
+from segmentation.data.annotations.name_list import find_name_list
 from segmentation.data.annotations.regions import (
     AnnotatedImage,
     Annotations,
@@ -25,8 +26,7 @@ from segmentation.data.annotations.regions import (
 )
 from segmentation.data.annotations.rle import RunLengths, encode
 from segmentation.data.annotations.shapes import Bitmap, Polygons, box, ellipse
-from segmentation.data.discovery.files import read_text
-from segmentation.errors import DataError, listed
+from segmentation.errors import listed
 
 NAME = "LabelMe"
 IGNORED = "__ignore__"
@@ -79,20 +79,21 @@ def read(folder: Folder, paths: Sequence[Path]) -> Annotations:
         if image is None:
             missing.append(file.imagePath or path.stem)
             continue
-        regions = []
+        regions, problem = [], ""
         for number, shape in enumerate(file.shapes):
             try:
                 drawn = _draw(shape, counts)
             except ValueError as error:
-                raise DataError(f"{path}: shape {number} ({shape.label}): {error}.") from error
+                problem = f"{path}: shape {number} ({shape.label}): {error}."
+                break
             if drawn is not None:
                 label = shape.label.strip()
                 labels.add(label)
                 regions.append(Region(None if label == IGNORED else label, drawn))
         size = (file.imageHeight, file.imageWidth) if file.imageHeight and file.imageWidth else None
-        images.append(AnnotatedImage(image, regions, size, split, path))
+        images.append(AnnotatedImage(image, regions, size, split, path, problem))
     folder.note_missing(folder.base, missing, len(paths), notes)
-    if not labels:
+    if not labels and not any(image.problem for image in images):
         raise NoMasksError(f"{folder.base}: the LabelMe files hold no polygon, box or mask.")
     if counts["flat"]:
         notes.append(
@@ -153,11 +154,9 @@ class _Mask:
 def _classes(folder: Folder, labels: set[str], notes: list[str]) -> dict[str, Color | None]:
     """Return the names: in the order of labels.txt where there is one, else of the alphabet."""
     order: list[str] = []
-    for path in folder.files(".txt"):
-        if path.name in ("labels.txt", "class_names.txt", "classes.txt"):
-            order = [line.strip() for line in read_text(path).splitlines() if line.strip()]
-            if unknown := sorted(labels - {*order, IGNORED}):
-                notes.append(f"{folder.where(path)} does not list {listed(unknown)}: added.")
-            break
+    if (found := find_name_list(folder)) is not None:
+        path, order = found
+        if unknown := sorted(labels - {*order, IGNORED}):
+            notes.append(f"{folder.where(path)} does not list {listed(unknown)}: added.")
     names = dict.fromkeys([*order, *sorted(labels)])
     return {name: None for name in names if name != IGNORED}

@@ -1,5 +1,6 @@
 """Annotated images as every format is read into, before masks are drawn."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -57,6 +58,7 @@ class AnnotatedImage:
         size: height and width by the annotations; None: the image's own.
         split: train, val, test, or empty where the annotations have no splits.
         source: the file that the regions come from, for messages.
+        problem: why a region of it is invalid: the image cannot be used then.
     """
 
     path: Path
@@ -64,6 +66,7 @@ class AnnotatedImage:
     size: Size | None
     split: str
     source: Path
+    problem: str = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,8 +111,7 @@ def to_points(numbers: Sequence[float]) -> np.ndarray:
 
 def to_color(text: str) -> Color | None:
     """Return the colour of ``#rrggbb``; None for anything else."""
-    try:
-        code = int(text.removeprefix("#"), 16) if len(text) == 7 else None
-    except ValueError:
+    if not re.fullmatch("#[0-9a-fA-F]{6}", text):
         return None
-    return None if code is None else (code >> 16, code >> 8 & 255, code & 255)
+    red, green, blue = bytes.fromhex(text[1:])
+    return red, green, blue

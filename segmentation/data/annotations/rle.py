@@ -60,7 +60,7 @@ def from_counts(counts: Sequence[int] | str | bytes, height: int, width: int) ->
     if isinstance(counts, str | bytes):
         lengths = _uncompress(counts.encode() if isinstance(counts, str) else counts)
     else:
-        lengths = np.asarray(counts, dtype=np.int64).reshape(-1)
+        lengths = _integers(counts)
     # Each is bounded before they are added up: a sum must not overflow.
     if (lengths < 0).any() or (lengths > height * width).any():
         raise ValueError("its RLE holds a run longer than the mask, or a negative one")
@@ -70,6 +70,13 @@ def from_counts(counts: Sequence[int] | str | bytes, height: int, width: int) ->
             f"{height * width:,}"
         )
     return RunLengths(lengths, height, width)
+
+
+def _integers(numbers: Sequence[int] | np.ndarray) -> np.ndarray:
+    try:
+        return np.asarray(numbers, dtype=np.int64).reshape(-1)
+    except (OverflowError, TypeError, ValueError) as error:
+        raise ValueError("its RLE holds a number that is too large, or none") from error
 
 
 def _uncompress(text: bytes) -> np.ndarray:
@@ -118,6 +125,16 @@ class _Bits:
         value = int.from_bytes(self._data[first:last], "big")
         return value >> (8 * last - end) & ((1 << bits) - 1)
 
+    def read_many(self, number: int, bits: int) -> np.ndarray:
+        """Return so many numbers of a few bits each, as `int64`."""
+        start, end = self._at, self._at + number * bits
+        if end > 8 * len(self._data):
+            raise ValueError("its RLE is cut off")
+        self._at = end
+        packed = np.frombuffer(self._data[start // 8 : (end + 7) // 8], dtype=np.uint8)
+        digits = np.unpackbits(packed)[start % 8 :][: number * bits].reshape(number, bits)
+        return digits @ (1 << np.arange(bits)[::-1])
+
 
 def from_brush(rle: Sequence[int] | np.ndarray, height: int, width: int) -> RunLengths:
     """Read Label Studio's brush, the RLE of an RGBA picture whose alpha is the mask.
@@ -128,7 +145,7 @@ def from_brush(rle: Sequence[int] | np.ndarray, height: int, width: int) -> RunL
     Raises:
         ValueError: it is invalid, or is not that of a picture of this size.
     """
-    data = np.asarray(rle, dtype=np.int64)
+    data = _integers(rle)
     if data.size == 0 or data.min() < 0 or data.max() > 255:
         raise ValueError("its RLE is not a list of bytes")
     bits = _Bits(data.astype(np.uint8).tobytes())
@@ -149,6 +166,6 @@ def from_brush(rle: Sequence[int] | np.ndarray, height: int, width: int) -> RunL
         if repeated:
             values[at:end] = min(bits.read(word), 255)
         else:
-            values[at:end] = [min(bits.read(word), 255) for _ in range(end - at)]
+            values[at:end] = np.minimum(bits.read_many(end - at, word), 255)
         at = end
     return encode(values.reshape(height, width, 4)[..., 3] > 127)

@@ -27,7 +27,6 @@ from segmentation.data.annotations.regions import (
 )
 from segmentation.data.annotations.rle import RunLengths, encode
 from segmentation.data.annotations.shapes import Bitmap, Polygons, box
-from segmentation.errors import DataError
 
 NAME = "Supervisely"
 
@@ -114,19 +113,20 @@ def read(folder: Folder, paths: Sequence[Path]) -> Annotations:
         if image is None:
             missing.append(path.name.removesuffix(".json"))
             continue
-        regions = []
+        regions, problem = [], ""
         for number, one in enumerate(file.objects):
             try:
                 shape = _shape(one, counts)
             except ValueError as error:
-                raise DataError(f"{path}: object {number} ({one.title}): {error}.") from error
+                problem = f"{path}: object {number} ({one.title}): {error}."
+                break
             if shape is not None:
                 classes.setdefault(one.title.strip(), None)
                 regions.append(Region(one.title.strip(), shape))
         size = file.size.height, file.size.width
-        images.append(AnnotatedImage(image, regions, size, split, path))
+        images.append(AnnotatedImage(image, regions, size, split, path, problem))
     folder.note_missing(folder.base, missing, len(files), notes)
-    if not counts["areas"]:
+    if not counts["areas"] and not any(image.problem for image in images):
         raise NoMasksError(f"{folder.base}: the Supervisely project holds no bitmap or polygon.")
     if counts["flat"]:
         notes.append(

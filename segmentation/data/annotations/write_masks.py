@@ -84,6 +84,8 @@ def _draw(
 
     def draw(task: tuple[AnnotatedImage, str, Path]) -> Drawn | str:
         image, _, path = task
+        if image.problem:
+            return image.problem
         try:
             drawn = draw_mask(image, indices, annotations.smaller_on_top)
         except DataError as error:

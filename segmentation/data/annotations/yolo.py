@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 import yaml
 
-from segmentation.classes import MAX_CLASSES, Color
+from segmentation.classes import Color
 from segmentation.data.annotations.draw_masks import image_size
 from segmentation.data.annotations.folder import SPLIT_WORDS, Folder, head, split_in
+from segmentation.data.annotations.name_list import HIGHEST, by_number, find_name_list
 from segmentation.data.annotations.regions import (
     AnnotatedImage,
     Annotations,
@@ -28,7 +29,6 @@ from segmentation.errors import DataError, listed
 
 NAME = "YOLO"
 
-NAME_FILES = ("classes.txt", "obj.names", "_darknet.labels", "class_names.txt", "labels.txt")
 SPLIT_KEYS = ("train", "val", "valid", "validation", "test")
 OUTSIDE = 0.05
 """How far outside of 0 to 1 a coordinate may lie: rounding and labels at the border."""
@@ -56,21 +56,28 @@ def _read_yaml(path: Path) -> Any:
 
 
 def _label_files(folder: Folder) -> list[Path]:
-    """Return the text files whose first line is a class and coordinates, and that have an image."""
+    """Return the text files of images if they hold a class and coordinates, and further such."""
     stems = {path.stem for path in folder.images}
     files = [path for path in folder.files(".txt") if path.stem in stems]
-    filled = (path for path in files if head(path).strip())
-    first = next(filled, None)
-    return files if first is not None and _is_label(head(first)) else []
+    first = next((path for path in files if head(path).strip()), None)
+    if first is None or not _is_label(head(first)):
+        return []
+    # Labels whose images are not there: to be told of
+    alone = [path for path in folder.files(".txt") if path.stem not in stems]
+    return sorted(files + [path for path in alone if _is_label(head(path))])
 
 
 def _is_label(text: str) -> bool:
-    words = text.strip().splitlines()[0].split()
+    words = text.strip().partition("\n")[0].split()
     try:
         [float(word) for word in words]
     except ValueError:
         return False
-    return len(words) >= 5 and words[0].isdigit()
+    return len(words) >= 5 and _is_number(words[0])
+
+
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.isdecimal()
 
 
 def read(folder: Folder, paths: Sequence[Path]) -> Annotations:
@@ -106,11 +113,17 @@ def read(folder: Folder, paths: Sequence[Path]) -> Annotations:
         source = finder.find(image)
         counts["unlabelled"] += source is None
         regions: list[Region] = []
+        problem = ""
         if source is not None:
             used.add(source)
-            regions = list(_Lines(image, source, names, counts))
-        images.append(AnnotatedImage(image, regions, None, split, source or config or image))
+            try:
+                regions = list(_Lines(image, source, names, counts))
+            except DataError as error:
+                problem = str(error)
+        source = source or config or image
+        images.append(AnnotatedImage(image, regions, None, split, source, problem))
     alone = [folder.where(path) for path in labels if path not in used]
+    counts["invalid"] = sum(bool(image.problem) for image in images)
     _say_counts(folder.where(labels[0].parent), counts, alone, notes)
     number = count_text(len(used), "label file")
     where = f"{folder.where(config)} and {number}" if config else number
@@ -123,9 +136,9 @@ def _say_counts(where: str, counts: Counter[str], alone: list[str], notes: list[
     Raises:
         NoMasksError: there is no polygon at all.
     """
-    if not counts["polygons"] and not counts["boxes"]:
+    if not counts["polygons"] and not counts["boxes"] and not counts["invalid"]:
         raise NoMasksError(f"{where}: the YOLO labels hold no object.")
-    if not counts["polygons"]:
+    if not counts["polygons"] and not counts["invalid"]:
         raise NoMasksError(
             f"{where}: YOLO labels of boxes alone ({count_text(counts['boxes'], 'box', 'boxes')}). "
             "Masks cannot be learnt from boxes: export the data set for segmentation."
@@ -164,31 +177,26 @@ def _names(
     if config is not None:
         given = values["names"]
         if isinstance(given, dict):
-            if not all(str(key).isdigit() for key in given):
+            if not all(_is_number(str(key)) for key in given):
                 raise DataError(f"{config}: names are numbered from 0: {listed(list(given))}.")
-            numbers = {int(key): name for key, name in given.items()}
-            if max(numbers) >= 4 * MAX_CLASSES:
-                raise DataError(f"{config}: the class number {max(numbers)} is too high.")
-            listing = [numbers.get(k, f"class_{k}") for k in range(max(numbers) + 1)]
+            listing = by_number({int(key): name for key, name in given.items()}, config)
         elif isinstance(given, list):
             listing = given
         else:
             raise DataError(f"{config}: names is not a list of names.")
         return _unique(listing, config)
-    for path in folder.files(".txt", ".names", ".labels"):
-        if path.name in NAME_FILES:
-            return _unique(
-                [line.strip() for line in read_text(path).split("\n") if line.strip()], path
-            )
+    if (found := find_name_list(folder)) is not None:
+        path, listing = found
+        return _unique(listing, path)
     highest = max(
         (int(words[0]) for path in labels for line in read_text(path).splitlines()
-         if (words := line.split()) and words[0].isdigit()), default=0,
+         if (words := line.split()) and _is_number(words[0])), default=0,
     )  # fmt: skip
     notes.append(
         f"there is no data.yaml or classes.txt: the classes are named class_0 to class_{highest}. "
         "Put the names, one a line, into classes.txt."
     )
-    return dict.fromkeys(f"class_{k}" for k in range(min(highest + 1, 4 * MAX_CLASSES)))
+    return dict.fromkeys(f"class_{k}" for k in range(min(highest + 1, HIGHEST)))
 
 
 def _unique(names: Sequence[Any], source: Path) -> dict[str, Color | None]:
@@ -208,34 +216,47 @@ def _images(
     notes: list[str],
 ) -> Iterator[tuple[Path, str]]:
     """Yield the images of each split: those that data.yaml names, else by the folders' names."""
-    named = False
+    named, empty = False, []
     for key in SPLIT_KEYS if config else ():
-        for entry in _entries(values.get(key)):
-            for path in _resolve(folder, config, values.get("path"), entry, notes):
-                named = True
+        for entry in _entries(config, key, values):
+            paths = _resolve(folder, config, _entries(config, "path", values), entry, notes)
+            named = named or bool(paths)
+            empty += [] if paths else [f"{key}: {entry}"]
+            for path in paths:
                 yield path, SPLIT_WORDS[key]
+    if empty and config:
+        notes.append(
+            f"{folder.where(config)} names folders or lists without an image here: {listed(empty)}."
+            + ("" if named else " The folders' own names tell the splits.")
+        )
     if not named:
         for image in folder.images:
             if labels.covers(image):
                 yield image, folder.split_of(image)
 
 
-def _entries(value: Any) -> list[str]:
-    return [str(one) for one in value] if isinstance(value, list) else [value] if value else []
+def _entries(config: Path | None, key: str, values: dict[str, Any]) -> list[str]:
+    value = values.get(key)
+    entries = value if isinstance(value, list) else [value] if value else []
+    if not all(isinstance(entry, str) for entry in entries):  # an alias may stand for a huge list
+        raise DataError(f"{config}: {key} is neither a path nor a list of paths.")
+    return entries
 
 
 def _resolve(
-    folder: Folder, config: Path | None, base: Any, entry: str, notes: list[str]
+    folder: Folder, config: Path | None, bases: Sequence[str], entry: str, notes: list[str]
 ) -> list[Path]:
     """Return the images of an entry of data.yaml: a folder or a list, maybe another computer's.
 
-    Nothing outside of the data set's folders is looked at: of a path the last parts count.
+    Nothing outside of the data set's folders is looked at: of a path the last parts count, with
+    that which names a split.
     """
     parts = [part for part in Path(entry.replace("\\", "/")).parts if part not in ("..", ".", "/")]
     homes = [folder.base, folder.root, *([config.parent] if config else [])]
-    if base:
-        homes += [folder.base / Path(str(base)).name, folder.root / Path(str(base)).name]
-    for start in range(len(parts)):
+    for base in bases:
+        homes += [folder.base / Path(base).name, folder.root / Path(base).name]
+    names = [index for index, part in enumerate(parts) if split_in([part])]
+    for start in range(len(parts) if not names else names[-1] + 1):
         for home in homes:
             path = home.joinpath(*parts[start:])
             if path.is_dir():

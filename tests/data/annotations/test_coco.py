@@ -74,6 +74,13 @@ def test_images_that_are_missing_are_named_and_left_out(tmp_path, caplog):
         found(tmp_path)
 
 
+def test_images_with_another_suffix_are_told(tmp_path):
+    write_images(tmp_path / "images", "a.png")
+    write(tmp_path / "coco.json", coco(["a.jpg"], [CAR]))
+    with pytest.raises(DataError, match=r"names a\.jpg, and the image is called images/a\.png"):
+        found(tmp_path)
+
+
 def test_boxes_alone_are_no_masks(tmp_path):
     objects = [{"bbox": [1, 1, 4, 4], "segmentation": []}]
     with pytest.raises(
@@ -183,3 +190,51 @@ def test_large_files_are_told_from_their_beginning_and_end(tmp_path, monkeypatch
     names = [f"{number}.png" for number in range(5)]
     dataset(tmp_path, [CAR, CAR, CAR], images=names)
     assert len(found(tmp_path).samples[""]) == 5
+
+
+def merged(root, **changes):
+    """Write a file of two images with an object of the first, and change some of its keys."""
+    write_images(root / "images", "a.png", "b.png")
+    content = coco(["a.png", "b.png"], [CAR]) | changes
+    write(root / "coco.json", content)
+    return root
+
+
+def test_ids_that_two_rows_have(tmp_path):
+    images = [{"id": 1, "file_name": name} for name in ("a.png", "b.png")]
+    with pytest.raises(DataError, match=r"the id 1 among its images is that of a\.png and of b"):
+        found(merged(tmp_path, images=images))
+    categories = [{"id": 1, "name": name} for name in ("car", "road")]
+    with pytest.raises(DataError, match="the id 1 among its categories is that of car and of road"):
+        found(merged(tmp_path, categories=categories))
+
+
+@pytest.mark.parametrize("number", [1, 1.0, "1"])
+def test_ids_are_compared_as_text(tmp_path, number):
+    images = [{"id": "1", "file_name": "a.png"}]
+    objects = [CAR | {"image_id": number, "category_id": 1}]
+    assert (mask_of(found(merged(tmp_path, images=images, annotations=objects)), "a") == 1).any()
+
+
+def test_objects_of_no_listed_image(tmp_path):
+    objects = [CAR | {"image_id": 7, "category_id": 1}]
+    with pytest.raises(DataError, match=r"their image_id \(7, \.\.\.\) is no id among its images"):
+        found(merged(tmp_path, annotations=objects))
+
+
+def test_a_category_without_a_name(tmp_path):
+    with pytest.raises(DataError, match="have a class whose name is empty"):
+        found(dataset(tmp_path, [CAR], {1: " "}))
+
+
+@pytest.mark.parametrize(
+    "order",
+    [("images", "annotations", "categories"), ("categories", "images", "annotations")],
+    ids=["official", "Roboflow"],
+)
+def test_long_lists_of_images_in_either_order_of_the_keys(tmp_path, order):
+    write_images(tmp_path, "a.png")
+    content = coco(["a.png", *(f"{'x' * 100}{number}.png" for number in range(1000))], [CAR] * 900)
+    write(tmp_path / "coco.json", {"info": {}} | {key: content[key] for key in order})
+    assert len(json.dumps(content["images"])) > 1 << 17
+    assert [one.name for one in found(tmp_path).samples[""]] == ["a"]

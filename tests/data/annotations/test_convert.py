@@ -1,5 +1,6 @@
 import logging
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -139,4 +140,52 @@ def test_a_cache_that_cannot_be_written(root, monkeypatch, tmp_path):
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
     with pytest.raises(DataError, match="XDG_CACHE_HOME=<folder on another disk>"):
+        found(root)
+
+
+LINE = "0 0.1 0.1 0.5 0.1 0.5 0.5"
+SHAPE = '<image name="{}.png" width="16" height="12"><polygon label="car" points="{}"/></image>'
+BAD_REGIONS = {
+    "COCO": ("coco.json", lambda: coco(
+        ["a.png", "b.png"], [CAR, {"segmentation": [[1, 2, 3, 4, 5, 6, 7]], "image_id": 1}])),
+    "CVAT": ("cvat.xml", lambda: f"<annotations><meta/>{SHAPE.format('a', '1,1;9,1;9,9')}"
+             f"{SHAPE.format('b', '1,1;9')}</annotations>"),
+    "Label Studio": ("export.json", lambda: [
+        {"data": {"image": f"{name}.png"}, "annotations": [{"result": [
+            {"value": {"points": points, "polygonlabels": ["car"]}, "original_width": 16,
+             "original_height": 12}]}]}
+        for name, points in (("a", [[1, 1], [50, 1], [50, 50]]), ("b", [["x", 1]]))]),
+    "YOLO": ("b.txt", lambda: f"{LINE}\n0 0.1 0.1 0.5 0.1 0.5\n"),
+    "LabelMe": ("b.json", lambda: {
+        "imagePath": "b.png",
+        "shapes": [{"label": "car", "points": [[1, 1]], "shape_type": "star"}]}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", BAD_REGIONS)
+def test_an_invalid_region_is_a_failure_of_its_image(tmp_path, name, caplog):
+    write_images(tmp_path, "a.png", "b.png")
+    file, content = BAD_REGIONS[name]
+    write(tmp_path / file, content())
+    if name == "YOLO":
+        write(tmp_path / "a.txt", LINE)
+    if name == "LabelMe":
+        shapes = [{"label": "car", "points": [[1, 1], [9, 1], [9, 9]]}]
+        write(tmp_path / "a.json", {"imagePath": "a.png", "shapes": shapes})
+    with pytest.raises(DataError, match=r"1 of 2 annotated images cannot be used.*\n.*b\."):
+        found(tmp_path)
+    splits = found(tmp_path, skip=True)
+    assert [one.name for one in splits.samples[""]] == ["a"]
+    assert splits.description.startswith(name)
+    assert "1 of 2 annotated images cannot be used and are left out" in caplog.text
+
+
+@pytest.mark.parametrize("error", [ValueError("x"), KeyError("x"), OverflowError("x")])
+def test_what_a_format_does_not_expect_is_an_error_of_its_files(root, monkeypatch, error):
+    def fail(*_):
+        raise error
+
+    broken = replace(convert.FORMATS[0], convert=fail)
+    monkeypatch.setattr(convert, "FORMATS", (broken,))
+    with pytest.raises(DataError, match=r"the files of COCO in .* \(coco\.json, \.\.\.\) are not"):
         found(root)

@@ -1,6 +1,7 @@
 import pytest
 from annotated import found, mask_of, names_of, write, write_images
 
+from segmentation.data.annotations.regions import to_color
 from segmentation.errors import DataError
 
 META = """<meta><task><labels>
@@ -67,3 +68,15 @@ def test_videos_are_named(tmp_path):
     write(tmp_path / "annotations.xml", '<annotations><meta/><track id="0"></track></annotations>')
     with pytest.raises(DataError, match="is CVAT for video, which is not supported"):
         found(tmp_path)
+
+
+@pytest.mark.parametrize("label", ["", ' label=" "'])
+def test_shapes_without_a_label(tmp_path, label):
+    shape = f'<polygon points="2,2;8,2;8,8"{label}/>'
+    with pytest.raises(DataError, match=r"the image 'a\.png': a polygon without a label"):
+        found(dataset(tmp_path, shape))
+
+
+@pytest.mark.parametrize("text", ["#-00001", "#+00001", "#0x001", "#1_000", "red", ""])
+def test_what_is_no_colour_is_none(text):
+    assert to_color(text) is None

@@ -109,3 +109,27 @@ def test_without_pyarrow_it_says_what_to_type(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     with pytest.raises(ConfigError, match=r"pip install 'cityseg\[parquet\]'"):
         found(tmp_path)
+
+
+def test_two_metadata_files_of_a_split(tmp_path):
+    for part in ("p", "q"):
+        write_images(tmp_path / "train" / part, "1.png")
+        Image.new("L", (16, 12)).save(tmp_path / "train" / part / "m.png")
+        write(tmp_path / "train" / part / "metadata.csv", "file_name,mask\n1.png,m.png\n")
+    assert [one.name for one in found(tmp_path).samples["train"]] == ["p/1", "q/1"]
+
+
+def test_two_images_of_one_name(tmp_path):
+    path = folder(tmp_path, ROWS[:1])
+    path.write_text(path.read_text() * 2)
+    with pytest.raises(DataError, match=r"lists train/0\.png after train/0\.png: samples of one"):
+        found(tmp_path)
+
+
+def test_names_that_no_file_can_have(tmp_path, caplog):
+    path = folder(tmp_path, ROWS[:1])
+    for name in ("x" * 300, "nul\0"):
+        row = {"file_name": f"{name}.png", "mask_file_name": "masks/m0.png"}
+        path.write_text(path.read_text() + json.dumps(row) + "\n")
+    assert len(found(tmp_path).samples["train"]) == 1
+    assert "2 of 3 images are not there" in caplog.text

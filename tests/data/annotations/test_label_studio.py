@@ -63,10 +63,10 @@ def test_json_min(tmp_path):
 @pytest.mark.parametrize(
     ("value", "message"),
     [
-        (
-            {**POLYGON, "points": [["x", 1]]},
-            "the task of /data/upload/3/0a1b2c3d-a.png: ValueError",
-        ),
+        ({**POLYGON, "points": [["x", 1]]}, "the task of /data/upload/3/0a1b2c3d-a.png: could not"),
+        ({"x": 1, "width": 1, "height": 1, "labels": ["a"]}, "a region has no 'y'"),
+        ({**POLYGON, "polygonlabels": "car"}, "the labels of a region are 'car', not a list"),
+        ({"rle": [2**70], "brushlabels": ["car"]}, "its RLE holds a number that is too large"),
         ({"rle": [1, 2], "format": "rle", "brushlabels": ["car"]}, "its RLE is cut off"),
         ({"x": 1, "brushlabels": ["car"]}, "no brush, polygon, rectangle or ellipse"),
     ],
@@ -92,7 +92,7 @@ def test_brushes_of_a_task_are_one_mask(tmp_path, caplog):
     assert names_of(splits) == ["background", "no-way", "road"]
     mask = mask_of(splits, "scene_7")
     assert ((mask == 1).sum(), (mask == 2).sum()) == (4, 96 - 4)
-    assert "guessed: the one whose name ends in its number" in splits.description
+    assert "guessed, as the one whose name ends in its number" in caplog.text
     assert "1 image without a brush: left out" in caplog.text
 
 
@@ -105,6 +105,28 @@ def test_the_last_annotation_of_a_task_is_used(tmp_path, caplog):
 def test_brushes_whose_images_cannot_be_told(tmp_path):
     with pytest.raises(DataError, match="whose names tell the task and not the image"):
         found(brushes(tmp_path, "task-7-annotation-1-by-1-tag-road-0", images=("a.png",)))
+
+
+def test_numbers_of_tasks_are_not_those_of_images_that_were_sorted_as_text(tmp_path):
+    names = [f"task-{number}-annotation-1-by-1-tag-road-0" for number in (1, 2, 10)]
+    images = ("img1.png", "img2.png", "img10.png")  # uploaded as img1, img10, img2
+    with pytest.raises(DataError, match="whose names tell the task and not the image"):
+        found(brushes(tmp_path, *names, images=images))
+
+
+def test_tasks_named_in_images(tmp_path, caplog):
+    names = [f"task-{number}-annotation-1-by-1-tag-road-0" for number in (2, 10)]
+    found(brushes(tmp_path, *names, images=("task-10.png", "task-2.png")))
+    assert "guessed" not in caplog.text
+
+
+def test_several_labels_and_turned_images(tmp_path, caplog):
+    found(dataset(tmp_path, task({**POLYGON, "polygonlabels": ["car", "wet"]})))
+    assert "1 region with several labels: the first one counts" in caplog.text
+    turned = task(POLYGON)
+    turned["annotations"][0]["result"][0]["image_rotation"] = 90
+    with pytest.raises(DataError, match="annotated turned by 90 degrees"):
+        found(dataset(tmp_path, turned))
 
 
 def test_an_export_beside_the_brushes_tells_the_images(tmp_path):

@@ -98,3 +98,21 @@ def test_a_brush_of_another_size_is_refused():
         from_brush(brush([255] * 36)[:8], 3, 3)
     with pytest.raises(ValueError, match="not a list of bytes"):
         from_brush([300], 3, 3)
+
+
+def test_runs_of_single_values_and_any_width():
+    picture = np.arange(48, dtype=np.uint8) * 5
+    bits = f"{48:032b}{9:05b}" + f"{5:04b}" * 4 + f"000{47:06b}"
+    bits += "".join(f"{value:010b}" for value in picture)
+    bits += "0" * (-len(bits) % 8)
+    data = [int(bits[start : start + 8], 2) for start in range(0, len(bits), 8)]
+    mask = from_brush(data, 3, 4).decode()
+    assert (mask == (picture.reshape(3, 4, 4)[..., 3] > 127)).all()
+    with pytest.raises(ValueError, match="cut off"):
+        from_brush(data[:-3], 3, 4)
+
+
+@pytest.mark.parametrize("numbers", [[2**70, 1], [None], [{}], [[1], [2, 3]]])
+def test_what_is_no_number_is_refused(numbers):
+    with pytest.raises(ValueError, match="its RLE holds a number that is too large, or none"):
+        from_counts(numbers, 3, 3)

@@ -109,6 +109,8 @@ def test_invalid_lines_are_named(tmp_path, line, message):
     ("config", "message"),
     [
         ("names: {a: b}", "names are numbered from 0"),
+        ("names: {\u00b2: b}", "names are numbered from 0"),
+        ("names: [a]\npath: [[a]]", "path is neither a path nor a list of paths"),
         ("names: [a, a]", "several classes are named 'a'"),
         ("names: 3", "names is not a list of names"),
         ("names: [[a], b]", "names is not a list of names"),
@@ -119,6 +121,65 @@ def test_invalid_lines_are_named(tmp_path, line, message):
 def test_invalid_names(tmp_path, config, message):
     with pytest.raises(DataError, match=message):
         found(roboflow(tmp_path, config=config))
+
+
+@pytest.mark.parametrize("entry", ["{images: train/images}", "[{a: b}]", "[[train/images]]"])
+def test_splits_that_are_no_path(tmp_path, entry):
+    root = roboflow(tmp_path)
+    write(root / "data.yaml", f"names: [a]\ntrain: {entry}\n")
+    with pytest.raises(DataError, match="train is neither a path nor a list of paths"):
+        found(root)
+
+
+def test_no_names_at_all(tmp_path):
+    with pytest.raises(DataError, match="the class 0 has no name: there are 0 names"):
+        found(roboflow(tmp_path, config="names: {}"))
+
+
+def test_splits_named_the_other_way_round_than_their_folders(tmp_path, caplog):
+    for split in ("train", "val"):
+        write_images(tmp_path / "images" / split, "a.png")
+        write(tmp_path / "labels" / split / "a.txt", f"0 {SQUARE}")
+    write(tmp_path / "data.yaml", "names: [x]\ntrain: /x/train/images\nval: /x/val/images\n")
+    assert {split: len(rows) for split, rows in found(tmp_path).samples.items()} == {
+        "train": 1,
+        "val": 1,
+    }
+    assert "without an image here: train: /x/train/images, val: /x" in caplog.text
+    write(tmp_path / "data.yaml", "names: [x]\ntrain: /train/x/images/train\nval: gone/val\n")
+    assert list(found(tmp_path).samples) == ["train"]
+    assert "without an image here: val: gone/val." in caplog.text
+
+
+def test_labels_whose_images_are_not_there(tmp_path, caplog):
+    root = roboflow(tmp_path)
+    write(root / "train/labels/gone.txt", f"0 {SQUARE}")
+    write(root / "README.txt", "1 2 3")
+    found(root)
+    assert "1 label file of no image: train/labels/gone.txt" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ("sky\nno\n\n", ["sky", "no"]),
+        ("1 no\n0 sky\n", ["sky", "no"]),
+        ("2: no", ["class_0", "class_1", "no"]),
+    ],
+)
+def test_lists_of_names(tmp_path, text, names):
+    write_images(tmp_path, "a.png")
+    write(tmp_path / "a.txt", f"1 {SQUARE}")
+    write(tmp_path / "classes.txt", text)
+    assert names_of(found(tmp_path)) == ["background", *names]
+
+
+def test_an_empty_line_among_the_names(tmp_path):
+    write_images(tmp_path, "a.png")
+    write(tmp_path / "a.txt", f"1 {SQUARE}")
+    write(tmp_path / "classes.txt", "sky\n\nno\n")
+    with pytest.raises(DataError, match=r"classes\.txt: line 2 is empty\. Expected one name on"):
+        found(tmp_path)
 
 
 def test_several_data_yaml(tmp_path):
