@@ -56,33 +56,17 @@ def predict(plan: PredictionPlan) -> dict[str, Any]:
     reader = ImageReader(predictor.channels, plan.max_pixels)
     for path in track(names, "predicting", console=console, disable=len(names) < 2):
         try:
-            if is_large(path, plan.max_pixels):
-                target = plan.output / f"{names[path]}.tif"
-                predict_large(predictor, WindowedImage(path, reader), target)
-                files.written.append(target)
-                files.in_windows += 1
-                continue
-            decoded = reader.read(path)
+            resized += _predict_file(path, names[path], predictor, reader, files)
         except DataError as error:
             unreadable[path] = str(error)
-            continue
-        image = decoded.pixels
-        size = image.shape[:2]
-        resized += predictor.size is None and predictor.seen_size(*size) != size
-        photo = viewed(image, reader.channels.shown)
-        prediction = predictor.predict(image)
-        if decoded.valid is not None and prediction.labels is not None:
-            labels = np.where(decoded.valid, prediction.labels, np.uint8(VOID))
-            prediction = replace(prediction, labels=labels)
-        files.write(names[path], path.suffix, photo, prediction)
     files.write_targets()
 
     # Report.
     console.print(f"{files.describe()} written to {plan.output} by {plan.model}", soft_wrap=True)
     if files.in_windows:
         console.print(
-            f"{files.in_windows} of {len(names)} images were read in windows at their own size: their "
-            "masks are TIFFs with their coordinates, without overlays.",
+            f"{files.in_windows} of {len(names)} images were read in windows at their own size: "
+            "their masks are TIFFs with their coordinates, without overlays.",
             soft_wrap=True,
         )
     if resized and plan.short_side == "auto":
@@ -97,6 +81,30 @@ def predict(plan: PredictionPlan) -> dict[str, Any]:
     if unreadable:
         raise _unreadable_error(unreadable, len(names), result)
     return result
+
+
+def _predict_file(
+    path: Path, name: str, predictor: Predictor, reader: ImageReader, files: PredictionFiles
+) -> bool:
+    """Write the prediction for an image file, and return whether it was resized for the model.
+
+    Raises:
+        DataError: the file cannot be read.
+    """
+    if is_large(path, reader.max_pixels):
+        target = files.folder / f"{name}.tif"
+        predict_large(predictor, WindowedImage(path, reader), target)
+        files.written.append(target)
+        files.in_windows += 1
+        return False
+    image = reader.read(path)
+    prediction = predictor.predict(image.pixels)
+    if image.valid is not None and prediction.labels is not None:
+        labels = np.where(image.valid, prediction.labels, np.uint8(VOID))
+        prediction = replace(prediction, labels=labels)
+    files.write(name, path.suffix, viewed(image.pixels, reader.channels.shown), prediction)
+    size = image.pixels.shape[:2]
+    return predictor.size is None and predictor.seen_size(*size) != size
 
 
 def _unreadable_error(
