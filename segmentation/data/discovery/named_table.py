@@ -45,17 +45,17 @@ def apply_names(names: Names, values: MaskValues) -> NamedTable:
 
 
 def _by_color(names: tuple[Name, ...], values: MaskValues) -> NamedTable:
+    """Match colours; names without have those of VOC's palette in their order (Datumaro)."""
     found = set(map(tuple, unpack(list(values.colors)).tolist()))
-    own = {name.color for name in names}
-    if None in own:
-        return NamedTable(why_not="it has no colours, and the masks hold colours")
-    if missing := sorted(found - own):
+    entries = tuple(
+        Entry(name.name, name.color or voc_color(place), void=name.void)
+        for place, name in enumerate(names)
+    )
+    if missing := sorted(found - {entry.color for entry in entries}):
         return NamedTable(
             why_not=f"the masks hold colours that it lacks, such as {list(missing[0])}"
         )
-    return NamedTable(
-        tuple(Entry(name.name, name.color, void=name.void) for name in names if name.color)
-    )
+    return NamedTable(entries)
 
 
 def _by_index(names: tuple[Name, ...], values: MaskValues) -> NamedTable:

@@ -173,3 +173,10 @@ def test_greys_saved_as_rgb_take_names_with_colours(tmp_path):
     values = [(0, 0, 0), (1, 1, 1), (2, 2, 2)]
     _, names, found = propose(tmp_path, "labelmap.txt", text, values)
     assert (names, found) == (("background", "bar", "disc"), [0, 1, 2])
+
+
+def test_names_without_colours_have_those_of_voc(tmp_path):
+    text = "background:::\ncar:::\nbus:::\n"
+    colors = [(0, 0, 0), (0, 128, 0), (128, 0, 0)]
+    _, names, found = propose(tmp_path, "labelmap.txt", text, colors)
+    assert (names, found) == (("background", "car", "bus"), [0, 2, 1])
