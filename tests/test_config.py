@@ -62,7 +62,10 @@ def test_every_option_composes(group, option):
     assert OmegaConf.to_container(cfg, resolve=True, throw_on_missing=True)
 
 
-@pytest.mark.parametrize("script", ["train", "evaluate", "predict", "compare", "publish"])
+SCRIPTS = sorted(path.stem for path in CONF.glob("*.yaml"))
+
+
+@pytest.mark.parametrize("script", SCRIPTS)
 def test_every_script_composes(script):
     assert compose(script=script)
 

@@ -71,7 +71,7 @@ def test_options_out_of_range_are_refused(make, message):
 def test_configured_losses_are_complete():
     expected = {"cross_entropy", "dice", "jaccard", "focal", "lovasz", "tversky", "ohem"}
     expected |= {"cross_entropy_dice", "cross_entropy_lovasz"}
-    assert {path.stem for path in CONF.glob("*.yaml")} == expected
+    assert {path.stem for path in CONF.glob("*.yaml")} >= expected
 
 
 @pytest.mark.parametrize("path", sorted(CONF.glob("*.yaml")), ids=lambda path: path.stem)

@@ -72,11 +72,15 @@ class Layout:
     Args:
         images, masks: folders; ``{split}``, ``{images}`` and ``{masks}`` stand for any of `WORDS`.
         endings: the endings of mask names; any of `MASK_ENDINGS` by default.
+        listed: the lists of the SegNet tutorial, such as ``train.txt``, say what is in a split.
+        nested: also looked for in folders below the root; not where it covers them anyway.
     """
 
     images: str
     masks: str
     endings: tuple[str, ...] = MASK_ENDINGS
+    listed: bool = False
+    nested: bool = True
 
     @property
     def has_splits(self) -> bool:
@@ -89,7 +93,7 @@ NESTED, MOST_NESTED = 2, 100
 NAMED = MASK_ENDINGS[1:]  # where both lie in one folder a mask needs an ending
 
 LAYOUTS = (
-    Layout("{split}", "{split}annot"),  # the SegNet tutorial's CamVid
+    Layout("{split}", "{split}annot", listed=True),  # the SegNet tutorial's CamVid
     Layout("{split}", "{split}_{masks}"),  # Kaggle's CamVid
     Layout("leftImg8bit/{split}", "gtFine/{split}"),  # Cityscapes
     Layout("{images}/{split}", "{masks}/{split}"),
@@ -98,7 +102,7 @@ LAYOUTS = (
     Layout("{split}_{images}", "{split}_{masks}"),
     Layout("{images}", "{masks}"),
     Layout("{split}", "{split}", NAMED),
-    Layout("", "", NAMED),
+    Layout("", "", NAMED, nested=False),
 )
 """The known layouts, the more specific ones first."""
 
@@ -168,9 +172,10 @@ def find_nested(root: Path, ending: str | None = None) -> list[Path]:
     The layout of masks beside their images is not looked for: it covers folders in folders anyway.
     """
     found, level = [], [root]
+    nested = [layout for layout in LAYOUTS if layout.nested]
     for _ in range(NESTED):
         level = [path for folder in level for path in _folders_in(folder)]
-        here = [path for path in level if any(_matching(path, ending, LAYOUTS[:-1]))]
+        here = [path for path in level if any(_matching(path, ending, nested))]
         found += here
         level = [path for path in level if path not in here][:MOST_NESTED]
     return found

@@ -11,7 +11,6 @@ from pathlib import Path
 from segmentation.data.discovery.files import read_text
 from segmentation.data.discovery.folds import divide, into_folds
 from segmentation.data.discovery.layouts import (
-    LAYOUTS,
     SPLITS,
     Sample,
     find_images,
@@ -185,7 +184,7 @@ def _from_folders(
     samples, images, masks = {}, [], []
     for split, one in folders.items():
         listing = root / f"{split}.txt"
-        if layout is LAYOUTS[0] and listing.is_file():
+        if layout.listed and listing.is_file():
             samples[split] = _listed(root, listing)
             continue
         samples[split] = one.samples
