@@ -95,7 +95,8 @@ def _reader(data: DictConfig, splits: Splits, known: Channels | None) -> ImageRe
         ConfigError, DataError: the files do not have the channels, or not those of the model.
     """
     max_pixels = check_count("data.max_pixels", data.get("max_pixels", MAX_PIXELS), 1)
-    option, files = data.get("channels") or AUTO, parse_files(data.get("bands"))
+    option, files = data.get("channels"), parse_files(data.get("bands"))
+    option = AUTO if option is None else option
     option = list(option) if isinstance(option, ListConfig) else option
     if known is not None and option == AUTO:
         return ImageReader(replace(known, files=files or known.files), max_pixels)

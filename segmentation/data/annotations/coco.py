@@ -242,8 +242,9 @@ def _images(
             "not list: left out."
         )
     found, missing = [], []
-    for image in file.images:
-        where = folder.find_image(image.file_name, path, split)
+    files = [image.file_name for image in file.images]
+    paths = folder.find_images(files, path, [split] * len(files), notes)
+    for image, where in zip(file.images, paths, strict=True):
         if where is None:
             missing.append(image.file_name)
             continue

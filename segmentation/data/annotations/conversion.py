@@ -25,7 +25,7 @@ from segmentation.system.files import PARTIAL, read_json, write_json
 
 log = logging.getLogger(__name__)
 
-VERSION = 1
+VERSION = 2
 """To be raised whenever the same annotations become other masks."""
 RECORD, TABLE, LOCK = "conversion.json", "classes.yaml", "lock"
 

@@ -88,11 +88,12 @@ def _images(
 ) -> list[AnnotatedImage]:
     found, missing = [], []
     elements = tree.findall("image")
-    for element in elements:
-        name = element.get("name", "")
-        subset = element.get("subset", "")
-        split = split_in([subset]) or folder.split_of(path) or split_in([path.stem])
-        image = folder.find_image(name, path, split)
+    names = [element.get("name", "") for element in elements]
+    subsets = [split_in([element.get("subset", "")]) for element in elements]
+    other = folder.split_of(path) or split_in([path.stem])
+    splits = [subset or other for subset in subsets]
+    paths = folder.find_images(names, path, splits, notes)
+    for element, name, split, image in zip(elements, names, splits, paths, strict=True):
         if image is None:
             missing.append(name)
             continue

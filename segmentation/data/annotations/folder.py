@@ -31,6 +31,7 @@ SPLIT_WORDS = {
     for split in ("train", "val", "test")
     for word in (*WORDS[split], *{"val": ("dev", "valid", "validation", "eval")}.get(split, ()))
 }
+IMAGE_WORDS = {word.lower() for word in WORDS["images"]}
 MASK_WORDS = {word.lower() for word in WORDS["masks"]}
 YAML = (".yaml", ".yml")
 FEW = 20
@@ -85,6 +86,10 @@ class Folder:
         return _group(self.images, lambda path: path.name)
 
     @cached_property
+    def _by_lower_name(self) -> dict[str, list[Path]]:
+        return _group(self.images, lambda path: path.name.lower())
+
+    @cached_property
     def _by_stem(self) -> dict[str, list[Path]]:
         return _group(self.images, lambda path: path.stem)
 
@@ -108,10 +113,51 @@ class Folder:
         candidates = self._by_name.get(parts[-1])
         if candidates is None:  # Label Studio's uploads carry a random prefix
             bare = re.sub(r"^[0-9a-f]{8}-", "", parts[-1])
-            candidates = self._by_name.get(bare)
+            candidates = self._by_name.get(bare) or self._by_lower_name.get(parts[-1].lower())
         if candidates is None and Path(parts[-1]).suffix.lower() not in IMAGE_SUFFIXES:
             candidates = self._by_stem.get(parts[-1])
         return self._choose(candidates, parts[:-1], source, split, name)
+
+    def find_images(
+        self, names: Sequence[str], source: Path, splits: Sequence[str], notes: list[str]
+    ) -> list[Path | None]:
+        """Find the images that one annotation file names, each with its split, see `find_image`.
+
+        Where some lie in the folders that they are named with, or in those of their split, one that
+        lies elsewhere alone is another image of the same name: it is not found.
+        """
+        found = [
+            self.find_image(name, source, split) for name, split in zip(names, splits, strict=True)
+        ]
+
+        # Folders: as many in common as the others have
+        folders = [_parts(name)[:-1] for name in names]
+        shared = [
+            0 if path is None else _count_shared(path, parts)
+            for path, parts in zip(found, folders, strict=True)
+        ]
+        most = max(shared, default=0)
+        found = [
+            path if count >= min(most, len(parts)) else None
+            for path, count, parts in zip(found, shared, folders, strict=True)
+        ]
+
+        # Splits
+        homes = ["" if path is None else self.split_of(path) for path in found]
+        pairs = list(zip(homes, splits, strict=True))
+        own = {split for home, split in pairs if split and home == split}
+        found = [
+            path if not home or split not in own or home == split else None
+            for path, (home, split) in zip(found, pairs, strict=True)
+        ]
+        if strange := {(home, split) for home, split in pairs if home and split not in ("", home)}:
+            for home, split in sorted(strange):
+                if split not in own:
+                    notes.append(
+                        f"{self.where(source)}: images of {split} lie in folders of {home} only, "
+                        "where they are taken from."
+                    )
+        return found
 
     def find_stem(self, stem: str, source: Path, split: str = "") -> Path | None:
         """Find an image by its name without suffix, see `find_image`."""
@@ -131,8 +177,7 @@ class Folder:
             return candidates[0]
 
         def fits(path: Path) -> tuple[int, bool, bool, int]:
-            pairs = zip(reversed(path.parts[:-1]), reversed(folders), strict=False)
-            common = len(list(takewhile(lambda pair: pair[0] == pair[1], pairs)))
+            common = _count_shared(path, folders)
             own_split = bool(split) and self.split_of(path) == split
             near = len(os.path.commonpath([path.parent.absolute(), source.parent.absolute()]))
             return common, not is_mask_folder(path.parent.name), own_split, near
@@ -161,7 +206,12 @@ class Folder:
             DataError: none of them is there.
         """
         if missing and len(missing) == total:
-            alike = [path for name in missing for path in self._by_stem.get(_stem(name), ())]
+            alike = [
+                path
+                for name in missing
+                for path in self._by_stem.get(_stem(name), ())
+                if path.name != _parts(name)[-1]
+            ]
             if alike:
                 raise DataError(
                     f"{self.where(source)} names {missing[0]}, and the image is called "
@@ -184,6 +234,22 @@ class Folder:
         return (
             path.relative_to(self.root).as_posix() if path.is_relative_to(self.root) else str(path)
         )
+
+
+def _count_shared(path: Path, folders: Sequence[str]) -> int:
+    """Return how many of an image's folders are those of its name, from the last one on."""
+    pairs = zip(reversed(path.parts[:-1]), reversed(folders), strict=False)
+    return len(list(takewhile(lambda pair: _alike(*pair), pairs)))
+
+
+def shares_folder(path: Path, name: str) -> bool:
+    """Return whether an image lies in a folder of the last name that its own name has."""
+    return _count_shared(path, _parts(name)[:-1]) > 0
+
+
+def _alike(one: str, other: str) -> bool:
+    one, other = one.lower(), other.lower()
+    return SPLIT_WORDS.get(one, one) == SPLIT_WORDS.get(other, other)
 
 
 def is_mask_folder(name: str) -> bool:
@@ -265,6 +331,8 @@ def _parts(name: str) -> tuple[str, ...]:
             name = unquote(urlsplit(name).path)
     elif name.startswith("/data/local-files/?d="):  # Label Studio's
         name = parse_qs(urlsplit(name).query).get("d", [""])[0]
+    elif name.startswith("/data/upload/"):  # Label Studio's, whose folders are its own
+        name = PurePosixPath(name).name
     parts = PurePosixPath(name.replace("\\", "/")).parts
     return tuple(part for part in parts if part not in (".", "..", "/"))
 

@@ -135,24 +135,27 @@ def _read_exports(folder: Folder, paths: Sequence[Path]) -> Annotations:
 def _images(
     folder: Folder, path: Path, tasks: Sequence[_Task], counts: Counter[str], notes: list[str]
 ) -> list[AnnotatedImage]:
+    split = split_in([path.stem]) or folder.split_of(path)
     found, missing = [], []
+    chosen: list[_Annotation] = []
+    names: list[str] = []
     for task in tasks:
         finished = [one for one in task.annotations if not one.was_cancelled]
         if not finished:
             counts["unfinished"] += 1
             continue
         counts["several"] += len(finished) > 1
-        chosen = next((one for one in finished if one.ground_truth), finished[-1])
-        name = _image_name(task, path)
-        split = split_in([path.stem]) or folder.split_of(path)
-        image = folder.find_image(name, path, split)
+        chosen.append(next((one for one in finished if one.ground_truth), finished[-1]))
+        names.append(_image_name(task, path))
+    paths = folder.find_images(names, path, [split] * len(names), notes)
+    for annotation, name, image in zip(chosen, names, paths, strict=True):
         if image is None:
             missing.append(name)
             continue
         regions: list[Region] = []
         size, problem = None, ""
         try:
-            regions, size = _regions(chosen, counts)
+            regions, size = _regions(annotation, counts)
         except KeyError as error:
             problem = f"{path}: the task of {name}: a region has no {error}."
         except (ValueError, TypeError, OverflowError) as error:

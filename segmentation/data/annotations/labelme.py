@@ -6,7 +6,7 @@ Format: https://github.com/wkentaro/labelme
 import base64
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path, PureWindowsPath
 
 import numpy as np
@@ -14,7 +14,15 @@ from pydantic import BaseModel, ConfigDict
 
 from segmentation.classes import Color
 from segmentation.data.annotations.draw_masks import decode_png
-from segmentation.data.annotations.folder import Folder, head, is_mask_folder, parse_json, tail
+from segmentation.data.annotations.folder import (
+    IMAGE_WORDS,
+    Folder,
+    head,
+    is_mask_folder,
+    parse_json,
+    shares_folder,
+    tail,
+)
 from segmentation.data.annotations.name_list import find_name_list
 from segmentation.data.annotations.regions import (
     AnnotatedImage,
@@ -72,10 +80,11 @@ def read(folder: Folder, paths: Sequence[Path]) -> Annotations:
     counts: Counter[str] = Counter()
     labels: set[str] = set()
     images, missing = [], []
-    for path in paths:
-        file = parse_json(path, _File, NAME)
+    files = {path: parse_json(path, _File, NAME) for path in paths}
+    found = _find_images(folder, files, notes)
+    for path, file in files.items():
         split = folder.split_of(path)
-        image = _image(folder, path, file, split)
+        image = found[path]
         if image is None:
             missing.append(file.imagePath or path.stem)
             continue
@@ -108,11 +117,37 @@ def read(folder: Folder, paths: Sequence[Path]) -> Annotations:
     return Annotations(NAME, count_text(len(paths), "JSON file"), classes, images, False, notes)
 
 
-def _image(folder: Folder, path: Path, file: _File, split: str) -> Path | None:
-    """Return the image that a file names, else the one with the file's own name."""
-    name = PureWindowsPath(file.imagePath or "").as_posix()
-    found = folder.find_image(name, path, split) if file.imagePath else None
-    return found or folder.find_stem(path.stem, path, split)
+def _find_images(
+    folder: Folder, files: Mapping[Path, _File], notes: list[str]
+) -> dict[Path, Path | None]:
+    """Return the image that each file names, else the one with the file's own name.
+
+    Where those of a folder lie beside their files, or as they are named, others are not looked for
+    elsewhere: an image of that name is another one.
+    """
+    found: dict[Path, Path | None] = {}
+    homes: dict[Path, list[Path]] = {}
+    at_home: set[Path] = set()
+    for path, file in files.items():
+        name = PureWindowsPath(file.imagePath or "").as_posix()
+        split = folder.split_of(path)
+        image = folder.find_image(name, path, split) or folder.find_stem(path.stem, path, split)
+        found[path] = image
+        homes.setdefault(path.parent, []).append(path)
+        if image and (image.parent == path.parent or shares_folder(image, name)):
+            at_home.add(path)
+    for home, paths in homes.items():
+        if at_home.intersection(paths):
+            found |= {path: None for path in paths if path not in at_home}
+            continue
+        apart = {image.parent for path in paths if (image := found[path])}
+        strange = [path for path in apart if path.name.lower() not in IMAGE_WORDS]
+        if strange:
+            notes.append(
+                f"no image lies beside the LabelMe files in {folder.where(home)}: those of their "
+                f"names in {listed([folder.where(path) for path in strange])} are taken."
+            )
+    return found
 
 
 def _draw(shape: _Shape, counts: Counter[str]) -> Shape | None:

@@ -111,7 +111,7 @@ def read(folder: Folder, paths: Sequence[Path]) -> Annotations:
         split = folder.split_of(path) or tagged
         image = _image(folder, path, split)
         if image is None:
-            missing.append(path.name.removesuffix(".json"))
+            missing.append(folder.where(path).removesuffix(".json"))
             continue
         regions, problem = [], ""
         for number, one in enumerate(file.objects):
@@ -139,7 +139,10 @@ def read(folder: Folder, paths: Sequence[Path]) -> Annotations:
 def _image(folder: Folder, path: Path, split: str) -> Path | None:
     """Return the image of ann/<name>.json: img/<name>, or with any suffix in older projects."""
     name = path.name.removesuffix(".json")
-    return folder.find_image(name, path, split) or folder.find_stem(name, path, split)
+    image = folder.find_image(name, path, split) or folder.find_stem(name, path, split)
+    # Another data set of the project may have an image of that name
+    own = image is not None and image.is_relative_to(path.parent.parent)
+    return image if own or folder.chosen is not None else None
 
 
 def _shape(one: _Object, counts: Counter[str]) -> Shape | None:

@@ -270,11 +270,13 @@ def _listed(folder: Folder, listing: Path, notes: list[str]) -> list[Path]:
     found: list[Path] = []
     missing: list[str] = []
     split = split_in([listing.stem])
-    for line in filter(None, map(str.strip, read_text(listing).splitlines())):
-        if image := folder.find_image(line, listing, split):
-            found.append(image)
-        else:
+    lines = list(filter(None, map(str.strip, read_text(listing).splitlines())))
+    images = folder.find_images(lines, listing, [split] * len(lines), notes)
+    for line, image in zip(lines, images, strict=True):
+        if image is None:
             missing.append(line)
+        else:
+            found.append(image)
     folder.note_missing(listing, missing, len(found) + len(missing), notes)
     return found
 

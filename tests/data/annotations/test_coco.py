@@ -238,3 +238,44 @@ def test_long_lists_of_images_in_either_order_of_the_keys(tmp_path, order):
     write(tmp_path / "coco.json", {"info": {}} | {key: content[key] for key in order})
     assert len(json.dumps(content["images"])) > 1 << 17
     assert [one.name for one in found(tmp_path).samples[""]] == ["a"]
+
+
+def test_an_image_of_another_folder_is_another_image(tmp_path, caplog):
+    write_images(tmp_path, "b/1.png", "b/2.png")
+    write(tmp_path / "coco.json", coco(["a/1.png", "b/2.png"], [CAR, CAR | {"image_id": 1}]))
+    assert [one.image.name for one in found(tmp_path).samples[""]] == ["2.png"]
+    assert "1 of 2 images are not there and left out: a/1.png" in caplog.text
+
+
+def test_folders_of_another_computer_and_other_words_for_a_split(tmp_path):
+    write_images(tmp_path, "pictures/1.png", "pictures/2.png")
+    write(tmp_path / "coco.json", coco(["/home/x/1.png", "C:\\x\\2.png"], [CAR]))
+    assert len(found(tmp_path).samples[""]) == 2
+    write_images(tmp_path / "two", "train/1.png", "valid/2.png")
+    write(tmp_path / "two/coco.json", coco(["train/1.png", "val/2.png"], [CAR]))
+    assert len(found(tmp_path / "two").samples[""]) == 2
+
+
+def test_images_of_another_split(tmp_path, caplog):
+    write_images(tmp_path, "train/1.png", "train/2.png", "val/2.png")
+    for split, names in (("train", ["2.png"]), ("val", ["1.png", "2.png"])):
+        write(tmp_path / f"{split}.json", coco(names, [CAR]))
+    splits = found(tmp_path)
+    assert [one.image.parent.name for one in splits.samples["val"]] == ["val"]
+    assert "val.json: 1 of 2 images are not there and left out: 1.png" in caplog.text
+    (tmp_path / "val/2.png").unlink()
+    write(tmp_path / "val.json", coco(["1.png"], [CAR]))
+    assert len(found(tmp_path).samples["val"]) == 1
+    assert "val.json: images of val lie in folders of train only" in caplog.text
+
+
+def test_names_that_differ_in_case_alone(tmp_path):
+    write_images(tmp_path, "a.png")
+    write(tmp_path / "coco.json", coco(["A.PNG"], [CAR]))
+    assert len(found(tmp_path).samples[""]) == 1
+
+
+def test_what_is_no_address_is_a_path(tmp_path):
+    write_images(tmp_path, "a.png")
+    write(tmp_path / "coco.json", coco(["http://[x/a.png"], [CAR]))
+    assert len(found(tmp_path).samples[""]) == 1

@@ -79,3 +79,25 @@ def test_paths_of_windows_other_folders_and_images_without_a_file(tmp_path, capl
 def test_invalid_shapes(tmp_path, shape, message):
     with pytest.raises(DataError, match=message):
         found(dataset(tmp_path, shape))
+
+
+def test_an_image_of_another_folder_is_another_image(tmp_path, caplog):
+    write_images(tmp_path, "seqA/2.png", "seqB/1.png")
+    for name in ("1", "2"):
+        write(tmp_path / f"seqA/{name}.json", labelme({}, path=f"{name}.png"))
+    assert [one.image.name for one in found(tmp_path).samples[""]] == ["2.png"]
+    assert "1 of 2 images are not there and left out: 1.png" in caplog.text
+
+
+def test_files_apart_from_their_images(tmp_path, caplog):
+    for images, said in (("images", False), ("seqB", True)):
+        root = tmp_path / images
+        write_images(root, f"{images}/1.png")
+        write(root / "json/1.json", labelme({}, path="1.png"))
+        assert len(found(root).samples[""]) == 1
+        assert ("no image lies beside the LabelMe files in json: those" in caplog.text) == said
+    write_images(tmp_path / "up", "photos/1.png")
+    write(tmp_path / "up/json/1.json", labelme({}, path="..\\photos\\1.png"))
+    caplog.clear()
+    assert len(found(tmp_path / "up").samples[""]) == 1
+    assert "no image lies" not in caplog.text

@@ -2,6 +2,7 @@
 
 import base64
 import io
+import shutil
 import zlib
 
 import numpy as np
@@ -80,3 +81,14 @@ def test_objects_without_an_area(tmp_path, caplog):
 def test_invalid_objects(tmp_path, one, message):
     with pytest.raises(DataError, match=message):
         found(dataset(tmp_path, one))
+
+
+def test_an_image_of_another_data_set_is_another_image(tmp_path, caplog):
+    dataset(tmp_path, polygon([[8, 2], [14, 2], [14, 8], [8, 8]]), name="ds1")
+    dataset(tmp_path, polygon([[8, 2], [14, 2], [14, 8], [8, 8]]), name="ds2")
+    (tmp_path / "ds1/img/a.png").unlink()
+    assert [one.image.parts[-3] for one in found(tmp_path).samples[""]] == ["ds2"]
+    assert "1 of 2 images are not there and left out: ds1/ann/a.png" in caplog.text
+    shutil.rmtree(tmp_path / "ds2/ann")
+    with pytest.raises(DataError, match="none of the 1 image"):
+        found(tmp_path)
