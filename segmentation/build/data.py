@@ -8,12 +8,12 @@ from pathlib import Path
 
 from omegaconf import DictConfig, ListConfig
 
-from segmentation.channels import Channels
 from segmentation.config import plain
 from segmentation.console import argument, typed
 from segmentation.data.annotations.convert import describe_unused, find_annotations, is_chosen
 from segmentation.data.augment.options import Augmentation
 from segmentation.data.cache.cache import open_pairs
+from segmentation.data.channels import Channels
 from segmentation.data.datamodule import AUTO_BATCH_SIZE, SegmentationData, auto_crop
 from segmentation.data.discovery.choose_channels import AUTO, choose_channels, parse_files
 from segmentation.data.discovery.image_format import MAX_PIXELS

@@ -3,9 +3,9 @@
 from omegaconf import DictConfig, OmegaConf
 
 from segmentation import models
-from segmentation.channels import RGB, Channels
 from segmentation.classes import ClassTable
 from segmentation.config import plain
+from segmentation.data.channels import RGB, Channels
 from segmentation.errors import ConfigError
 from segmentation.targets import TargetColumns
 

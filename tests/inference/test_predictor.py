@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 import torch
 
-from segmentation.channels import RGB, Channels
 from segmentation.classes import ClassTable
+from segmentation.data.channels import RGB, Channels
 from segmentation.errors import ConfigError, ModelError
 from segmentation.inference.options import InferenceOptions
 from segmentation.inference.predictor import Predictor

@@ -6,9 +6,9 @@ from typing import Any
 
 from huggingface_hub import EvalResult, ModelCardData
 
-from segmentation.channels import Channels
 from segmentation.commands.publish.recipe import recipe
 from segmentation.console import argument
+from segmentation.data.channels import Channels
 from segmentation.models import LoadedModel
 from segmentation.models.cost import count_parameters
 from segmentation.models.shipped import shipped_name

@@ -5,10 +5,10 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-from segmentation.channels import RGB, Channels
 from segmentation.data.augment.mixing import Mixing
 from segmentation.data.augment.transform import TrainTransform
 from segmentation.data.augment.window import Size
+from segmentation.data.channels import RGB, Channels
 from segmentation.errors import ConfigError, validating
 
 

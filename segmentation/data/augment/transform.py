@@ -17,9 +17,9 @@ import numpy as np
 os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")  # else it asks the network at import: 2 s
 import albumentations as A
 
-from segmentation.channels import RGB, Channels
 from segmentation.classes import VOID
 from segmentation.data.augment.window import FILL, Size, balanced_window, cut, random_window
+from segmentation.data.channels import RGB, Channels
 from segmentation.errors import ConfigError, DataError, did_you_mean
 
 log = logging.getLogger(__name__)

@@ -20,8 +20,8 @@ from typing import Any
 
 import numpy as np
 
-from segmentation.channels import RGB, Channels
 from segmentation.data.cache.folder import share
+from segmentation.data.channels import RGB, Channels
 from segmentation.data.discovery.image_reader import ImageReader
 from segmentation.data.discovery.labels import Labels
 from segmentation.data.discovery.layouts import Sample

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from segmentation.channels import MOST, RGB, Channels
+from segmentation.data.channels import MOST, RGB, Channels
 from segmentation.data.discovery.image_format import ImageFormat, read_format
 from segmentation.data.discovery.image_reader import STEM, ImageReader, joined
 from segmentation.errors import ConfigError, DataError, did_you_mean

@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from segmentation.channels import MOST
 from segmentation.classes import VOID
+from segmentation.data.channels import MOST
 from segmentation.data.discovery.image_format import ImageFormat
 from segmentation.errors import DataError
 from segmentation.system.packages import explain_missing

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from PIL import ImageOps
 
-from segmentation.channels import RGB, Channels
+from segmentation.data.channels import RGB, Channels
 from segmentation.data.discovery.files import ORIENTATION, read_upright, unreadable
 from segmentation.data.discovery.geotiff import Tiff
 from segmentation.data.discovery.image_format import (

@@ -5,10 +5,10 @@ import logging
 import numpy as np
 import pytest
 
-from segmentation.channels import Channels
 from segmentation.classes import VOID
 from segmentation.data.augment.transform import TrainTransform
 from segmentation.data.augment.window import resize_image
+from segmentation.data.channels import Channels
 
 COUNTS = (1, 2, 4, 7, 13)
 TYPES = ("uint8", "uint16", "float32")

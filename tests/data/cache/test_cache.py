@@ -18,7 +18,6 @@ from hypothesis import strategies as st
 from PIL import Image
 from torch.utils.data import DataLoader
 
-from segmentation.channels import Channels
 from segmentation.classes import CAMVID
 from segmentation.data.augment.transform import TrainTransform
 from segmentation.data.cache import cache
@@ -26,6 +25,7 @@ from segmentation.data.cache import folder as folder_module
 from segmentation.data.cache.cache import UncachedPairs, describe_cache, open_pairs
 from segmentation.data.cache.folder import CacheFolder, disk_folder, share
 from segmentation.data.cache.mapped_pairs import MARK, SEAL, CachedPairs, write_pairs
+from segmentation.data.channels import Channels
 from segmentation.data.dataset import TrainDataset, collate
 from segmentation.data.discovery.image_reader import ImageReader
 from segmentation.data.discovery.pairs import Pairs

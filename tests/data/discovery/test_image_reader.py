@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from PIL import Image
 from rasterio.shutil import copy
 
-from segmentation.channels import RGB, Channels
+from segmentation.data.channels import RGB, Channels
 from segmentation.data.discovery.choose_channels import choose_channels, parse_files
 from segmentation.data.discovery.image_format import read_format
 from segmentation.data.discovery.image_reader import ImageReader
