@@ -2,7 +2,7 @@ import pytest
 from cityscapesscripts.helpers.labels import labels as official
 
 from segmentation.classes import CITYSCAPES, CITYSCAPES_CAMVID, ClassTable, with_train_ids
-from segmentation.data.discovery.labels import Labels
+from segmentation.data.masks.labels import Labels
 from segmentation.errors import ConfigError
 
 

@@ -13,16 +13,16 @@ from segmentation.console import argument, typed
 from segmentation.data.annotations.convert import describe_unused, find_annotations, is_chosen
 from segmentation.data.augment.options import Augmentation
 from segmentation.data.cache.cache import open_pairs
-from segmentation.data.channels import Channels
 from segmentation.data.datamodule import AUTO_BATCH_SIZE, SegmentationData, auto_crop
-from segmentation.data.discovery.choose_channels import AUTO, choose_channels, parse_files
-from segmentation.data.discovery.image_format import MAX_PIXELS
-from segmentation.data.discovery.image_reader import ImageReader
 from segmentation.data.discovery.layouts import SPLITS
 from segmentation.data.discovery.scanned_dataset import TABLE_FILE, ScannedDataset, scan_dataset
 from segmentation.data.discovery.splits import Splits, find_splits
 from segmentation.data.discovery.value_range import with_value_range
-from segmentation.data.discovery.windowed import is_large
+from segmentation.data.images.channels import Channels
+from segmentation.data.images.choose_channels import AUTO, choose_channels, parse_files
+from segmentation.data.images.image_format import MAX_PIXELS
+from segmentation.data.images.image_reader import ImageReader
+from segmentation.data.images.windowed import is_large
 from segmentation.data.targets.table import TargetTable
 from segmentation.errors import ConfigError, DataError, check_count
 from segmentation.streets import write_streets

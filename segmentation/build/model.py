@@ -5,7 +5,7 @@ from omegaconf import DictConfig, OmegaConf
 from segmentation import models
 from segmentation.classes import ClassTable
 from segmentation.config import plain
-from segmentation.data.channels import RGB, Channels
+from segmentation.data.images.channels import RGB, Channels
 from segmentation.errors import ConfigError
 from segmentation.targets import TargetColumns
 

@@ -15,9 +15,9 @@ from segmentation.build.data import build_data, find_dataset
 from segmentation.build.targets import known_targets
 from segmentation.classes import TABLES, ClassTable
 from segmentation.config import CONF
-from segmentation.data.channels import Channels
 from segmentation.data.datamodule import SegmentationData
 from segmentation.data.discovery.scanned_dataset import TABLE_FILE, ScannedDataset, select_usable
+from segmentation.data.images.channels import Channels
 from segmentation.data.targets.table import TargetTable
 from segmentation.errors import ConfigError, DataError
 from segmentation.models import LoadedModel, UNet

@@ -10,8 +10,8 @@ from rich.progress import track
 from segmentation.build.prediction import PredictionPlan
 from segmentation.classes import VOID
 from segmentation.console import console
-from segmentation.data.discovery.image_reader import ImageReader
-from segmentation.data.discovery.windowed import WindowedImage, is_large
+from segmentation.data.images.image_reader import ImageReader
+from segmentation.data.images.windowed import WindowedImage, is_large
 from segmentation.errors import ConfigError, DataError
 from segmentation.inference.input_images import name_masks
 from segmentation.inference.large_images import predict_large

@@ -14,7 +14,7 @@ from segmentation.data.augment.mixing import Mixing
 from segmentation.data.augment.transform import TrainTransform
 from segmentation.data.augment.window import Size, resize_image
 from segmentation.data.discovery.pairs import Pair, Pairs
-from segmentation.data.discovery.windowed import Window, WindowedImage, is_large, windows
+from segmentation.data.images.windowed import Window, WindowedImage, is_large, windows
 from segmentation.data.targets.table import TargetTable
 from segmentation.errors import ConfigError, DataError
 

@@ -4,8 +4,8 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from segmentation.data.discovery.image_reader import stem_of
 from segmentation.data.discovery.layouts import IMAGE_SUFFIXES, image_files_below
+from segmentation.data.images.image_reader import stem_of
 from segmentation.errors import ConfigError, DataError
 
 

@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 
 from segmentation.classes import VOID
-from segmentation.data.discovery.geotiff import LabelTiff
-from segmentation.data.discovery.windowed import WindowedImage, windows
+from segmentation.data.images.geotiff import LabelTiff
+from segmentation.data.images.windowed import WindowedImage, windows
 from segmentation.errors import DataError
 from segmentation.inference.predictor import Predictor
 from segmentation.system.files import atomic_file

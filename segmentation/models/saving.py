@@ -14,7 +14,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from segmentation.classes import ClassTable
-from segmentation.data.channels import RGB, Channels
+from segmentation.data.images.channels import RGB, Channels
 from segmentation.errors import ModelError, SegmentationError
 from segmentation.models.description import MAX_SIDE, Model, describe_model, parse_description
 from segmentation.models.shipped import locate, shipped

@@ -8,8 +8,8 @@ import numpy as np
 from PIL import Image
 
 from segmentation.data.annotations.convert import find_annotations
-from segmentation.data.discovery.labels import read_table
 from segmentation.data.discovery.splits import Splits
+from segmentation.data.masks.labels import read_table
 
 SQUARE = [2, 2, 8, 2, 8, 8, 2, 8]
 """A polygon of 36 pixels, x and y in turn."""

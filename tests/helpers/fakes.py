@@ -7,10 +7,10 @@ import numpy as np
 from PIL import Image
 
 from segmentation.classes import CAMVID
-from segmentation.data.discovery.labels import Labels
 from segmentation.data.discovery.layouts import Sample
 from segmentation.data.discovery.pairs import Pairs
 from segmentation.data.discovery.splits import find_splits
+from segmentation.data.masks.labels import Labels
 
 LABELS = Labels(CAMVID)
 CLASSES = LABELS.classes

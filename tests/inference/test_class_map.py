@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from segmentation.classes import CAMVID, CITYSCAPES, CITYSCAPES_CAMVID, ClassTable
-from segmentation.data.discovery.labels import Labels
+from segmentation.data.masks.labels import Labels
 from segmentation.errors import ConfigError
 from segmentation.inference.class_map import MappedModel, fit_class_map, read_class_map
 from segmentation.metrics.counting import label_map

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from segmentation.classes import ClassTable
-from segmentation.data.channels import RGB, Channels
+from segmentation.data.images.channels import RGB, Channels
 from segmentation.errors import ConfigError, ModelError
 from segmentation.inference.options import InferenceOptions
 from segmentation.inference.predictor import Predictor

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from segmentation.classes import CAMVID, ClassTable
-from segmentation.data.discovery.labels import Labels
+from segmentation.data.masks.labels import Labels
 from segmentation.errors import ModelError
 from segmentation.models import Encoder, UNet, describe_model, load_model, save_model
 from segmentation.models.saving import restore_model

@@ -8,7 +8,7 @@ from huggingface_hub import EvalResult, ModelCardData
 
 from segmentation.commands.publish.recipe import recipe
 from segmentation.console import argument
-from segmentation.data.channels import Channels
+from segmentation.data.images.channels import Channels
 from segmentation.models import LoadedModel
 from segmentation.models.cost import count_parameters
 from segmentation.models.shipped import shipped_name

@@ -14,9 +14,9 @@ from PIL import Image
 from segmentation.classes import MAX_CLASSES, VOID, Color, Entry
 from segmentation.data.annotations.regions import AnnotatedImage, Annotations, Region, Size
 from segmentation.data.annotations.rle import RunLengths
-from segmentation.data.discovery.files import ORIENTATION
-from segmentation.data.discovery.image_format import NO_LIMIT, opened, read_format
-from segmentation.data.discovery.names import VOID_NAMES
+from segmentation.data.files import ORIENTATION
+from segmentation.data.images.image_format import NO_LIMIT, opened, read_format
+from segmentation.data.masks.names import VOID_NAMES
 from segmentation.errors import DataError
 
 BACKGROUND = "background"

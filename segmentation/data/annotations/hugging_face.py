@@ -19,8 +19,8 @@ from PIL import Image
 from segmentation.data.annotations.conversion import Conversion
 from segmentation.data.annotations.folder import Folder, head, split_in
 from segmentation.data.annotations.regions import NoMasksError, count_text
-from segmentation.data.discovery.files import read_text
 from segmentation.data.discovery.layouts import MASK_SUFFIXES, Sample
+from segmentation.data.files import read_text
 from segmentation.errors import DataError, listed
 from segmentation.system.packages import require_extra
 

@@ -10,7 +10,7 @@ from segmentation.data.annotations.folder import Folder
 from segmentation.data.annotations.regions import AnnotatedImage, Annotations, Region, count_text
 from segmentation.data.annotations.rle import RunLengths, encode
 from segmentation.data.annotations.shapes import Bitmap
-from segmentation.data.discovery.files import read_mask
+from segmentation.data.files import read_mask
 from segmentation.errors import DataError
 
 BRUSH_FILE = re.compile(r"task-(\d+)-annotation-(\d+)-by-([^-]*)-([^-]+)-(.+)-(\d+)")

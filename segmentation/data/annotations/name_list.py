@@ -4,8 +4,8 @@ from pathlib import Path
 
 from segmentation.classes import MAX_CLASSES
 from segmentation.data.annotations.folder import Folder
-from segmentation.data.discovery.files import read_text
-from segmentation.data.discovery.names import READERS
+from segmentation.data.files import read_text
+from segmentation.data.masks.names import READERS
 from segmentation.errors import DataError
 
 _read_plain = READERS["classes.txt"]

@@ -21,8 +21,8 @@ from segmentation.data.annotations.draw_masks import (
 )
 from segmentation.data.annotations.folder import Folder
 from segmentation.data.annotations.regions import AnnotatedImage, Annotations, count_text
-from segmentation.data.discovery.labels import write_table
 from segmentation.data.discovery.layouts import Sample
+from segmentation.data.masks.labels import write_table
 from segmentation.errors import DataError
 from segmentation.system.hardware import available_cores
 

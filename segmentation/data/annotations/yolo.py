@@ -24,7 +24,7 @@ from segmentation.data.annotations.regions import (
 )
 from segmentation.data.annotations.shapes import Polygons, box
 from segmentation.data.annotations.yolo_labels import LabelFinder
-from segmentation.data.discovery.files import read_text
+from segmentation.data.files import read_text
 from segmentation.errors import DataError, listed
 
 NAME = "YOLO"

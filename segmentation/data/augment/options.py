@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict
 from segmentation.data.augment.mixing import Mixing
 from segmentation.data.augment.transform import TrainTransform
 from segmentation.data.augment.window import Size
-from segmentation.data.channels import RGB, Channels
+from segmentation.data.images.channels import RGB, Channels
 from segmentation.errors import ConfigError, validating
 
 

@@ -19,7 +19,7 @@ import albumentations as A
 
 from segmentation.classes import VOID
 from segmentation.data.augment.window import FILL, Size, balanced_window, cut, random_window
-from segmentation.data.channels import RGB, Channels
+from segmentation.data.images.channels import RGB, Channels
 from segmentation.errors import ConfigError, DataError, did_you_mean
 
 log = logging.getLogger(__name__)

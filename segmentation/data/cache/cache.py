@@ -15,12 +15,12 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from segmentation.data.cache.folder import CacheFolder, disk_folder
 from segmentation.data.cache.mapped_pairs import MARK, CachedPairs, places, write_pairs
-from segmentation.data.discovery.image_reader import ImageReader
-from segmentation.data.discovery.labels import Labels
 from segmentation.data.discovery.layouts import Sample
 from segmentation.data.discovery.pairs import PHOTOS, Pairs
 from segmentation.data.discovery.scan import cache_key
 from segmentation.data.discovery.scanned_dataset import ScannedDataset
+from segmentation.data.images.image_reader import ImageReader
+from segmentation.data.masks.labels import Labels
 from segmentation.errors import ConfigError, DataError
 
 log = logging.getLogger(__name__)

@@ -21,11 +21,11 @@ from typing import Any
 import numpy as np
 
 from segmentation.data.cache.folder import share
-from segmentation.data.channels import RGB, Channels
-from segmentation.data.discovery.image_reader import ImageReader
-from segmentation.data.discovery.labels import Labels
 from segmentation.data.discovery.layouts import Sample
 from segmentation.data.discovery.pairs import PHOTOS, Pair, Pairs
+from segmentation.data.images.channels import RGB, Channels
+from segmentation.data.images.image_reader import ImageReader
+from segmentation.data.masks.labels import Labels
 from segmentation.errors import DataError
 from segmentation.system.files import atomic_file
 from segmentation.system.hardware import available_cores

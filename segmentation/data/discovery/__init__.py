@@ -1,4 +1,4 @@
-"""Find a data set's images and masks, the meaning of mask values, and the splits.
+"""Find a data set's images and masks, its splits, and scan every file.
 
-No batches, no random numbers.
+What masks mean is decided in `masks/`; no batches, no random numbers.
 """

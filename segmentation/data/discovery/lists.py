@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePath, PurePosixPath
 
-from segmentation.data.discovery.files import read_text
 from segmentation.data.discovery.layouts import IMAGE_SUFFIXES, SPLITS, WORDS, Sample
+from segmentation.data.files import read_text
 from segmentation.errors import DataError, listed
 
 TRAINVAL = "trainval.txt"

@@ -5,11 +5,11 @@ from collections.abc import Sequence
 import numpy as np
 
 from segmentation.classes import VOID
-from segmentation.data.discovery.files import check_pair, read_pair
-from segmentation.data.discovery.image_reader import ImageReader
-from segmentation.data.discovery.labels import Labels
 from segmentation.data.discovery.layouts import Sample
-from segmentation.data.discovery.windowed import WindowedImage, WindowedLabels, is_large
+from segmentation.data.files import check_pair, read_pair
+from segmentation.data.images.image_reader import ImageReader
+from segmentation.data.images.windowed import WindowedImage, WindowedLabels, is_large
+from segmentation.data.masks.labels import Labels
 
 Pair = tuple[np.ndarray, np.ndarray]
 PHOTOS = ImageReader()

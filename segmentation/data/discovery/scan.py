@@ -17,11 +17,11 @@ import numpy as np
 from PIL import Image
 from platformdirs import user_cache_path
 
-from segmentation.data.discovery.image_reader import ImageReader
-from segmentation.data.discovery.labels import Labels, to_list
 from segmentation.data.discovery.layouts import Sample
 from segmentation.data.discovery.pairs import PHOTOS, Pairs
-from segmentation.data.discovery.windowed import WindowedImage, WindowedLabels, thumbnail, windows
+from segmentation.data.images.image_reader import ImageReader
+from segmentation.data.images.windowed import WindowedImage, WindowedLabels, thumbnail, windows
+from segmentation.data.masks.labels import Labels, to_list
 from segmentation.errors import DataError
 from segmentation.pictures import viewed
 from segmentation.system.files import atomic_file

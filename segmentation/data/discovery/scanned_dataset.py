@@ -9,15 +9,15 @@ from pathlib import Path
 import numpy as np
 
 from segmentation.classes import TABLES, Entry, Table, with_train_ids
-from segmentation.data.discovery.image_reader import ImageReader
-from segmentation.data.discovery.labels import Labels, read_guess, read_table, write_table
 from segmentation.data.discovery.layouts import Sample
-from segmentation.data.discovery.names import find_names
 from segmentation.data.discovery.pairs import PHOTOS
-from segmentation.data.discovery.proposal import GUESSED, propose_table
-from segmentation.data.discovery.readings import READINGS, Proposal
 from segmentation.data.discovery.scan import Scan, scan_samples
 from segmentation.data.discovery.splits import Splits, check_paired
+from segmentation.data.images.image_reader import ImageReader
+from segmentation.data.masks.labels import Labels, read_guess, read_table, write_table
+from segmentation.data.masks.names import find_names
+from segmentation.data.masks.proposal import GUESSED, propose_table
+from segmentation.data.masks.readings import READINGS, Proposal
 from segmentation.errors import ConfigError, DataError, did_you_mean, listed
 
 log = logging.getLogger(__name__)

@@ -8,7 +8,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from segmentation.data.discovery.files import read_text
 from segmentation.data.discovery.folds import divide, into_folds
 from segmentation.data.discovery.layouts import (
     SPLITS,
@@ -20,6 +19,7 @@ from segmentation.data.discovery.layouts import (
 )
 from segmentation.data.discovery.lists import apply_lists, find_lists
 from segmentation.data.discovery.not_found import explain
+from segmentation.data.files import read_text
 from segmentation.errors import ConfigError, DataError, did_you_mean, listed
 
 log = logging.getLogger(__name__)

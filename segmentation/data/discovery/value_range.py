@@ -11,10 +11,10 @@ from pathlib import Path
 
 import numpy as np
 
-from segmentation.data.discovery.image_reader import ImageReader
 from segmentation.data.discovery.layouts import Sample
 from segmentation.data.discovery.scanned_dataset import ScannedDataset
-from segmentation.data.discovery.windowed import WindowedImage, is_large
+from segmentation.data.images.image_reader import ImageReader
+from segmentation.data.images.windowed import WindowedImage, is_large
 from segmentation.errors import DataError
 from segmentation.system.hardware import available_cores
 

@@ -5,8 +5,8 @@ import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from segmentation.data.discovery.files import read_text
 from segmentation.data.discovery.layouts import Sample
+from segmentation.data.files import read_text
 from segmentation.data.targets.files import (
     IMAGE,
     SPLIT,

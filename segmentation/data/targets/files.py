@@ -8,8 +8,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePath, PurePosixPath
 
-from segmentation.data.discovery.files import read_text
 from segmentation.data.discovery.layouts import Sample, split_of
+from segmentation.data.files import read_text
 from segmentation.errors import DataError, did_you_mean
 
 TARGETS_FILE = "targets.csv"

@@ -10,7 +10,7 @@ from PIL import Image
 from segmentation.data.discovery.layouts import Sample
 from segmentation.data.discovery.pairs import Pairs
 from segmentation.data.discovery.scanned_dataset import ScannedDataset
-from segmentation.data.discovery.windowed import WindowedImage, WindowedLabels, thumbnail
+from segmentation.data.images.windowed import WindowedImage, WindowedLabels, thumbnail
 from segmentation.errors import DataError
 from segmentation.pictures import GAP, INK, MARGIN, PAPER, legend, overlay, pad, viewed, write
 

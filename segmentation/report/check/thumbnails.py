@@ -9,10 +9,10 @@ import numpy as np
 
 from segmentation.classes import Color
 from segmentation.data.check.finding import Item
-from segmentation.data.discovery.image_reader import ImageReader
-from segmentation.data.discovery.labels import Labels
 from segmentation.data.discovery.pairs import PHOTOS
-from segmentation.data.discovery.windowed import WindowedImage, WindowedLabels, is_large, thumbnail
+from segmentation.data.images.image_reader import ImageReader
+from segmentation.data.images.windowed import WindowedImage, WindowedLabels, is_large, thumbnail
+from segmentation.data.masks.labels import Labels
 from segmentation.errors import DataError
 from segmentation.pictures import viewed
 from segmentation.report.data_uri import drawing_uri, photo_uri

@@ -13,7 +13,7 @@ from PIL import Image
 from torch import nn
 
 from segmentation.classes import CITYSCAPES, CITYSCAPES_CAMVID, ClassTable
-from segmentation.data.discovery.labels import Labels
+from segmentation.data.masks.labels import Labels
 from segmentation.inference.options import InferenceOptions
 from segmentation.inference.test_time import averaged
 from segmentation.metrics.counting import confusion_matrix

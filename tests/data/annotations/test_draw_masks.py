@@ -70,7 +70,7 @@ def test_masks_are_upright_however_they_were_annotated(tmp_path, orientation, up
     exif[0x0112] = orientation
     path = tmp_path / "a.png"
     Image.fromarray(stored).save(path, exif=exif)
-    from segmentation.data.discovery.files import read_image
+    from segmentation.data.files import read_image
 
     shown = read_image(path)
     rows, columns = np.nonzero((shown if upright else stored)[..., 0])

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from segmentation.data.annotations.convert import find_annotations
-from segmentation.data.discovery.labels import read_table
+from segmentation.data.masks.labels import read_table
 from segmentation.errors import DataError
 
 FIXTURES = Path(__file__).parents[2] / "fixtures" / "annotations"

@@ -8,7 +8,7 @@ import pytest
 from segmentation.classes import VOID
 from segmentation.data.augment.transform import TrainTransform
 from segmentation.data.augment.window import resize_image
-from segmentation.data.channels import Channels
+from segmentation.data.images.channels import Channels
 
 COUNTS = (1, 2, 4, 7, 13)
 TYPES = ("uint8", "uint16", "float32")

@@ -25,12 +25,12 @@ from segmentation.data.cache import folder as folder_module
 from segmentation.data.cache.cache import UncachedPairs, describe_cache, open_pairs
 from segmentation.data.cache.folder import CacheFolder, disk_folder, share
 from segmentation.data.cache.mapped_pairs import MARK, SEAL, CachedPairs, write_pairs
-from segmentation.data.channels import Channels
 from segmentation.data.dataset import TrainDataset, collate
-from segmentation.data.discovery.image_reader import ImageReader
 from segmentation.data.discovery.pairs import Pairs
 from segmentation.data.discovery.scanned_dataset import ScannedDataset, scan_dataset
 from segmentation.data.discovery.splits import find_splits
+from segmentation.data.images.channels import Channels
+from segmentation.data.images.image_reader import ImageReader
 from segmentation.data.sampler import EpochSampler
 from segmentation.errors import ConfigError, DataError
 

@@ -5,9 +5,9 @@ from made_datasets import CLASSES, made, names_of, only
 
 from segmentation.classes import Entry
 from segmentation.data.check import balance, check_dataset, quick_check
-from segmentation.data.discovery.labels import Labels
 from segmentation.data.discovery.scanned_dataset import scan_dataset
 from segmentation.data.discovery.splits import find_splits
+from segmentation.data.masks.labels import Labels
 from segmentation.errors import DataError
 from segmentation.streets import write_streets
 

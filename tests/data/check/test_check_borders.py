@@ -7,10 +7,10 @@ from PIL import Image
 
 from segmentation.classes import VOID, Entry
 from segmentation.data.check.borders import neighbours, void_borders
-from segmentation.data.discovery.labels import Labels
 from segmentation.data.discovery.layouts import Sample
 from segmentation.data.discovery.scanned_dataset import scan_dataset
 from segmentation.data.discovery.splits import Splits
+from segmentation.data.masks.labels import Labels
 
 
 @given(st.integers(1, 7), st.integers(1, 7), st.randoms(use_true_random=False))

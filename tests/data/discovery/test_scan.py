@@ -7,8 +7,8 @@ from PIL import Image
 
 from segmentation.classes import CAMVID
 from segmentation.data.discovery import scan as module
-from segmentation.data.discovery.labels import Labels
 from segmentation.data.discovery.scan import cache_key, scan_samples
+from segmentation.data.masks.labels import Labels
 
 
 def test_counts_sizes_and_brightness(tmp_path):

@@ -6,9 +6,9 @@ from fakes import fake_camvid
 from PIL import Image
 
 from segmentation.classes import CAMVID, CITYSCAPES
-from segmentation.data.discovery.labels import write_table
 from segmentation.data.discovery.scanned_dataset import scan_dataset, select_usable
 from segmentation.data.discovery.splits import find_splits
+from segmentation.data.masks.labels import write_table
 from segmentation.errors import ConfigError, DataError
 
 

@@ -237,7 +237,7 @@ def test_files_that_are_no_such_table(tmp_path, monkeypatch):
     path.write_bytes("image,scene,x\ntrain/0,é,1\n".encode("latin-1"))
     with pytest.raises(DataError, match="not UTF-8"):
         read(tmp_path)
-    monkeypatch.setattr("segmentation.data.discovery.files.MAX_BYTES", 10)
+    monkeypatch.setattr("segmentation.data.files.MAX_BYTES", 10)
     with pytest.raises(DataError, match="larger than 0 MiB"):
         read(tmp_path)
 

@@ -11,9 +11,9 @@ from PIL import Image
 from segmentation.classes import Entry
 from segmentation.data.check import check_dataset
 from segmentation.data.check.finding import Example, Finding, Item
-from segmentation.data.discovery.labels import Labels
 from segmentation.data.discovery.scanned_dataset import scan_dataset
 from segmentation.data.discovery.splits import find_splits
+from segmentation.data.masks.labels import Labels
 from segmentation.report.check.facts import facts
 from segmentation.report.check.page import CASES, write_check
 from segmentation.report.check.terminal import show_check

@@ -2,7 +2,7 @@
 
 Pillow tells of every format but TIFFs with more than it knows (more than RGB and an alpha channel,
 several pages, most with more than 8 bits): it opens some of them as RGB and drops the rest in
-silence. Those are GDAL's, see `segmentation.data.discovery.geotiff`.
+silence. Those are GDAL's, see `segmentation.data.images.geotiff`.
 """
 
 import contextlib
@@ -114,7 +114,7 @@ def read_format(path: Path) -> ImageFormat:
     Raises:
         DataError: it is missing or unreadable, or is GDAL's to read and rasterio is not installed.
     """
-    from segmentation.data.discovery.geotiff import Tiff  # which needs this module
+    from segmentation.data.images.geotiff import Tiff  # which needs this module
 
     try:
         with opened(path, NO_LIMIT) as image:

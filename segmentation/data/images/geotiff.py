@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 
 from segmentation.classes import VOID
-from segmentation.data.channels import MOST
-from segmentation.data.discovery.image_format import ImageFormat
+from segmentation.data.images.channels import MOST
+from segmentation.data.images.image_format import ImageFormat
 from segmentation.errors import DataError
 from segmentation.system.packages import explain_missing
 

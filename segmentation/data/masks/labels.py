@@ -11,8 +11,8 @@ import numpy as np
 import yaml
 
 from segmentation.classes import MAX_CLASSES, VOID, ClassTable, Color, Entry
-from segmentation.data.discovery.files import read_mask, read_text
-from segmentation.data.discovery.image_format import MAX_PIXELS
+from segmentation.data.files import read_mask, read_text
+from segmentation.data.images.image_format import MAX_PIXELS
 from segmentation.errors import ConfigError, DataError, did_you_mean
 from segmentation.system.files import write_atomic
 

@@ -10,19 +10,19 @@ from pathlib import Path
 import numpy as np
 
 from segmentation.classes import VOID
-from segmentation.data.discovery.geotiff import Tiff
-from segmentation.data.discovery.image_format import (
+from segmentation.data.images.geotiff import Tiff
+from segmentation.data.images.image_format import (
     ImageFormat,
     opened,
     read_format,
 )
-from segmentation.data.discovery.image_reader import (
+from segmentation.data.images.image_reader import (
     ImageReader,
     choose_bands,
     fill_missing,
     joined,
 )
-from segmentation.data.discovery.labels import Labels
+from segmentation.data.masks.labels import Labels
 from segmentation.errors import DataError
 
 MAX_BLOCK = 1 << 24

@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 from PIL import Image
 from rasterio.shutil import copy
 
-from segmentation.data.channels import RGB, Channels
-from segmentation.data.discovery.choose_channels import choose_channels, parse_files
-from segmentation.data.discovery.image_format import read_format
-from segmentation.data.discovery.image_reader import ImageReader
+from segmentation.data.images.channels import RGB, Channels
+from segmentation.data.images.choose_channels import choose_channels, parse_files
+from segmentation.data.images.image_format import read_format
+from segmentation.data.images.image_reader import ImageReader
 from segmentation.errors import ConfigError, DataError
 
 RNG = np.random.default_rng(0)

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 
 from segmentation.classes import MAX_CLASSES, VOID, Color, Entry, Table, voc_color
-from segmentation.data.discovery.mask_values import MaskValues, looks_void, unpack
-from segmentation.data.discovery.names import Name, Names
+from segmentation.data.masks.mask_values import MaskValues, looks_void, unpack
+from segmentation.data.masks.names import Name, Names
 
 BACKGROUND = ("background", "_background_", "bg")
 IGNORED = "__ignore__"

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from segmentation.classes import Color
-from segmentation.data.discovery.files import read_text
+from segmentation.data.files import read_text
 from segmentation.errors import DataError
 
 log = logging.getLogger(__name__)

@@ -8,12 +8,12 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from segmentation.classes import Color
-from segmentation.data.discovery.color_table import read_colors
-from segmentation.data.discovery.index_table import read_indices
-from segmentation.data.discovery.mask_values import MaskValues, Value, count_values
-from segmentation.data.discovery.named_table import apply_names
-from segmentation.data.discovery.names import Names
-from segmentation.data.discovery.readings import Proposal
+from segmentation.data.masks.color_table import read_colors
+from segmentation.data.masks.index_table import read_indices
+from segmentation.data.masks.mask_values import MaskValues, Value, count_values
+from segmentation.data.masks.named_table import apply_names
+from segmentation.data.masks.names import Names
+from segmentation.data.masks.readings import Proposal
 from segmentation.errors import DataError
 
 GUESSED = ("camvid", "cityscapes", "voc")

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from segmentation.classes import CAMVID, VOID, Entry
-from segmentation.data.discovery.labels import Labels, pack, read_guess, read_table, write_table
+from segmentation.data.masks.labels import Labels, pack, read_guess, read_table, write_table
 from segmentation.errors import ConfigError, DataError
 
 ROAD = Entry("road", (1, 0, 0), 7)

@@ -3,9 +3,9 @@ import pytest
 from PIL import Image
 
 from segmentation.classes import VOID
-from segmentation.data.discovery.labels import Labels
-from segmentation.data.discovery.names import Name, find_names
-from segmentation.data.discovery.proposal import propose_table
+from segmentation.data.masks.labels import Labels
+from segmentation.data.masks.names import Name, find_names
+from segmentation.data.masks.proposal import propose_table
 
 FILES = {
     "labelmap.txt": (

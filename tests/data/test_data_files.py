@@ -4,7 +4,7 @@ import tifffile
 from PIL import Image
 from raw_images import write_png, write_tiff
 
-from segmentation.data.discovery.files import read_image, read_mask, read_pair, read_palette
+from segmentation.data.files import read_image, read_mask, read_pair, read_palette
 from segmentation.errors import DataError
 
 RNG = np.random.default_rng(0)

@@ -5,8 +5,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from segmentation.classes import CAMVID, VOC, VOID, voc_color
-from segmentation.data.discovery.labels import Labels
-from segmentation.data.discovery.proposal import propose_table
+from segmentation.data.masks.labels import Labels
+from segmentation.data.masks.proposal import propose_table
 from segmentation.errors import DataError
 
 

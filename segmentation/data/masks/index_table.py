@@ -4,9 +4,9 @@ import colorsys
 from collections.abc import Iterable, Mapping
 
 from segmentation.classes import MAX_CLASSES, TABLES, VOID, Color, Entry, Table
-from segmentation.data.discovery.mask_values import SMALL, THIN, MaskValues, Value
-from segmentation.data.discovery.readings import READINGS, Proposal
-from segmentation.data.discovery.value_rules import (
+from segmentation.data.masks.mask_values import SMALL, THIN, MaskValues, Value
+from segmentation.data.masks.readings import READINGS, Proposal
+from segmentation.data.masks.value_rules import (
     describe,
     is_edge,
     is_gapless,

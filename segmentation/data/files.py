@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image, ImageFile, ImageOps, TiffImagePlugin
 
 from segmentation.classes import Color
-from segmentation.data.discovery.image_format import MAX_PIXELS, describe, is_photo, opened
+from segmentation.data.images.image_format import MAX_PIXELS, describe, is_photo, opened
 from segmentation.errors import DataError
 
 MAX_BYTES = 64 << 20

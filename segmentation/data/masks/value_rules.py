@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from segmentation.data.discovery.mask_values import Value
+from segmentation.data.masks.mask_values import Value
 from segmentation.errors import DataError, listed
 
 STRAY = 0.0005

@@ -8,10 +8,10 @@ import cv2
 import numpy as np
 from PIL import ImageOps
 
-from segmentation.data.channels import RGB, Channels
-from segmentation.data.discovery.files import ORIENTATION, read_upright, unreadable
-from segmentation.data.discovery.geotiff import Tiff
-from segmentation.data.discovery.image_format import (
+from segmentation.data.files import ORIENTATION, read_upright, unreadable
+from segmentation.data.images.channels import RGB, Channels
+from segmentation.data.images.geotiff import Tiff
+from segmentation.data.images.image_format import (
     MAX_PIXELS,
     ImageFormat,
     check_pixels,

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from segmentation.data.channels import MOST, RGB, Channels
-from segmentation.data.discovery.image_format import ImageFormat, read_format
-from segmentation.data.discovery.image_reader import STEM, ImageReader, joined
+from segmentation.data.images.channels import MOST, RGB, Channels
+from segmentation.data.images.image_format import ImageFormat, read_format
+from segmentation.data.images.image_reader import STEM, ImageReader, joined
 from segmentation.errors import ConfigError, DataError, did_you_mean
 from segmentation.system.hardware import available_cores
 

@@ -10,8 +10,8 @@ import cv2
 import numpy as np
 
 from segmentation.classes import Color
-from segmentation.data.discovery.files import read_mask, read_palette
-from segmentation.data.discovery.labels import pack
+from segmentation.data.files import read_mask, read_palette
+from segmentation.data.masks.labels import pack
 from segmentation.errors import DataError
 from segmentation.system.hardware import available_cores
 

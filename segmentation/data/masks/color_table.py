@@ -3,9 +3,9 @@
 from collections.abc import Iterable
 
 from segmentation.classes import MAX_CLASSES, TABLES, Color, Entry
-from segmentation.data.discovery.mask_values import MaskValues, unpack
-from segmentation.data.discovery.readings import Proposal
-from segmentation.data.discovery.value_rules import is_edge, refuse_blends, refuse_photos
+from segmentation.data.masks.mask_values import MaskValues, unpack
+from segmentation.data.masks.readings import Proposal
+from segmentation.data.masks.value_rules import is_edge, refuse_blends, refuse_photos
 from segmentation.errors import DataError
 
 
