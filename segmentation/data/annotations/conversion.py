@@ -1,7 +1,7 @@
 """A finished conversion: masks, class table and samples in a folder of the user's cache.
 
-The folder's name is a hash of the annotation files and the images; it appears complete, and is
-removed by hand only.
+The folder's name is a hash of the annotation files and the images. It appears complete, and is
+removed when another one is made and it has not been used for `KEPT` days.
 """
 
 import contextlib
@@ -10,6 +10,7 @@ import json
 import logging
 import os
 import shutil
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -27,6 +28,8 @@ log = logging.getLogger(__name__)
 
 VERSION = 2
 """To be raised whenever the same annotations become other masks."""
+KEPT = 30
+"""Days without use after which a conversion is removed; none trains that long in one go."""
 RECORD, TABLE, LOCK = "conversion.json", "classes.yaml", "lock"
 
 
@@ -104,12 +107,14 @@ def convert_once(
         return known, place, False
     try:
         with _locked(base):
-            if (
-                known := _read(place, folder.root)
-            ) is not None:  # another process made it in the meantime
+            # Another process may have made it in the meantime
+            if (known := _read(place, folder.root)) is not None:
                 return known, place, False
+            _remove_unused(base)
             return _write(base, place, folder.root, convert), place, True
     except OSError as error:
+        if error.filename and not Path(str(error.filename)).is_relative_to(base):
+            raise DataError(f"{error.filename} cannot be read: {error.strerror}.") from error
         raise DataError(
             f"the masks of {folder.base} cannot be written to {base}: {error}. Type "
             "XDG_CACHE_HOME=<folder on another disk> before the command."
@@ -138,8 +143,20 @@ def _write(
 def _read(place: Path, root: Path) -> Conversion | None:
     with contextlib.suppress(ValueError, KeyError, TypeError):
         values = read_json(place / RECORD)
-        return None if values is None else Conversion.from_json(values, place, root)
+        if values is not None:
+            with contextlib.suppress(OSError):  # the time of last use
+                os.utime(place / RECORD)
+            return Conversion.from_json(values, place, root)
     return None
+
+
+def _remove_unused(base: Path) -> None:
+    """Remove the conversions that no run has started with for a long time."""
+    for record in base.glob(f"*/{RECORD}"):
+        with contextlib.suppress(OSError):
+            if time.time() - record.stat().st_mtime > KEPT * 24 * 3600:
+                record.unlink()  # first: without it the rest counts for nothing
+                shutil.rmtree(record.parent)
 
 
 @contextlib.contextmanager

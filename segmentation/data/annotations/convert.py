@@ -22,7 +22,7 @@ from segmentation.data.annotations.conversion import (
     check_failures,
     convert_once,
 )
-from segmentation.data.annotations.folder import Folder
+from segmentation.data.annotations.folder import Folder, is_by_chance, split_in
 from segmentation.data.annotations.regions import NoMasksError, count_text
 from segmentation.data.annotations.unsupported import name_unsupported
 from segmentation.data.annotations.write_masks import write_masks
@@ -107,6 +107,14 @@ def find_annotations(
             "%s outside of the folders of splits (%s): left out.",
             count_text(len(splits.pop("")), "annotated image"), ", ".join(splits),
         )  # fmt: skip
+    (only, *others) = splits or [""]
+    if only not in ("", "train") and not others:
+        words = folder.names(sample.image for sample in splits[only])
+        if is_by_chance(only, words):
+            holding = listed(sorted(word for word in words if split_in([word]) == only))
+            log.warning("the word for %s in %s is taken for no split: it is the only one.", only,
+                        holding)  # fmt: skip
+            splits = {"": splits[only]}
     if not splits:
         raise DataError(f"no annotated image in {folder.base} can be used.")
     verb = "turned into masks " if conversion.has_table else ""

@@ -35,6 +35,11 @@ IMAGE_WORDS = {word.lower() for word in WORDS["images"]}
 MASK_WORDS = {word.lower() for word in WORDS["masks"]}
 YAML = (".yaml", ".yml")
 FEW = 20
+PLAIN_WORDS = {
+    *IMAGE_WORDS, *MASK_WORDS, "coco", "data", "dataset", "instances", "json", "set", "split",
+    "stuff", "yolo",
+}  # fmt: skip
+"""Words that say nothing beside a split's."""
 HEAD = 1 << 16
 """Bytes from which the kind of a JSON or XML file is told."""
 
@@ -197,6 +202,19 @@ class Folder:
                 return split_in(path.relative_to(base).parts[:-1])
         return ""
 
+    def names(self, images: Iterable[Path]) -> set[str]:
+        """Return the names of the folders of images, and of annotation files and their folders."""
+        files = [path.with_suffix("") for path in self.files(*SUFFIXES)]
+        paths = {*files, *(image.parent for image in images)}
+        bases = (self.root, self.base)
+        return {
+            part
+            for path in paths
+            for base in bases
+            if path.is_relative_to(base)
+            for part in path.relative_to(base).parts
+        }
+
     def note_missing(
         self, source: Path, missing: Sequence[str], total: int, notes: list[str]
     ) -> None:
@@ -231,9 +249,8 @@ class Folder:
 
     def where(self, path: Path) -> str:
         """Return a path relative to the root where it lies below it, for messages."""
-        return (
-            path.relative_to(self.root).as_posix() if path.is_relative_to(self.root) else str(path)
-        )
+        below = path != self.root and path.is_relative_to(self.root)
+        return path.relative_to(self.root).as_posix() if below else str(path)
 
 
 def _count_shared(path: Path, folders: Sequence[str]) -> int:
@@ -265,6 +282,16 @@ def split_in(parts: Iterable[str]) -> str:
             if word in SPLIT_WORDS:
                 return SPLIT_WORDS[word]
     return ""
+
+
+def is_by_chance(split: str, names: Iterable[str]) -> bool:
+    """Return whether names of files and folders hold a split's word among others only.
+
+    In ``val2017`` or ``test_annotations`` the word is the name, in ``my_dev_project`` it is not.
+    """
+    holding = [name for name in names if split_in([name]) == split]
+    words = [set(re.findall(r"[a-z]+", name.lower())) - PLAIN_WORDS for name in holding]
+    return bool(holding) and not any(len(rest) == 1 for rest in words)
 
 
 def head(path: Path) -> str:

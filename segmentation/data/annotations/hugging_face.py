@@ -155,34 +155,41 @@ def _file(metadata: Path, name: Any) -> Path | None:
 
 def _convert_parquet(folder: Folder, paths: Sequence[Path], destination: Path) -> Conversion:
     require_extra("parquet", f"{folder.where(paths[0])}, which is parquet,")
-    from pyarrow import ArrowException
-
     splits: dict[str, list[Sample]] = {}
     failures: list[str] = []
     columns = ("", "")
     for path in paths:
         split = split_in([re.split(r"-\d", path.stem)[0]]) or folder.split_of(path)
         samples = splits.setdefault(split, [])
-        try:
+        with _reading(path):
             columns = _columns(path)
-            for cells in _cells(path, columns):
-                number = f"{len(samples) + sum('row' in one for one in failures):06d}"
-                written = [
-                    _unpack(cell, destination / kind / split / number)
-                    for kind, cell in zip(("images", "masks"), cells, strict=True)
-                ]
-                if isinstance(written[0], Path) and isinstance(written[1], Path):
-                    samples.append(Sample(number, written[0], written[1]))
-                else:
-                    failures.append(f"{path}: row {number}: no image or mask")
-        except (ArrowException, OSError) as error:
-            raise DataError(f"{path} cannot be read: {error}.") from error
+        for cells in _cells(path, columns):
+            number = f"{len(samples) + sum('row' in one for one in failures):06d}"
+            written = [
+                _unpack(cell, destination / kind / split / number)
+                for kind, cell in zip(("images", "masks"), cells, strict=True)
+            ]
+            if isinstance(written[0], Path) and isinstance(written[1], Path):
+                samples.append(Sample(number, written[0], written[1]))
+            else:
+                failures.append(f"{path}: row {number}: no image or mask")
     total = sum(map(len, splits.values()))
     description = (
         f"Hugging Face parquet: {count_text(len(paths), 'file')}, {count_text(total, 'image')} "
         f"of the columns {columns[0]} and {columns[1]}, unpacked"
     )
     return Conversion(description, splits, failures=failures, has_table=False)
+
+
+@contextlib.contextmanager
+def _reading(path: Path) -> Iterator[None]:
+    """Turn an error of a parquet file into one that names it."""
+    from pyarrow import ArrowException
+
+    try:
+        yield
+    except (ArrowException, OSError) as error:
+        raise DataError(f"{path} cannot be read: {error}.") from error
 
 
 def _columns(path: Path) -> tuple[str, str]:
@@ -213,7 +220,7 @@ def _cells(path: Path, columns: tuple[str, str]) -> Iterator[tuple[Any, Any]]:
     """Yield the images and masks of a file, some rows in memory at a time."""
     import pyarrow.parquet as pq
 
-    with pq.ParquetFile(path) as file:
+    with _reading(path), pq.ParquetFile(path) as file:
         for batch in file.iter_batches(BATCH, columns=list(columns)):
             yield from zip(*(batch.column(name).to_pylist() for name in columns), strict=True)
 

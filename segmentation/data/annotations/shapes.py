@@ -11,6 +11,8 @@ from segmentation.data.annotations.rle import RunLengths, encode, from_counts
 
 REACH = 1
 """How far outside of its image a polygon may reach, in image sizes; beyond it the units differ."""
+MOST_STEPS = 5_000_000
+"""The longest outlines of a region in pixels: drawing them takes 50 bytes for each."""
 ELLIPSE_POINTS = 90
 
 
@@ -30,7 +32,7 @@ class Polygons:
         outlines = [points for points in self.outlines if len(points) >= 3]
         if not outlines:
             return None
-        _check_reach(np.concatenate(outlines), size)
+        _check(outlines, size)
 
         # The window that holds all of them, also where they leave the image: pycocotools draws what
         # it clips with other pixels along the border
@@ -44,7 +46,7 @@ class Polygons:
         drawn = _fill(outlines, (left, top), window)
         holes = [points for points in self.holes if len(points) >= 3]
         if holes:
-            _check_reach(np.concatenate(holes), size)
+            _check(holes, size)
             mask = drawn.decode() & ~_fill(holes, (left, top), window).decode()
             drawn = encode(mask)
         return cut(RunLengths(drawn.counts, *window, top, left), size)
@@ -127,9 +129,12 @@ def _turned(points: np.ndarray, center: np.ndarray, degrees: float) -> np.ndarra
     return (points - center) @ np.array([[cos, sin], [-sin, cos]]) + center
 
 
-def _check_reach(points: np.ndarray, size: Size) -> None:
-    """Refuse polygons far outside of their image: the drawing takes memory for each step of it."""
-    limits = np.array(size[::-1])
+def _check(outlines: Sequence[np.ndarray], size: Size) -> None:
+    """Refuse polygons that are far outside of their image, or cross it thousands of times.
+
+    The drawing takes memory for each step along an outline.
+    """
+    points, limits = np.concatenate(outlines), np.array(size[::-1])
     if not np.isfinite(points).all():
         raise ValueError("a coordinate is not finite")
     if (points < -REACH * limits).any() or (points > (1 + REACH) * limits).any():
@@ -137,6 +142,12 @@ def _check_reach(points: np.ndarray, size: Size) -> None:
         raise ValueError(
             f"a polygon has the point ({x:g}, {y:g}), far outside of its image of "
             f"{size[1]}x{size[0]} pixels: check the units and the size of the image"
+        )
+    steps = sum(np.abs(ring - np.roll(ring, 1, axis=0)).max(axis=1).sum() for ring in outlines)
+    if steps > MOST_STEPS:
+        raise ValueError(
+            f"its outline is {steps:,.0f} pixels long, more than any object's in an image of "
+            f"{size[1]}x{size[0]}: the limit is {MOST_STEPS:,}"
         )
 
 

@@ -1,4 +1,5 @@
 import logging
+import os
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -188,4 +189,39 @@ def test_what_a_format_does_not_expect_is_an_error_of_its_files(root, monkeypatc
     broken = replace(convert.FORMATS[0], convert=fail)
     monkeypatch.setattr(convert, "FORMATS", (broken,))
     with pytest.raises(DataError, match=r"the files of COCO in .* \(coco\.json, \.\.\.\) are not"):
+        found(root)
+
+
+@pytest.mark.parametrize(
+    ("file", "split"),
+    [("my_dev_project.json", ""), ("test run 3/x.json", ""), ("instances_val2017.json", "val"),
+     ("test/_annotations.coco.json", "test"), ("train_of_2019.json", "train")],
+)  # fmt: skip
+def test_the_word_of_a_split_among_others(tmp_path, file, split, caplog):
+    write_images(tmp_path, "a.png")
+    write(tmp_path / file, coco(["a.png"], [CAR]))
+    assert list(found(tmp_path).samples) == [split]
+    assert ("is taken for no split: it is the only one" in caplog.text) == (split == "")
+
+
+def test_conversions_that_no_run_uses_are_removed(root):
+    found(root)
+    write(root / "coco.json", coco(["a.png"], [CAR]))
+    found(root)
+    first, second = converted()
+    for place in (first, second):
+        os.utime(place / "conversion.json", (0, 0))
+    kept = found(root).table.parent  # used again
+    write(root / "coco.json", coco(["b.png"], [CAR]))
+    found(root)
+    assert kept in converted()
+    assert len(converted()) == 2
+
+
+def test_a_file_that_cannot_be_read_is_not_the_caches_fault(root, monkeypatch):
+    def fail(*_):
+        raise PermissionError(13, "Permission denied", str(root / "images"))
+
+    monkeypatch.setattr(convert, "_convert_first", fail)
+    with pytest.raises(DataError, match="images cannot be read: Permission denied"):
         found(root)

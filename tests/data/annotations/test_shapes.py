@@ -106,3 +106,12 @@ def test_rle_of_another_size_is_refused():
     with pytest.raises(ValueError, match=r"its RLE is of 3x4 pixels, its image has 30x40"):
         Encoded([12], (3, 4)).draw(SIZE)
     assert Encoded([1200], SIZE).draw(SIZE) is None
+
+
+def test_an_outline_that_crosses_its_image_again_and_again_is_refused():
+    ends = np.where(np.arange(2000) % 2, 0, 3000)
+    zigzag = np.stack([ends, np.arange(2000) / 2], axis=1).astype(float)
+    with pytest.raises(ValueError, match=r"its outline is 6,000,000 pixels long, more than"):
+        Polygons([zigzag]).draw((2000, 3000))
+    with pytest.raises(ValueError, match="its outline is"):
+        Polygons([zigzag[:3]], [zigzag]).draw((2000, 3000))
