@@ -14,11 +14,11 @@ from segmentation.classes import VOID, Entry
 from segmentation.data.augment.transform import TrainTransform
 from segmentation.data.datamodule import SegmentationData
 from segmentation.data.dataset import SegmentationDataset
-from segmentation.data.discovery import windowed
 from segmentation.data.discovery.layouts import Sample
 from segmentation.data.discovery.pairs import Pairs
 from segmentation.data.discovery.scan import scan_samples
 from segmentation.data.discovery.value_range import sample_values
+from segmentation.data.images import windowed
 from segmentation.data.images.choose_channels import choose_channels
 from segmentation.data.images.image_reader import ImageReader
 from segmentation.data.masks.labels import Labels
