@@ -23,6 +23,7 @@ log = logging.getLogger(__name__)
 MAX_PIXELS = 178_956_970
 """The largest image that is read as a whole by default: Pillow's own limit against bombs."""
 MOST_PAGES = 1024
+PLANAR = 284  # a TIFF tag, as the following
 BITS, PHOTOMETRIC, SAMPLES, EXTRA, SAMPLE_FORMAT, SUBFILE, NODATA = (
     258, 262, 277, 338, 339, 254, 42113,
 )  # fmt: skip
@@ -142,7 +143,8 @@ def read_format(path: Path) -> ImageFormat:
         names = (("",) if mode in ("L", "LA", "1") else COLORS) + ("alpha",) * mode.endswith("A")
         straight = kind != "TIFF" or not mode.endswith("A")  # Pillow undoes premultiplied alpha
         return ImageFormat(size, len(names), "uint8", names, True, not straight)
-    one = tags.get(SAMPLES, 1) == pages == 1  # Pillow opens separate planes as the first
+    # Pillow opens separate planes as the first, and fails where one band is said to be a plane
+    one = tags.get(SAMPLES, 1) == pages == tags.get(PLANAR, 1) == 1
     if kind == "TIFF" and not (one and mode in ("I;16", "F") and NODATA not in tags):
         with Tiff(path) as tiff:
             return tiff.format()

@@ -21,7 +21,7 @@ from segmentation.data.discovery.value_range import sample_values
 from segmentation.data.images import windowed
 from segmentation.data.images.choose_channels import choose_channels
 from segmentation.data.images.image_reader import ImageReader
-from segmentation.data.masks.labels import Labels
+from segmentation.data.masks.labels import Labels, write_table
 from segmentation.errors import ConfigError, DataError
 
 LABELS = Labels([Entry("ground", (0, 0, 0), 0), Entry("water", (0, 0, 255), 1)])
@@ -154,6 +154,7 @@ def test_large_images_from_check_to_prediction(tmp_path):
                 folder = path.parent / split
                 folder.mkdir(exist_ok=True)
                 path.rename(folder / path.name)
+    write_table(tmp_path / "data" / "classes.yaml", LABELS.table)
     data = ("data=folder", f"data.root={tmp_path / 'data'}", "data.max_pixels=50")
     succeed("check.py", *data, f"output={tmp_path / 'check'}")
     succeed("train.py", *data, "encoder=timm", "encoder.name=test_resnet", "encoder.weights=none",
