@@ -4,6 +4,7 @@ In memory a pixel that is neither learnt nor scored is `VOID`, whatever its valu
 losses, scores and padding need no option for it.
 """
 
+import colorsys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -100,6 +101,17 @@ class Entry:
 
 
 Table = Sequence[Entry]
+
+
+def generated_color(index: int) -> Color:
+    """Return a colour for an index; those of neighbours differ clearly.
+
+    Steps of the golden ratio spread hues evenly, however many there are.
+    """
+    parts = colorsys.hsv_to_rgb(index * 0.618034 % 1, 0.65, 0.55 + 0.4 * (index % 2))
+    red, green, blue = (int(255 * part) for part in parts)
+    return red, green, blue
+
 
 CAMVID = (
     Entry("Sky", (128, 128, 128), 0),

@@ -1,9 +1,8 @@
 """Draw the index masks of annotated images."""
 
-import colorsys
 import io
 import os
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain, count
 from pathlib import Path
@@ -11,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from segmentation.classes import MAX_CLASSES, VOID, Color, Entry
+from segmentation.classes import MAX_CLASSES, VOID, Color, Entry, generated_color
 from segmentation.data.annotations.regions import AnnotatedImage, Annotations, Region, Size
 from segmentation.data.annotations.rle import RunLengths
 from segmentation.data.files import ORIENTATION
@@ -85,19 +84,11 @@ def class_indices(annotations: Annotations) -> tuple[dict[str, int], list[Entry]
 def _colors(classes: Mapping[str, Color | None]) -> dict[str, Color]:
     """Return a colour for each class: its own, or a generated one that no other has."""
     taken = {color for color in classes.values() if color is not None}
-    fresh = (color for color in generated_colors() if color not in taken)
+    fresh = (color for color in map(generated_color, count()) if color not in taken)
     colors = {name: color or next(fresh) for name, color in classes.items()}
     if len(taken) < sum(color is not None for color in classes.values()):  # some share a colour
-        return dict(zip(classes, generated_colors(), strict=False))
+        return dict(zip(classes, map(generated_color, count()), strict=False))
     return colors
-
-
-def generated_colors() -> Iterator[Color]:
-    """Yield colours of which neighbours differ clearly: steps of the golden ratio in hue."""
-    for k in count():
-        parts = colorsys.hsv_to_rgb(k * 0.618034 % 1, 0.65, 0.55 + 0.4 * (k % 2))
-        red, green, blue = (int(255 * part) for part in parts)
-        yield red, green, blue
 
 
 def void_entry(names: Collection[str]) -> Entry:

@@ -1,9 +1,8 @@
 """Derive a class table from the values of index masks."""
 
-import colorsys
 from collections.abc import Iterable, Mapping
 
-from segmentation.classes import MAX_CLASSES, TABLES, VOID, Color, Entry, Table
+from segmentation.classes import MAX_CLASSES, TABLES, VOID, Color, Entry, Table, generated_color
 from segmentation.data.masks.mask_values import SMALL, THIN, MaskValues, Value
 from segmentation.data.masks.readings import READINGS, Proposal
 from segmentation.data.masks.value_rules import (
@@ -19,7 +18,6 @@ from segmentation.errors import DataError
 
 RARE = 20
 """The value of the foreground has at least so many times the pixels of what lies at its edges."""
-GOLDEN = 0.618034  # steps of the golden ratio spread hues evenly, however many there are
 
 
 def read_indices(
@@ -181,5 +179,4 @@ def _own_color(index: int, values: MaskValues) -> Color:
         return next(iter(palette))
     if values.colors:
         return index, index, index
-    red, green, blue = colorsys.hsv_to_rgb(index * GOLDEN % 1, 0.65, 0.55 + 0.4 * (index % 2))
-    return int(255 * red), int(255 * green), int(255 * blue)
+    return generated_color(index)

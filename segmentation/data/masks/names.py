@@ -70,9 +70,13 @@ def _read(path: Path, read: Callable[[str], list[Name]]) -> list[Name]:
     try:
         names = read(read_text(path))
     except (ValueError, LookupError, ArithmeticError, csv.Error, DataError) as error:
-        log.warning("%s is not used for the names of classes: %s.", path, error)
+        what = f"it has no column {error}" if isinstance(error, KeyError) else error
+        log.warning("%s is not used for the names of classes: %s.", path, what)
         return []
     words = [name.name for name in names]
+    if "" in words:
+        log.warning("%s is not used for the names of classes: one is empty.", path)
+        return []
     if len(set(words)) < len(words):
         log.warning("%s is not used for the names of classes: some repeat.", path)
         return []
