@@ -105,7 +105,7 @@ def _advice(crop: Size, sizes: np.ndarray) -> str:
     height, width = (
         min(side, usual // 32 * 32 or usual) for side, usual in zip(crop, median, strict=True)
     )
-    if (height, width) == tuple(crop):
+    if padding((height, width), sizes) >= padding(crop, sizes):
         return "Resize the images to one size with data.size=[height,width]."
     return f"Use data.crop=[{height},{width}]."
 

@@ -253,7 +253,13 @@ def test_an_error_says_what_was_done_all_the_same(capsys):
 
 def test_a_check_is_what_check_json_says_and_keeps_its_exit_code(tmp_path):
     root = fake_camvid(tmp_path / "data", {"train": 4, "val": 3})
-    arguments = ["data=camvid", f"data.root={root}", f"output={tmp_path}/out", "--json"]
+    arguments = [
+        "data=camvid",
+        f"data.root={root}",
+        f"output={tmp_path}/out",
+        "data.batch_size=2",
+        "--json",
+    ]
     assert run(CHECK, *arguments).returncode == 0
     (root / "train" / "train_000.png").write_text("no image")
     result = run(CHECK, *arguments)
