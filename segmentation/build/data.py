@@ -14,8 +14,9 @@ from segmentation.data.annotations.convert import describe_unused, find_annotati
 from segmentation.data.augment.options import Augmentation
 from segmentation.data.cache.cache import open_pairs
 from segmentation.data.datamodule import AUTO_BATCH_SIZE, SegmentationData, auto_crop
+from segmentation.data.discovery.class_table import TABLE_FILE
 from segmentation.data.discovery.layouts import SPLITS
-from segmentation.data.discovery.scanned_dataset import TABLE_FILE, ScannedDataset, scan_dataset
+from segmentation.data.discovery.scanned_dataset import ScannedDataset, scan_dataset
 from segmentation.data.discovery.splits import Splits, find_splits
 from segmentation.data.discovery.value_range import with_value_range
 from segmentation.data.images.channels import Channels

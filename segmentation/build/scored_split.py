@@ -16,7 +16,8 @@ from segmentation.build.targets import known_targets
 from segmentation.classes import TABLES, ClassTable
 from segmentation.config import CONF
 from segmentation.data.datamodule import SegmentationData
-from segmentation.data.discovery.scanned_dataset import TABLE_FILE, ScannedDataset, select_usable
+from segmentation.data.discovery.class_table import TABLE_FILE
+from segmentation.data.discovery.scanned_dataset import ScannedDataset, select_usable
 from segmentation.data.images.channels import Channels
 from segmentation.data.targets.table import TargetTable
 from segmentation.errors import ConfigError, DataError

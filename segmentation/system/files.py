@@ -60,6 +60,19 @@ def write_json(path: Path, values: dict[str, Any]) -> None:
     write_atomic(path, json.dumps(values, indent=2) + "\n")
 
 
+def file_state(path: Path) -> str:
+    """Return a line that changes whenever a file does, without reading it.
+
+    Among its times is that of the last change of the inode, which no copying tool sets back.
+    """
+    try:
+        state = path.stat()
+    except OSError:
+        return f"{path}|missing\n"
+    times = f"{state.st_mtime_ns}|{state.st_ctime_ns}"
+    return f"{path.resolve()}|{state.st_size}|{times}\n"
+
+
 def read_json(path: Path) -> dict[str, Any] | None:
     """Return the dictionary in a file, or None if the file is missing or holds something else.
 

@@ -11,7 +11,7 @@ from pytorch_lightning.loggers import Logger
 
 from segmentation.build.training import TrainingPlan
 from segmentation.build.training_data import TrainingData
-from segmentation.data.discovery.scanned_dataset import TABLE_FILE
+from segmentation.data.discovery.class_table import TABLE_FILE
 from segmentation.data.masks.labels import write_table
 from segmentation.loggers.wandb_logger import WandbLogger
 from segmentation.runs.directory import read_environment, write_config

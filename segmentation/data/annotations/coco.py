@@ -13,7 +13,8 @@ import numpy as np
 from pydantic import BaseModel, BeforeValidator, ConfigDict
 
 from segmentation.classes import Color
-from segmentation.data.annotations.folder import Folder, head, parse_json, split_in, tail
+from segmentation.data.annotations.annotation_files import head, parse_json, tail
+from segmentation.data.annotations.folder import Folder, split_in
 from segmentation.data.annotations.regions import (
     AnnotatedImage,
     Annotations,

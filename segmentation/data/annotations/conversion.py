@@ -22,7 +22,7 @@ from platformdirs import user_cache_path
 from segmentation.data.annotations.folder import Folder
 from segmentation.data.discovery.layouts import Sample
 from segmentation.errors import DataError
-from segmentation.system.files import PARTIAL, read_json, write_json
+from segmentation.system.files import PARTIAL, file_state, read_json, write_json
 
 log = logging.getLogger(__name__)
 
@@ -182,10 +182,7 @@ def _key(folder: Folder) -> str:
     chosen = None if folder.chosen is None else str(folder.chosen.resolve())
     digest = hashlib.sha256(json.dumps([VERSION, str(folder.root.resolve()), chosen]).encode())
     for path in folder.all_files():
-        with contextlib.suppress(OSError):
-            state = path.stat()
-            times = f"{state.st_mtime_ns}|{state.st_ctime_ns}"
-            digest.update(f"{path.resolve()}|{state.st_size}|{times}\n".encode())
+        digest.update(file_state(path).encode())
     return digest.hexdigest()[:32]
 
 

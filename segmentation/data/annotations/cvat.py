@@ -13,7 +13,8 @@ from defusedxml import DefusedXmlException
 from defusedxml import ElementTree as SafeTree
 
 from segmentation.classes import Color
-from segmentation.data.annotations.folder import Folder, head, read_bytes, split_in
+from segmentation.data.annotations.annotation_files import head, read_bytes
+from segmentation.data.annotations.folder import Folder, split_in
 from segmentation.data.annotations.regions import (
     AnnotatedImage,
     Annotations,

@@ -4,33 +4,23 @@ import contextlib
 import os
 import re
 import sys
-from codecs import BOM_UTF8
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from functools import cached_property
 from itertools import takewhile
 from pathlib import Path, PurePosixPath
-from typing import TypeVar
 from urllib.parse import parse_qs, unquote, urlsplit
 
-from pydantic import BaseModel, ValidationError
-
-from segmentation.data.annotations.regions import MAX_ANNOTATION_BYTES, count_text
-from segmentation.data.discovery.layouts import IMAGE_SUFFIXES, WORDS, image_files_below
+from segmentation.data.annotations.regions import count_text
+from segmentation.data.discovery.layouts import IMAGE_SUFFIXES, SPLITS, WORDS, image_files_below
 from segmentation.errors import DataError, listed
-
-Model = TypeVar("Model", bound=BaseModel)
 
 SUFFIXES = (
     ".json", ".jsonl", ".ndjson", ".xml", ".txt", ".yaml", ".yml", ".csv", ".names",
     ".labels", ".parquet",
 )  # fmt: skip
 """Suffixes of files that annotations may be in."""
-SPLIT_WORDS = {
-    word: split
-    for split in ("train", "val", "test")
-    for word in (*WORDS[split], *{"val": ("dev", "valid", "validation", "eval")}.get(split, ()))
-}
+SPLIT_WORDS = {word: split for split in SPLITS for word in WORDS[split]}
 IMAGE_WORDS = {word.lower() for word in WORDS["images"]}
 MASK_WORDS = {word.lower() for word in WORDS["masks"]}
 YAML = (".yaml", ".yml")
@@ -40,8 +30,6 @@ PLAIN_WORDS = {
     "stuff", "yolo",
 }  # fmt: skip
 """Words that say nothing beside a split's."""
-HEAD = 1 << 16
-"""Bytes from which the kind of a JSON or XML file is told."""
 
 
 class Folder:
@@ -292,63 +280,6 @@ def is_by_chance(split: str, names: Iterable[str]) -> bool:
     holding = [name for name in names if split_in([name]) == split]
     words = [set(re.findall(r"[a-z]+", name.lower())) - PLAIN_WORDS for name in holding]
     return bool(holding) and not any(len(rest) == 1 for rest in words)
-
-
-def head(path: Path) -> str:
-    """Return the beginning of a text file, or an empty string if it cannot be read."""
-    try:
-        with path.open("rb") as file:
-            return file.read(HEAD).decode("utf-8-sig", errors="replace")
-    except OSError:
-        return ""
-
-
-def tail(path: Path) -> str:
-    """Return the end of a text file, or an empty string if it cannot be read."""
-    try:
-        with path.open("rb") as file:
-            file.seek(max(0, path.stat().st_size - HEAD))
-            return file.read(HEAD).decode("utf-8", errors="replace")
-    except OSError:
-        return ""
-
-
-def read_bytes(path: Path) -> bytes:
-    """Read an annotation file.
-
-    Raises:
-        DataError: it cannot be read, or is larger than `MAX_ANNOTATION_BYTES`.
-    """
-    try:
-        if path.stat().st_size > MAX_ANNOTATION_BYTES:
-            raise DataError(
-                f"{path} is larger than {MAX_ANNOTATION_BYTES >> 30} GiB, too large for an "
-                "annotation file. Divide it into one for each split."
-            )
-        return path.read_bytes()
-    except OSError as error:
-        raise DataError(f"{path} cannot be read: {error.strerror or error}.") from error
-
-
-def parse_json(path: Path, model: type[Model], name: str) -> Model:
-    """Read an annotation file as a model of its content.
-
-    Args:
-        path: the file.
-        model: a model of pydantic.
-        name: of the format, for messages.
-
-    Raises:
-        DataError: it cannot be read, or is not of that form; the message says where.
-    """
-    try:
-        return model.model_validate_json(read_bytes(path).removeprefix(BOM_UTF8))
-    except ValidationError as error:
-        problem = error.errors(include_url=False)[0]
-        where = ".".join(str(step) for step in problem["loc"][:4]) or "the JSON"
-        raise DataError(
-            f"{path} is not a valid file of {name}: {where}: {problem['msg']}. Export it again."
-        ) from error
 
 
 def _parts(name: str) -> tuple[str, ...]:

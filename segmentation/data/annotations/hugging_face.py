@@ -16,8 +16,9 @@ from typing import Any
 
 from PIL import Image
 
+from segmentation.data.annotations.annotation_files import head
 from segmentation.data.annotations.conversion import Conversion
-from segmentation.data.annotations.folder import Folder, head, split_in
+from segmentation.data.annotations.folder import Folder, split_in
 from segmentation.data.annotations.regions import NoMasksError, count_text
 from segmentation.data.discovery.layouts import MASK_SUFFIXES, Sample
 from segmentation.data.files import read_text

@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 from pydantic import BaseModel, ConfigDict, RootModel, model_validator
 
-from segmentation.data.annotations.folder import Folder, head, parse_json, split_in
+from segmentation.data.annotations.annotation_files import head, parse_json
+from segmentation.data.annotations.folder import Folder, split_in
 from segmentation.data.annotations.label_studio_brushes import BRUSH_FILE, read_brushes
 from segmentation.data.annotations.regions import (
     AnnotatedImage,

@@ -13,16 +13,9 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict
 
 from segmentation.classes import Color
+from segmentation.data.annotations.annotation_files import head, parse_json, tail
 from segmentation.data.annotations.draw_masks import decode_png
-from segmentation.data.annotations.folder import (
-    IMAGE_WORDS,
-    Folder,
-    head,
-    is_mask_folder,
-    parse_json,
-    shares_folder,
-    tail,
-)
+from segmentation.data.annotations.folder import IMAGE_WORDS, Folder, is_mask_folder, shares_folder
 from segmentation.data.annotations.name_list import find_name_list
 from segmentation.data.annotations.regions import (
     AnnotatedImage,

@@ -11,8 +11,9 @@ from pathlib import Path, PurePath
 
 from segmentation.classes import Entry
 from segmentation.data.annotations.draw_masks import void_entry, write_mask
+from segmentation.data.discovery.class_table import TABLE_FILE
 from segmentation.data.discovery.layouts import Sample
-from segmentation.data.discovery.scanned_dataset import TABLE_FILE, ScannedDataset
+from segmentation.data.discovery.scanned_dataset import ScannedDataset
 from segmentation.data.masks.labels import Labels, write_table
 from segmentation.errors import DataError
 from segmentation.system.files import PARTIAL

@@ -14,8 +14,9 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from segmentation.classes import Color
+from segmentation.data.annotations.annotation_files import head, parse_json
 from segmentation.data.annotations.draw_masks import decode_png
-from segmentation.data.annotations.folder import Folder, head, parse_json, split_in
+from segmentation.data.annotations.folder import Folder, split_in
 from segmentation.data.annotations.regions import (
     AnnotatedImage,
     Annotations,

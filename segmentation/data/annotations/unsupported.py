@@ -2,7 +2,8 @@
 
 import re
 
-from segmentation.data.annotations.folder import Folder, head
+from segmentation.data.annotations.annotation_files import head
+from segmentation.data.annotations.folder import Folder
 
 _JSON = (
     (r'"segments_info"', "COCO panoptic JSON",

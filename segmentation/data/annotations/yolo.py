@@ -12,8 +12,9 @@ import numpy as np
 import yaml
 
 from segmentation.classes import Color
+from segmentation.data.annotations.annotation_files import head
 from segmentation.data.annotations.draw_masks import image_size
-from segmentation.data.annotations.folder import SPLIT_WORDS, Folder, head, split_in
+from segmentation.data.annotations.folder import SPLIT_WORDS, Folder, split_in
 from segmentation.data.annotations.name_list import HIGHEST, by_number, find_name_list
 from segmentation.data.annotations.regions import (
     AnnotatedImage,

@@ -19,7 +19,7 @@ MASK_SUFFIXES = IMAGE_SUFFIXES | {".gif"}  # Kaggle's Carvana; a GIF among image
 
 WORDS: dict[str, tuple[str, ...]] = {
     "train": ("train", "training"),
-    "val": ("val", "valid", "validation", "dev"),
+    "val": ("val", "valid", "validation", "dev", "eval"),
     "test": ("test", "testing"),
     "images": ("images", "image", "imgs", "img", "JPEGImages"),
     "masks": (
@@ -166,7 +166,7 @@ def _matching(
             yield layout, found, without
 
 
-def find_nested(root: Path, ending: str | None = None) -> list[Path]:
+def find_nested(root: Path, ending: str | None = None, bands: Sequence[str] = ()) -> list[Path]:
     """Return the folders at most `NESTED` below `root` that have a known layout themselves.
 
     The layout of masks beside their images is not looked for: it covers folders in folders anyway.
@@ -175,7 +175,7 @@ def find_nested(root: Path, ending: str | None = None) -> list[Path]:
     nested = [layout for layout in LAYOUTS if layout.nested]
     for _ in range(NESTED):
         level = [path for folder in level for path in _folders_in(folder)]
-        here = [path for path in level if any(_matching(path, ending, nested))]
+        here = [path for path in level if any(_matching(path, ending, nested, bands))]
         found += here
         level = [path for path in level if path not in here][:MOST_NESTED]
     return found

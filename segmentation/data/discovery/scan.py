@@ -24,7 +24,7 @@ from segmentation.data.images.windowed import WindowedImage, WindowedLabels, thu
 from segmentation.data.masks.labels import Labels, to_list
 from segmentation.errors import DataError
 from segmentation.pictures import viewed
-from segmentation.system.files import atomic_file
+from segmentation.system.files import atomic_file, file_state
 from segmentation.system.hardware import available_cores
 
 THUMBNAIL = 512
@@ -103,8 +103,7 @@ def _replace_rows(kept: Scan, found: Scan, rows: np.ndarray) -> Scan:
 def cache_key(samples: Sequence[Sample], labels: Labels, reader: ImageReader = PHOTOS) -> str:
     """Hash the files of a split, the class table and what is read; any change gives another key.
 
-    Computed from the files' paths, sizes and times, without reading them. Among the times is that
-    of the last change of the inode, which no copying tool sets back.
+    Computed from the states of the files, see `file_state`.
     """
     table = [VERSION, to_list(labels.table), labels.unknown]
     digest = hashlib.sha256(json.dumps(table).encode())
@@ -112,12 +111,7 @@ def cache_key(samples: Sequence[Sample], labels: Labels, reader: ImageReader = P
         digest.update(json.dumps(reader.channels.to_dict()).encode())
     for sample in samples:
         for path in filter(None, (*_image_files(sample.image, reader), sample.mask)):
-            try:
-                state = path.stat()
-                times = f"{state.st_mtime_ns}|{state.st_ctime_ns}"
-                digest.update(f"{path.resolve()}|{state.st_size}|{times}\n".encode())
-            except OSError:
-                digest.update(f"{path}|missing\n".encode())
+            digest.update(file_state(path).encode())
     return digest.hexdigest()[:32]
 
 
@@ -133,7 +127,7 @@ def _scan_pair(pairs: Pairs, index: int) -> tuple:
     classes, sample = len(pairs.labels.classes), pairs.samples[index]
     try:
         image, mask = pairs[index]
-        counts, unknown = _counts(mask, pairs.labels, sample.mask)
+        counts, unknown = _counts(mask, pairs, sample.mask)
         if isinstance(image, WindowedImage):
             image = thumbnail(image, THUMBNAIL)
     except DataError as error:
@@ -165,27 +159,29 @@ def _hash(*files: Path) -> str:
 
 
 def _counts(
-    mask: np.ndarray | WindowedLabels, labels: Labels, path: Path | None
+    mask: np.ndarray | WindowedLabels, pairs: Pairs, path: Path | None
 ) -> tuple[np.ndarray, int]:
     """Return the pixels of each label, (256,), and of values outside the class table."""
     if not isinstance(mask, WindowedLabels):
         counts = np.bincount(mask.ravel(), minlength=256).astype(np.int64)
-        return counts, _unknown(labels, path)
+        return counts, _unknown(pairs, path)
     counts, unknown = np.zeros(256, np.int64), 0
     for rows, columns in windows(mask.shape):
         part = mask[rows, columns]
         counts += np.bincount(part.ravel(), minlength=256)
-        if path is not None and labels.unknown == "void":
+        if path is not None and pairs.labels.unknown == "void":
             spans = [(axis.start, axis.stop - axis.start) for axis in (rows, columns)]
             values = mask.values(spans[0], spans[1])
-            unknown += int(np.count_nonzero(~labels.known(values, path)))
+            unknown += int(np.count_nonzero(~pairs.labels.known(values, path)))
     return counts, unknown
 
 
-def _unknown(labels: Labels, mask: Path | None) -> int:
+def _unknown(pairs: Pairs, mask: Path | None) -> int:
+    labels = pairs.labels
     if mask is None or labels.unknown == "error":
         return 0
-    return int(np.count_nonzero(~labels.known(labels.read(mask), mask)))
+    values = labels.read(mask, pairs.reader.max_pixels)
+    return int(np.count_nonzero(~labels.known(values, mask)))
 
 
 def _read(path: Path, images: int, classes: int) -> Scan | None:

@@ -8,21 +8,17 @@ from pathlib import Path
 
 import numpy as np
 
-from segmentation.classes import TABLES, Entry, Table, with_train_ids
+from segmentation.data.discovery.class_table import find_class_table
 from segmentation.data.discovery.layouts import Sample
 from segmentation.data.discovery.pairs import PHOTOS
 from segmentation.data.discovery.scan import Scan, scan_samples
 from segmentation.data.discovery.splits import Splits, check_paired
 from segmentation.data.images.image_reader import ImageReader
-from segmentation.data.masks.labels import Labels, read_guess, read_table, write_table
-from segmentation.data.masks.names import find_names
-from segmentation.data.masks.proposal import GUESSED, propose_table
-from segmentation.data.masks.readings import READINGS, Proposal
-from segmentation.errors import ConfigError, DataError, did_you_mean, listed
+from segmentation.data.masks.labels import Labels
+from segmentation.errors import ConfigError, DataError
 
 log = logging.getLogger(__name__)
 
-TABLE_FILE = "classes.yaml"
 SHOWN = 5
 ON_ERROR = ("stop", "skip")
 
@@ -93,7 +89,7 @@ def scan_dataset(
     Raises:
         ConfigError, DataError: an unreadable class table, or masks that allow no proposal.
     """
-    table, origin = _table(root, splits, classes, fallback)
+    table, origin = find_class_table(root, splits, classes, fallback, reader.max_pixels)
     labels = Labels(table, void, unknown)
     scans = {
         split: scan_samples(samples, labels, reader) for split, samples in splits.samples.items()
@@ -163,73 +159,3 @@ def _warn_of_unknown(source: ScannedDataset) -> None:
                 "table: they are void (data.unknown=void).",
                 100 * found.unknown.sum() / pixels, split, images,
             )  # fmt: skip
-
-
-def _table(
-    root: Path, splits: Splits, classes: str | None, fallback: Path | None
-) -> tuple[Table, str]:
-    """Return the class table and its origin."""
-    if classes in TABLES:
-        table = TABLES[classes]
-        if splits.mask_ending.endswith("labelTrainIds"):
-            table = with_train_ids(table)
-        return table, f"the table {classes}"
-    if classes is not None and classes not in READINGS:
-        path = Path(classes).expanduser()
-        if not path.is_file():
-            raise ConfigError(
-                f"data.classes={classes!r} is neither a table ({', '.join(TABLES)}), nor a reading "
-                f"of masks ({', '.join(READINGS)}), nor a file."
-                f"{did_you_mean(classes, [*TABLES, *READINGS])}"
-            )
-        return read_table(path), str(path)
-    if splits.table is not None and classes is None:
-        return read_table(splits.table), f"that of the annotations, {splits.table}"
-    root = splits.root or root
-    own = root / TABLE_FILE
-    if classes is None and own.is_file():
-        if guess := read_guess(own):
-            log.warning(
-                "the class table %s is a guess from %s. Check it, then take its first line out.",
-                own, guess,
-            )  # fmt: skip
-        return read_table(own), str(own)
-    everything = {**splits.unselected, **splits.samples}  # a class may be in one split alone
-    masks = [one.mask for rows in everything.values() for one in rows if one.mask is not None]
-    if not masks:
-        return (Entry("image", (0, 0, 0), 0),), "none, as there are no masks"
-    known = ("voc",) if "SegmentationClass" in splits.description else GUESSED
-    names = find_names(_folders(root, splits))
-    proposal = propose_table(masks, classes, known, names)
-    for doubt in proposal.doubts:
-        log.warning("%s.", doubt)
-    if classes is not None:
-        return proposal.table, f"from the masks (data.classes={classes}: {proposal.reason})"
-    if not proposal.guess:
-        return proposal.table, proposal.reason
-    log.warning(
-        "the class table is a guess from the masks: %s. Classes: %s.",
-        proposal.reason, listed([entry.name for entry in proposal.table if not entry.void], 8),
-    )  # fmt: skip
-    how = _written(proposal, own, fallback)
-    return proposal.table, f"a guess from the masks ({proposal.reason}), {how}"
-
-
-def _folders(root: Path, splits: Splits) -> list[Path]:
-    """Return the folders that may hold a file of names: the root, the masks' and those between."""
-    folders = {root: None}
-    for rows in splits.samples.values():
-        for path in rows[0].mask.parents if rows and rows[0].mask else ():
-            if root in path.parents:
-                folders[path] = None
-    return list(folders)
-
-
-def _written(proposal: Proposal, own: Path, fallback: Path | None) -> str:
-    for path in filter(None, (own, fallback and fallback / TABLE_FILE)):
-        try:
-            write_table(path, proposal.table, proposal.reason)
-            return f"written to {path}: edit the names there"
-        except OSError:
-            continue
-    return "not written, as no folder is writable"

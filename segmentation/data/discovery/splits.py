@@ -43,6 +43,7 @@ class Splits:
         table: the class table that these brought; else None.
         root: the folder of the layout, where it is below the data set's; else None.
         drawn: whether the data set has no splits, so that they were drawn.
+        like_voc: whether the masks lie in VOC's SegmentationClass/.
     """
 
     samples: dict[str, list[Sample]]
@@ -55,6 +56,7 @@ class Splits:
     table: Path | None = None
     root: Path | None = None
     drawn: bool = False
+    like_voc: bool = False
 
 
 def find_splits(
@@ -143,8 +145,8 @@ def _complete(
         shares, pool = {"val": SHARE}, samples["train"]
     else:
         return samples, ""
-    if len({sample.group or sample.name for sample in pool}) == 2:
-        shares = {"val": SHARE}  # too few for a test split
+    if len({sample.group or sample.name for sample in pool}) == len(shares):
+        shares.pop("test", None)  # too few groups for one
     divided = divide(pool, shares)
     by = "data.group" if grouped else "name"
     note = f"; {' and '.join(shares)} taken from it at random, by {by}"
@@ -173,8 +175,8 @@ def _from_folders(
     if found is None and not masks_needed and (alone := find_images(root)):
         how = ", ".join(one.where for one in alone.values())
         return Splits({split: one.samples for split, one in alone.items()}, how)
-    if found is None and (nested := _nested_root(root, mask_ending)):
-        below = _from_folders(nested, mask_ending, masks_needed, None)
+    if found is None and (nested := _nested_root(root, mask_ending, bands)):
+        below = _from_folders(nested, mask_ending, masks_needed, None, bands)
         return replace(below, root=nested, description=f"{nested}: {below.description}")
     if found is None and annotations and (annotated := annotations(root)):
         return annotated
@@ -194,13 +196,14 @@ def _from_folders(
     ending = next(one.ending for one in folders.values() if one.samples)
     if ending:
         how += f", masks end in {ending}"
-    if images and SEGMENTED.search(how):  # VOC has masks for some of its images
+    like_voc = SEGMENTED.search(how) is not None
+    if images and like_voc:  # VOC has masks for some of its images
         how += f", {len(images)} images without a mask left out"
         images = []
     if list(samples) == [""] and (lists := find_lists(root)):
         samples, note = _by_lists(samples[""], lists)
         how += note
-    return Splits(samples, how, ending, images, masks)
+    return Splits(samples, how, ending, images, masks, like_voc=like_voc)
 
 
 def _by_lists(
@@ -220,9 +223,9 @@ def _by_lists(
     return found.samples, note
 
 
-def _nested_root(root: Path, mask_ending: str | None) -> Path | None:
+def _nested_root(root: Path, mask_ending: str | None, bands: Sequence[str]) -> Path | None:
     """Return the one folder below `root` that has a known layout, or None."""
-    nested = find_nested(root, mask_ending)
+    nested = find_nested(root, mask_ending, bands)
     if len(nested) == 1:
         log.warning(
             "%s itself has no images with masks: %s, the one folder below it that has them, is "

@@ -187,8 +187,22 @@ def read_table(path: Path) -> tuple[Entry, ...]:
         raise ConfigError(f"the class table {path} cannot be read: {error}") from error
     if not isinstance(rows, list) or not rows or len(rows) > 4 * MAX_CLASSES:
         raise ConfigError(f"{path} is not a class table: expected a list of '- name: ...' entries.")
+    return from_list(rows, words, str(path))
+
+
+def from_list(rows: list, words: list, where: str) -> tuple[Entry, ...]:
+    """Rebuild a table from `to_list`, or from what a file holds.
+
+    Args:
+        rows: the fields of each entry.
+        words: the same with each value as the text that was written; the names are taken from here.
+        where: the file, for messages.
+
+    Raises:
+        ConfigError: an invalid entry.
+    """
     return tuple(
-        _entry(row, word, f"{path}, entry {number}")
+        _entry(row, word, f"{where}, entry {number}")
         for number, (row, word) in enumerate(zip(rows, words, strict=True), 1)
     )
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from segmentation.classes import Color
 from segmentation.data.files import read_mask, read_palette
+from segmentation.data.images.image_format import MAX_PIXELS
 from segmentation.data.masks.labels import pack
 from segmentation.errors import DataError
 from segmentation.system.hardware import available_cores
@@ -75,12 +76,15 @@ class MaskValues:
     error: DataError | None = None
 
 
-def count_values(masks: Sequence[Path], colors: bool = False) -> MaskValues:
+def count_values(
+    masks: Sequence[Path], colors: bool = False, max_pixels: int = MAX_PIXELS
+) -> MaskValues:
     """Count the values of masks; those that cannot be read are left out.
 
     Args:
         masks: the files.
         colors: count the colours of palettes in place of indices.
+        max_pixels: of a mask; larger ones are not read.
 
     Raises:
         DataError: none can be read.
@@ -88,7 +92,7 @@ def count_values(masks: Sequence[Path], colors: bool = False) -> MaskValues:
     result = MaskValues()
     with ThreadPoolExecutor(available_cores()) as pool, _cancelled_on_error(pool):
         for path, counted in zip(
-            masks, pool.map(lambda path: _count(path, colors), masks), strict=True
+            masks, pool.map(lambda path: _count(path, colors, max_pixels), masks), strict=True
         ):
             if isinstance(counted, DataError):
                 result.error = counted
@@ -114,10 +118,10 @@ def _cancelled_on_error(pool: ThreadPoolExecutor) -> Iterator[None]:
 Counted = tuple[np.ndarray, np.ndarray, bool, dict[int, Color], frozenset[int]]
 
 
-def _count(path: Path, colors: bool) -> Counted | DataError:
+def _count(path: Path, colors: bool, max_pixels: int) -> Counted | DataError:
     """Return the values of a mask, their four counts (n, 4), and what its header says."""
     try:
-        stored = read_mask(path, colors)
+        stored = read_mask(path, colors, max_pixels)
         palette, transparent = read_palette(path)
     except DataError as error:
         return error
@@ -131,8 +135,11 @@ def _count(path: Path, colors: bool) -> Counted | DataError:
     reach = 1 + 2 * max(1, round(BORDER * min(codes.shape)))
     square = np.ones((reach, reach), np.uint8)
     deep = (cv2.erode(stored, square) == cv2.dilate(stored, square)).reshape(*codes.shape, -1)
-    values, where = np.unique(codes, return_inverse=True)
-    where = where.ravel()
+    if stored.ndim == 2:
+        values, where = np.arange(256), codes.ravel()  # sorting takes many times as long
+    else:
+        values, where = np.unique(codes, return_inverse=True)
+        where = where.ravel()
     counts = np.stack(
         [
             np.bincount(where, weights, minlength=len(values)).astype(np.int64)
@@ -140,6 +147,8 @@ def _count(path: Path, colors: bool) -> Counted | DataError:
         ],
         axis=1,
     )
+    held = counts[:, 0] > 0
+    values, counts = values[held], counts[held]
     used = {} if stored.ndim == 3 else {int(v): palette[v] for v in values.tolist() if v in palette}
     return values, counts, stored.ndim == 3, used, transparent
 

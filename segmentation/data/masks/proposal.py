@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from segmentation.classes import Color
+from segmentation.data.images.image_format import MAX_PIXELS
 from segmentation.data.masks.color_table import read_colors
 from segmentation.data.masks.index_table import read_indices
 from segmentation.data.masks.mask_values import MaskValues, Value, count_values
@@ -25,6 +26,7 @@ def propose_table(
     reading: str | None = None,
     known: Iterable[str] = GUESSED,
     names: Names | None = None,
+    max_pixels: int = MAX_PIXELS,
 ) -> Proposal:
     """Propose a class table for masks.
 
@@ -44,16 +46,17 @@ def propose_table(
         reading: one of `READINGS`, to be followed whatever the masks look like.
         known: the tables of `TABLES` that may be proposed.
         names: those that the data bring; they decide where they fit the masks' values.
+        max_pixels: of a mask; larger ones are not read.
 
     Raises:
         DataError: no readable mask, masks of both kinds, blended or photographed masks, or values
             of more than one reading.
     """
-    values = count_values(masks)
+    values = count_values(masks, max_pixels=max_pixels)
     doubts: list[str] = []
     conflict = _palette_conflict(values) if reading is None else ""
     if conflict:
-        values = count_values(masks, colors=True)
+        values = count_values(masks, colors=True, max_pixels=max_pixels)
         doubts.append(conflict)
     if values.indices and values.colors and not values.grey:
         raise DataError(

@@ -184,9 +184,9 @@ def test_any_first_key_a_byte_order_mark_and_names_without_suffix(tmp_path):
 
 
 def test_large_files_are_told_from_their_beginning_and_end(tmp_path, monkeypatch):
-    from segmentation.data.annotations import folder
+    from segmentation.data.annotations import annotation_files
 
-    monkeypatch.setattr(folder, "HEAD", 100)
+    monkeypatch.setattr(annotation_files, "HEAD", 100)
     names = [f"{number}.png" for number in range(5)]
     dataset(tmp_path, [CAR, CAR, CAR], images=names)
     assert len(found(tmp_path).samples[""]) == 5

@@ -64,3 +64,13 @@ def test_roboflows_masks_lie_beside_their_images(tmp_path):
         split: ["a_jpg.rf.0123abc_mask.png", "b_jpg.rf.4567def_mask.png"]
         for split in ("train", "val")
     }
+
+
+def test_bands_in_files_of_their_own_are_found_below_too(tmp_path):
+    for name in "abcdefgh":
+        touch(tmp_path, *(f"set/images/{name}_{band}.tif" for band in ("B04", "B08")))
+        touch(tmp_path, f"set/masks/{name}.png")
+    splits = find_splits(tmp_path, bands=("{stem}_B04.tif", "{stem}_B08.tif"))
+    assert splits.root == tmp_path / "set"
+    names = sorted(one.image.name for rows in splits.samples.values() for one in rows)
+    assert names == [f"{name}_B04.tif" for name in "abcdefgh"]

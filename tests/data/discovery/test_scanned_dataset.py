@@ -6,6 +6,7 @@ from fakes import fake_camvid
 from PIL import Image
 
 from segmentation.classes import CAMVID, CITYSCAPES
+from segmentation.data.discovery.pairs import PHOTOS
 from segmentation.data.discovery.scanned_dataset import scan_dataset, select_usable
 from segmentation.data.discovery.splits import find_splits
 from segmentation.data.masks.labels import write_table
@@ -42,6 +43,49 @@ def test_a_guess_is_announced_until_its_line_is_taken_out(tmp_path, caplog):
     caplog.clear()
     source_of(root, None)
     assert caplog.text == ""
+
+
+@pytest.mark.parametrize("classes", [None, "each-value"], ids=["names", "a typed reading"])
+def test_masks_are_counted_once_for_a_table_that_is_written_nowhere(
+    tmp_path, monkeypatch, caplog, classes
+):
+    root = fake_camvid(tmp_path)
+    (root / "classes.txt").write_text("\n".join(f"name {number}" for number in range(14)))
+    first = source_of(root, classes)
+    said = caplog.text
+    caplog.clear()
+    module = "segmentation.data.discovery.class_table"
+    monkeypatch.setattr(f"{module}.write_table", lambda *_: pytest.fail("written"))
+    monkeypatch.setattr(f"{module}.propose_table", lambda *_: pytest.fail("counted again"))
+    (root / "classes.yaml").unlink(missing_ok=True)
+    if classes is None:  # twelve of fourteen names have a value, which is a doubt
+        assert "is taken for 0" in said
+        monkeypatch.setattr(f"{module}.write_table", lambda *_: None)
+    again = source_of(root, classes)
+    assert again.labels.table == first.labels.table
+    assert caplog.text.count("WARNING") == said.count("WARNING")
+    path = root / "trainannot" / "train_000.png"
+    Image.fromarray(np.full((48, 64), 13, np.uint8)).save(path)
+    with pytest.raises(pytest.fail.Exception, match="counted again"):
+        source_of(root, classes)
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", '{"table": [{}]}', '{"table": 3}'])
+def test_a_damaged_count_is_made_again(tmp_path, monkeypatch, content):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    root = fake_camvid(tmp_path)
+    first = source_of(root, "each-value").labels.table
+    (kept,) = (tmp_path / "cache" / "cityseg" / "tables").iterdir()
+    kept.write_text(content)
+    assert source_of(root, "each-value").labels.table == first
+
+
+def test_a_mask_above_the_limit_of_its_images_is_not_guessed_from(tmp_path):
+    root = fake_camvid(tmp_path)
+    small, large = (replace(PHOTOS, max_pixels=pixels) for pixels in (48 * 64 - 1, 48 * 64))
+    assert len(source_of(root, "each-value", reader=large).labels.classes) == 12
+    with pytest.raises(DataError, match="more than"):
+        source_of(root, "each-value", reader=small)
 
 
 def test_doubts_are_said_and_a_typed_reading_is_no_guess(tmp_path, caplog):
@@ -100,7 +144,7 @@ def test_a_read_only_folder_gets_its_table_elsewhere(tmp_path, monkeypatch):
             raise PermissionError
         real(path, table)
 
-    monkeypatch.setattr("segmentation.data.discovery.scanned_dataset.write_table", refuse)
+    monkeypatch.setattr("segmentation.data.discovery.class_table.write_table", refuse)
     assert (
         "written to " + str(tmp_path / "classes.yaml")
         in source_of(root, None, fallback=tmp_path).table
