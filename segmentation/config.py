@@ -6,6 +6,22 @@ from typing import Any, cast
 
 from omegaconf import DictConfig, OmegaConf
 
+from segmentation.errors import ConfigError
+
+
+def user_path(text: str | Path) -> Path:
+    """Return the path that a user typed or wrote into a file of options, with `~` expanded.
+
+    Raises:
+        ConfigError: it begins with the home directory of a user who has none.
+    """
+    if not str(text).startswith("~"):  # as ./~name, which Path itself shortens
+        return Path(text)
+    try:
+        return Path(text).expanduser()
+    except RuntimeError as error:
+        raise ConfigError(f"{text}: {error} Type the whole path.") from error
+
 
 def plain(cfg: DictConfig) -> dict[str, Any]:
     """Return a part of the configuration as plain values, resolved."""

@@ -9,10 +9,12 @@ from pathlib import Path
 
 from rich.console import Console
 
+from segmentation.errors import ConfigError
+
 console = Console(markup=False, highlight=False)
 """Prints text as it is: names of files and classes may hold square brackets."""
 
-PLAIN = re.compile(r"(\.{0,2}/|~/|[a-z_])[\w/.+~-]*", re.ASCII | re.IGNORECASE)
+PLAIN = re.compile(r"(\.{0,2}/|[a-z_])[\w/.+-]*", re.ASCII | re.IGNORECASE)
 """Values that Hydra reads as text without quotation marks, except `WORDS`."""
 WORDS = ("true", "false", "null", "nan", "inf")
 
@@ -82,19 +84,41 @@ def quoted(value: object) -> str:
 
     Args:
         value: a text or path, a number, a boolean, None, or a list, tuple or dictionary of these.
+
+    Raises:
+        ConfigError: a line break, or a key of a dictionary that Hydra's grammar cannot express.
     """
     if isinstance(value, dict):
-        return f"{{{','.join(f'{key}:{quoted(item)}' for key, item in value.items())}}}"
+        return f"{{{','.join(f'{_key(key)}:{quoted(item)}' for key, item in value.items())}}}"
     if isinstance(value, list | tuple):
         return f"[{','.join(map(quoted, value))}]"
     if value is None or isinstance(value, int | float):
         return "null" if value is None else str(value).lower()
     text = str(value)
+    check_line_breaks(text)
     if PLAIN.fullmatch(text) and text.lower() not in WORDS:
         return text
     # Hydra keeps a backslash literally unless a quotation mark follows.
     escaped = re.sub(r"(\\*)('|$)", lambda end: 2 * end[1] + ("\\'" if end[2] else ""), text)
     return f"'{escaped}'"
+
+
+def check_line_breaks(text: str) -> None:
+    """Check that a value is one line, as logs, tables and commands to copy need it.
+
+    Raises:
+        ConfigError: it has line breaks.
+    """
+    if "\n" in text or "\r" in text:
+        raise ConfigError(f"{text!r} has a line break: values are one line. Rename what it names.")
+
+
+def _key(key: object) -> str:
+    text = str(key)
+    named = PLAIN.fullmatch(text) and text.lower() not in WORDS
+    if not named and (isinstance(key, str) or not isinstance(key, int | float)):
+        raise ConfigError(f"Hydra cannot read the key {text!r} of a mapping: put it into a file.")
+    return text
 
 
 def number(value: float) -> str:

@@ -8,6 +8,7 @@ from typing import Any, Literal, get_args
 
 from omegaconf import DictConfig, OmegaConf
 
+from segmentation.config import user_path
 from segmentation.errors import ConfigError, check_count
 
 Unit = Literal["auto", "image", "block"]
@@ -70,7 +71,7 @@ def _size(sides: Any) -> tuple[int, int] | None:
 
 def _output(output: str | None, sweep: str | None) -> Path:
     if output:
-        return Path(output).expanduser()
+        return user_path(output)
     if sweep:
-        return Path(sweep).expanduser() / "comparison"
+        return user_path(sweep) / "comparison"
     return Path("runs") / f"compare_{time.strftime('%Y-%m-%d_%H-%M-%S')}"

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from omegaconf import DictConfig, ListConfig
 
-from segmentation.config import plain
+from segmentation.config import plain, user_path
 from segmentation.console import argument, typed
 from segmentation.data.annotations.convert import describe_unused, find_annotations, is_chosen
 from segmentation.data.augment.options import Augmentation
@@ -54,7 +54,7 @@ def find_dataset(
     if "draw" in data:
         write_streets(root, data.draw.seed, tuple(data.draw.size), dict(data.draw.counts))
     annotations = data.get("annotations", AUTO)
-    pairs = Path(data.pairs).expanduser() if data.pairs else None
+    pairs = user_path(data.pairs) if data.pairs else None
     splits = find_splits(
         root,
         pairs,
@@ -147,7 +147,7 @@ def data_root(data: DictConfig) -> Path:
     """
     if data.root is None:
         raise ConfigError("data.root is not set. Type data=<option> data.root=<folder>.")
-    return Path(data.root).expanduser()
+    return user_path(data.root)
 
 
 def build_data(

@@ -10,6 +10,7 @@ from segmentation.build.data import data_root
 from segmentation.build.limits import FirstStep, check_first_step
 from segmentation.build.module import loss_weights
 from segmentation.build.targets import find_targets
+from segmentation.config import user_path
 from segmentation.data.check.finding import Finding, readable
 from segmentation.data.check.targets import check_targets, describe_targets, read_targets
 from segmentation.data.discovery.scanned_dataset import ScannedDataset
@@ -90,7 +91,7 @@ def _targets(
     learnt = dict.fromkeys(options["values"], "values")
     if options.category:
         learnt[options.category] = "category"
-    file = Path(options.file).expanduser() if options.file else None
+    file = user_path(options.file) if options.file else None
     told = ""
     findings: list[Finding] = []
     try:

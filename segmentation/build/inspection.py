@@ -11,6 +11,7 @@ from PIL import Image
 from segmentation.build.data import build_data, data_root, find_dataset
 from segmentation.build.expected_training import ExpectedTraining, expect_training
 from segmentation.build.targets import check_task
+from segmentation.config import user_path
 from segmentation.data.annotations.plain_layout import write_plain
 from segmentation.data.datamodule import SegmentationData, check_sizes
 from segmentation.data.discovery.scanned_dataset import ScannedDataset, select_usable
@@ -68,14 +69,14 @@ def read_check(cfg: DictConfig) -> CheckPlan:
     """
     _check_data(cfg.data)
     check_task(cfg.task)
-    output, skips = Path(cfg.output).expanduser(), cfg.data.on_error == "skip"
+    output, skips = user_path(cfg.output), cfg.data.on_error == "skip"
     return CheckPlan(
         name=cfg.data.name,
         root=data_root(cfg.data),
         output=output,
         skips=skips,
         segments=cfg.task.segmentation,
-        convert=Path(cfg.convert).expanduser() if cfg.convert else None,
+        convert=user_path(cfg.convert) if cfg.convert else None,
         find_dataset=partial(find_dataset, cfg.data, directory=output, masks=cfg.task.segmentation),
         expect_training=partial(expect_training, cfg),
         write_plain=partial(_write_plain, cfg.data),
@@ -88,7 +89,7 @@ def read_preview(cfg: DictConfig) -> PreviewPlan:
     Raises:
         ConfigError: an invalid option.
     """
-    output = Path(cfg.output).expanduser()
+    output = user_path(cfg.output)
     if output.suffix.lower() not in Image.registered_extensions():
         raise ConfigError(f"output={cfg.output}: give the picture a suffix such as .png or .jpg.")
     images, draws = check_count("images", cfg.images, 1), check_count("draws", cfg.draws, 1)

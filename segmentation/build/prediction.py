@@ -5,7 +5,7 @@ from pathlib import Path
 
 from omegaconf import DictConfig
 
-from segmentation.config import plain
+from segmentation.config import plain, user_path
 from segmentation.errors import check_count
 from segmentation.inference.options import InferenceOptions
 
@@ -33,8 +33,8 @@ def read_prediction(cfg: DictConfig) -> PredictionPlan:
     """
     return PredictionPlan(
         model=cfg.model,
-        input=Path(cfg.input).expanduser(),
-        output=Path(cfg.output).expanduser(),
+        input=user_path(cfg.input),
+        output=user_path(cfg.output),
         overlay=cfg.overlay,
         device=cfg.device,
         precision=cfg.precision,

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from omegaconf import DictConfig, ListConfig
 
+from segmentation.config import user_path
 from segmentation.errors import ConfigError
 
 
@@ -28,8 +29,8 @@ def read_publication(cfg: DictConfig) -> PublicationPlan:
     if not isinstance(cfg.limits, ListConfig | None):
         raise ConfigError(f"limits={cfg.limits}: expected a list, as \"limits=['Night scenes']\".")
     return PublicationPlan(
-        run=Path(cfg.run).expanduser(),
-        output=Path(cfg.output).expanduser(),
+        run=user_path(cfg.run),
+        output=user_path(cfg.output),
         half=cfg.half,
         licence=cfg.licence,
         limits=tuple(map(str, cfg.limits or ())),

@@ -8,7 +8,7 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import DictConfig, OmegaConf
 
-from segmentation.config import NOT_KEPT, settings, value_at
+from segmentation.config import NOT_KEPT, settings, user_path, value_at
 from segmentation.console import argument
 from segmentation.errors import ConfigError, listed
 from segmentation.runs.directory import begun, read_settings
@@ -41,7 +41,7 @@ def resolve_resume(cfg: DictConfig, directory: Path, first: bool = True) -> Dict
     """
     if cfg.resume and cfg.rerun:
         raise ConfigError("resume= continues a run and rerun= repeats one: type one of them.")
-    named = None if cfg.resume in (None, "auto") else Path(cfg.resume).expanduser()
+    named = None if cfg.resume in (None, "auto") else user_path(cfg.resume)
     if named is not None and named.resolve() != directory.resolve():
         raise ConfigError("resume= names the run directory already: drop hydra.run.dir=.")
     if not cfg.resume and first and begun(directory):
@@ -51,7 +51,7 @@ def resolve_resume(cfg: DictConfig, directory: Path, first: bool = True) -> Dict
         )
 
     if cfg.rerun:
-        earlier = Path(cfg.rerun).expanduser()
+        earlier = user_path(cfg.rerun)
         if not begun(earlier):
             raise ConfigError(f"rerun={cfg.rerun}: there is no run in {earlier.absolute()}.")
         return _with_typed(cfg, read_settings(earlier), f"rerun={cfg.rerun}")

@@ -14,7 +14,7 @@ from omegaconf import DictConfig, OmegaConf
 from segmentation.build.data import build_data, find_dataset
 from segmentation.build.targets import known_targets
 from segmentation.classes import TABLES, ClassTable
-from segmentation.config import CONF
+from segmentation.config import CONF, user_path
 from segmentation.data.datamodule import SegmentationData
 from segmentation.data.discovery.class_table import TABLE_FILE
 from segmentation.data.discovery.scanned_dataset import ScannedDataset, select_usable
@@ -90,7 +90,7 @@ def find_scored_split(
     if loaded.model.target_head is not None:
         needed = not isinstance(loaded.model, UNet)
         columns = loaded.model.target_head.columns
-        targets = known_targets(columns, Path(data.root).expanduser(), source, file, needed)
+        targets = known_targets(columns, user_path(data.root), source, file, needed)
     build_loaders = partial(build_data, data, source, None, seed=0, targets=targets)
     return ScoredSplit(source, split, str(data.root), classes, targets, file, build_loaders)
 
@@ -131,7 +131,7 @@ def scored_data(
     drawn = trained["data"].pop("draw", None)
     defaults = OmegaConf.load(CONF / "data" / "folder.yaml")  # for runs older than some option
     data = cast(DictConfig, OmegaConf.merge(defaults, trained["data"], changes, {"crop": None}))
-    if drawn and not Path(data.root).expanduser().is_dir():
+    if drawn and not user_path(data.root).is_dir():
         raise DataError(
             f"{data.root}: there is no such folder. The training drew its data into it; "
             f"draw some here: data=streets data.root={data.root}"
@@ -194,7 +194,7 @@ def targets_file(cfg: DictConfig, trained: dict[str, Any] | None) -> Path | None
     file = cfg.targets
     if file is None and trained is not None and not cfg.data.name:
         file = trained.get("task", {}).get("targets", {}).get("file")
-    return Path(file).expanduser() if file else None
+    return user_path(file) if file else None
 
 
 def warn_of_other_data(run: Path | None, split: str, source: ScannedDataset) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 from omegaconf import DictConfig, ListConfig
 
+from segmentation.config import user_path
 from segmentation.data.discovery.scanned_dataset import ScannedDataset
 from segmentation.data.targets.files import find_target_files
 from segmentation.data.targets.table import TargetCells, TargetTable, empty_table
@@ -57,7 +58,7 @@ def find_targets(
     targets = task.targets
     if not (targets.category or targets["values"]):
         return None, {}
-    file = Path(targets.file).expanduser() if targets.file else None
+    file = user_path(targets.file) if targets.file else None
     cells = _cells(root, source, targets.category, tuple(targets["values"]), file)
     columns = cells.columns(source.samples["train"])
     tables = {split: cells.table(rows, columns) for split, rows in source.samples.items()}

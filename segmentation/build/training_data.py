@@ -12,6 +12,7 @@ from segmentation.build.data import build_data, find_dataset
 from segmentation.build.limits import check_first_step
 from segmentation.build.targets import find_targets
 from segmentation.classes import ClassTable
+from segmentation.config import user_path
 from segmentation.data.check import quick_check
 from segmentation.data.datamodule import SegmentationData
 from segmentation.data.discovery.scanned_dataset import ScannedDataset, select_usable
@@ -64,7 +65,7 @@ def find_training_data(
                 "Training needs train and val."
             )
     quick_check(source, segments)
-    columns, targets = find_targets(cfg.task, Path(data.root).expanduser(), source)
+    columns, targets = find_targets(cfg.task, user_path(data.root), source)
     ranks = check_processes(options)
     for warning in check_first_step(cfg, source, options, ranks, parts, columns).warnings:
         log.warning("%s", warning)

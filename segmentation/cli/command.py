@@ -17,10 +17,10 @@ from omegaconf import DictConfig, OmegaConf
 from segmentation.cli import resolvers
 from segmentation.cli.json_output import Document, json_output
 from segmentation.cli.messages import exit_code, explain, failed_job
-from segmentation.cli.overrides import asks_hydra, readable
+from segmentation.cli.overrides import asks_hydra, readable, sweeps
 from segmentation.cli.terminal import replace_unprintable
 from segmentation.config import CONF
-from segmentation.console import start_command
+from segmentation.console import check_line_breaks, start_command
 from segmentation.errors import ConfigError
 from segmentation.system.parent_process import exit_with_parent_if_asked
 
@@ -65,7 +65,8 @@ def command(config_name: str) -> Callable[[Task], Callable[..., None]]:
             name = sys.argv[1:2] if subcommand else []
             words = sys.argv[1 + len(name) :]
             with json_output(words, asks_hydra) as document:
-                words = [*map(readable, words)]
+                several = sweeps(words)
+                words = [readable(word, several) for word in words]
                 sys.argv[1:] = [*name, *words]  # for ranks, which run the same command again
                 if code := Invocation(config_name, task, document).run(words):
                     sys.exit(code)
@@ -135,6 +136,7 @@ class Invocation:
         arguments = parser.parse_args(list(words))
         if arguments.experimental_rerun is not None:
             raise ConfigError("--experimental-rerun is not supported. Use rerun=<run directory>.")
+        check_line_breaks(" ".join(words))
         _run_hydra(
             args=arguments,
             args_parser=parser,

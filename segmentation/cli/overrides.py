@@ -3,6 +3,8 @@
 Nothing here imports torch.
 """
 
+import os
+import re
 from collections.abc import Sequence
 from contextlib import redirect_stderr, redirect_stdout
 from io import StringIO
@@ -10,6 +12,14 @@ from io import StringIO
 from hydra._internal.utils import get_args_parser
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
+
+OPENING, CLOSING = "([{", ")]}"
+HOME = re.compile(r"~[\w.-]*(?=/|$)")
+FUNCTION = re.compile(
+    r"(choice|range|interval|glob|tag|sort|shuffle|extend_list|int|float|str|bool|json_str)\s*\("
+)
+"""Begins a value that is a function of Hydra's grammar."""
+SEVERAL = re.compile(r"(\[|choice\()(.*)(\]|\))")
 
 
 def asks_hydra(words: Sequence[str]) -> bool:
@@ -22,21 +32,81 @@ def asks_hydra(words: Sequence[str]) -> bool:
     return any((asked.help, asked.hydra_help, asked.cfg, asked.info, asked.shell_completion))
 
 
-def readable(argument: str) -> str:
-    """Quote an argument of the command line where Hydra could not parse it otherwise.
+def sweeps(words: Sequence[str]) -> bool:
+    """Return whether a command line asks for a sweep."""
+    return any(
+        word in ("-m", "hydra.mode=MULTIRUN") or (len(word) > 3 and "--multirun".startswith(word))
+        for word in words
+    )
 
-    Hydra takes ``data.root=/my data`` or ``data.group=^(.*?)_`` for its own grammar and fails,
-    and the shell has removed the user's quotation marks by then: such a value is quoted again.
+
+def readable(word: str, several: bool = False) -> str:
+    """Quote the values in a word of the command line where Hydra could not parse them otherwise.
+
+    Hydra takes ``data.root=/my data``, ``data.root=~/data`` or ``data.group=^(.*?)_`` for its own
+    grammar and fails, and the shell has removed the user's quotation marks by then: such a value is
+    quoted again, and a home directory that the shell left is expanded. What is a list, a mapping, a
+    function or quoted stays so.
+
+    Args:
+        word: as typed.
+        several: commas outside brackets separate the values of a sweep.
     """
-    key, equals, value = argument.partition("=")
-    mapping = value.startswith("{") and ":" in value  # data.bands={stem}_B04.tif,... is none
-    grammar = mapping or value.startswith(("[", "'", '"'))  # Hydra reports its errors
-    if not equals or key.startswith("-") or grammar or _parses(argument):
-        return argument
+    key, equals, value = word.partition("=")
+    if not equals:
+        return word
+    if key.startswith("-"):  # --config-dir=~/conf
+        return f"{key}={_at_home(value)}"
+    if _parses(word):
+        return word
+    values = _split(value) if several else [value]
+    again = f"{key}={','.join(map(_element, values))}"
+    return again if _parses(again) else word
+
+
+def _element(text: str) -> str:
+    """Return one value so that Hydra can parse it; its own grammar, if invalid, as it is."""
+    if _parses(f"key={text}"):
+        return text
+    if several := SEVERAL.fullmatch(text):
+        return f"{several[1]}{','.join(map(_element, _split(several[2])))}{several[3]}"
+    if text.startswith("{") and text.endswith("}") and ":" in text:
+        pairs = (pair.partition(":") for pair in _split(text[1:-1]))
+        return f"{{{','.join(f'{key}{colon}{_element(item)}' for key, colon, item in pairs)}}}"
+    # Hydra reports its errors; `{stem}_B04.tif,...` of data.bands is no mapping
+    mapping = text.startswith("{") and ":" in text
+    if mapping or text.startswith(("[", "'", '"')) or FUNCTION.match(text) or _is_broken(text):
+        return text
     from segmentation.console import quoted  # rarely needed
 
-    again = f"{key}={quoted(value)}"
-    return again if _parses(again) else argument
+    return quoted(_at_home(text))
+
+
+def _split(text: str) -> list[str]:
+    """Split at commas outside quotation marks and brackets; all in one where these don't match."""
+    parts, open_brackets, quote = [""], "", ""
+    for character in text:
+        if quote:
+            quote = "" if character == quote and not parts[-1].endswith("\\") else quote
+        elif character in "'\"" and parts[-1].rstrip(" \t")[-1:] in ("", ",", ":", *OPENING):
+            quote = character
+        elif character in OPENING:
+            open_brackets += character
+        elif open_brackets and character == CLOSING[OPENING.index(open_brackets[-1])]:
+            open_brackets = open_brackets[:-1]
+        elif character == "," and not open_brackets:
+            parts.append("")
+            continue
+        parts[-1] += character
+    return [part.strip(" \t") for part in parts] if not open_brackets and not quote else [text]
+
+
+def _is_broken(text: str) -> bool:
+    return "\n" in text or "\r" in text
+
+
+def _at_home(text: str) -> str:
+    return os.path.expanduser(text) if HOME.match(text) else text
 
 
 def _parses(argument: str) -> bool:

@@ -9,7 +9,7 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from segmentation.cli.messages import help_text
-from segmentation.config import settings
+from segmentation.config import settings, user_path
 from segmentation.errors import ConfigError
 from segmentation.runs.directory import RUN_CONFIG, begun, finished, read_settings, working
 from segmentation.sweep.jobs.names import job_name
@@ -70,7 +70,7 @@ def run_directory(folder: str, time: str, name: str, token: str, _root_: DictCon
 
 
 def _resumed(resume: str) -> Path:
-    directory = Path(resume).expanduser()
+    directory = user_path(resume)
     if (directory / "jobs.csv").is_file():
         raise ConfigError(
             f"resume={resume}: this is a sweep. Repeat its command with "
@@ -85,7 +85,7 @@ def _resumed(resume: str) -> Path:
 
 
 def _rerun_name(rerun: str) -> str:
-    earlier = Path(rerun).expanduser()
+    earlier = user_path(rerun)
     if not begun(earlier):
         raise ConfigError(f"rerun={rerun}: there is no run in {earlier.absolute()}.")
     config = read_settings(earlier)

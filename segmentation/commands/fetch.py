@@ -9,6 +9,7 @@ from pathlib import Path
 
 from segmentation.cli.json_output import FLAG, Document, json_output
 from segmentation.cli.terminal import replace_unprintable
+from segmentation.config import user_path
 from segmentation.console import argument, show_next, typed
 from segmentation.errors import ConfigError, SegmentationError
 
@@ -50,7 +51,7 @@ def _parser() -> argparse.ArgumentParser:
     cityscapes = data.add_parser("cityscapes", help="say how to get it, check what is there")
     for command, root in ((camvid, "datasets/camvid"), (cityscapes, "datasets/cityscapes")):
         command.add_argument(
-            "--to", type=Path, default=Path(root), metavar="FOLDER", help=f"default: {root}"
+            "--to", type=user_path, default=Path(root), metavar="FOLDER", help=f"default: {root}"
         )
         # For the help alone: it is taken out before.
         command.add_argument(

@@ -2,7 +2,6 @@
 
 import logging
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -10,6 +9,7 @@ import yaml
 from torch import Tensor, nn
 
 from segmentation.classes import TABLES, ClassTable
+from segmentation.config import user_path
 from segmentation.errors import ConfigError, did_you_mean, listed
 from segmentation.inference.wrapper import WrappedModel, outputs
 from segmentation.models import Outputs
@@ -34,7 +34,7 @@ def read_class_map(given: str | Mapping[str, Any], model: ClassTable) -> ClassMa
             classes.
     """
     if isinstance(given, str):
-        path = Path(given).expanduser()
+        path = user_path(given)
         try:
             values = yaml.safe_load(path.read_text(encoding="utf-8"))
         except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:

@@ -4,32 +4,65 @@ import shlex
 
 import pytest
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from segmentation.console import argument
+from segmentation.console import WORDS, argument, quoted
+from segmentation.errors import ConfigError
 
-TEXT = st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Cs"]), min_size=1)
+SPECIAL = "'\"~,={}[]()$\\:;@#%&*?|!+-./<> \t0123_eéäß日🌍"
+ANY = st.characters(codec="utf-8", exclude_categories=["Cs"], exclude_characters="\n\r")
+TEXT = st.text(st.sampled_from(SPECIAL) | ANY)
+SCALAR = TEXT | st.booleans() | st.none() | st.integers() | st.floats(allow_nan=False)
+KEY = st.from_regex(r"[a-z_][a-z0-9_-]*", fullmatch=True).filter(lambda key: key not in WORDS)
 
 
-PLAIN = TEXT | st.booleans() | st.none() | st.integers() | st.floats(allow_nan=False)
+def read(word):
+    """Read a word with Hydra's own parser; return its value."""
+    (override,) = OverridesParser.create().parse_overrides([word])
+    assert override.key_or_group == "task.targets.values"
+    assert not override.is_sweep_override()
+    return override.value()
 
 
-@given(value=PLAIN | st.lists(PLAIN, max_size=3))
-@example({"name": "hf-hub:a/b", "size": [1, 2.5], "on": True})
+@settings(max_examples=2000)
+@given(TEXT)
 @example("true")
 @example("NaN")
 @example("1e3")
 @example("1:30")
 @example("\\")
 @example("a\\'b\\\\")
-@example(["a,b", "[c]", "é 1"])
+@example("~/camvid")
+@example("/data/a~b")
+@example("${seed}")
 @example("../runs/one")
+def test_hydra_reads_any_text_that_was_written(text):
+    written = quoted(text)
+    value = read(f"task.targets.values={written}")
+    assert (value, type(value)) == (text, str)
+    assert written == text or written.startswith("'")
+
+
+@settings(max_examples=300)
+@given(SCALAR | st.lists(SCALAR, max_size=3) | st.dictionaries(KEY, SCALAR, max_size=3))
+@example({"name": "hf-hub:a/b", "size": [1, 2.5], "on": True})
+@example(["a,b", "[c]", "é 1"])
 def test_there_and_back(value):
     (typed,) = shlex.split(argument("task.targets.values", value))
-    (override,) = OverridesParser.create().parse_overrides([typed])
-    assert override.key_or_group == "task.targets.values"
-    assert override.value() == value
+    assert read(typed) == value
+
+
+@given(st.text(ANY, max_size=5), st.sampled_from("\n\r"), st.text(ANY, max_size=5))
+def test_line_breaks_are_refused(before, line_break, after):
+    with pytest.raises(ConfigError, match="has a line break: values are one line"):
+        quoted(before + line_break + after)
+
+
+@pytest.mark.parametrize("key", ["", "a:b", "true", "é", "a~b", "1"])
+def test_a_key_that_hydra_cannot_express_is_refused(key):
+    with pytest.raises(ConfigError, match="cannot read the key"):
+        quoted({key: 1})
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,6 @@ import json
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 from PIL import Image
@@ -12,6 +11,7 @@ from rich.progress import Progress
 
 from segmentation import console
 from segmentation.commands.compare.compared_run import ComparedRun
+from segmentation.config import user_path
 from segmentation.data.discovery.splits import find_splits
 from segmentation.errors import SegmentationError
 from segmentation.evaluation.comparison.result import Cost
@@ -106,9 +106,9 @@ def _scored_size(run: ComparedRun, split: str) -> Size | None:
     if root is None:
         return None
     options = data if str(root) == str(data.get("root")) else {}
-    pairs = Path(options["pairs"]).expanduser() if options.get("pairs") else None
+    pairs = user_path(options["pairs"]) if options.get("pairs") else None
     try:
-        samples = find_splits(Path(root).expanduser(), pairs).samples
+        samples = find_splits(user_path(root), pairs).samples
         with Image.open(samples[split][0].image) as image:
             return image.height, image.width
     except (SegmentationError, OSError, KeyError):

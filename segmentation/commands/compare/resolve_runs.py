@@ -4,6 +4,7 @@ import glob
 from collections.abc import Sequence
 from pathlib import Path
 
+from segmentation.config import user_path
 from segmentation.console import argument
 from segmentation.errors import ConfigError, DataError, listed
 from segmentation.runs.directory import MATRICES, begun, finished
@@ -27,14 +28,14 @@ def resolve_runs(
     if (runs is None) == (sweep is None):
         raise ConfigError(f"name what to compare, in one of two ways. {USAGE}")
     if sweep is not None:
-        return _resolve_sweep(Path(sweep).expanduser())
+        return _resolve_sweep(user_path(sweep))
     words = [runs] if isinstance(runs, str) else list(runs or ())
     if not words or not all(isinstance(word, str) for word in words):
         raise ConfigError(f"runs={words}: expected a list of directories. {USAGE}")
     directories: list[Path] = []
     skipped: list[str] = []
     for word in words:
-        path = Path(word).expanduser()
+        path = user_path(word)
         matches = [path] if path.exists() or not glob.has_magic(word) else _match(word)
         for match in matches:
             if match != path and begun(match) and not finished(match):
@@ -47,7 +48,7 @@ def resolve_runs(
 
 
 def _match(pattern: str) -> list[Path]:
-    paths = [Path(path) for path in sorted(glob.glob(str(Path(pattern).expanduser())))]
+    paths = [Path(path) for path in sorted(glob.glob(str(user_path(pattern))))]
     runs = [path for path in paths if begun(path) or (path / MATRICES).is_file()]
     if not runs:
         raise DataError(f"no run matches {pattern}. {USAGE}")

@@ -12,6 +12,7 @@ import pytorch_lightning as pl
 
 from segmentation.build.scored_split import ScoredSplit
 from segmentation.commands.evaluate.corruptions import Corrupted, same_images, score_corrupted
+from segmentation.config import user_path
 from segmentation.data.datamodule import SegmentationData
 from segmentation.data.dataset import SegmentationDataset
 from segmentation.data.discovery.scanned_dataset import ScannedDataset
@@ -83,7 +84,7 @@ def plan_slices(
         )
     if "targets" not in wanted:
         return SlicePlan(wanted, data.source, data.name, {})
-    root, file = Path(data.root).expanduser(), data.targets_file
+    root, file = user_path(data.root), data.targets_file
     everything = {**data.source.splits.unselected, **data.source.samples}
     try:
         if file is None:

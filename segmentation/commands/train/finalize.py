@@ -15,6 +15,7 @@ from segmentation import console
 from segmentation.build.training_data import TrainingData
 from segmentation.commands.results import report, write_page
 from segmentation.commands.wandb_tracking import track_training
+from segmentation.config import user_path
 from segmentation.console import argument, typed
 from segmentation.data.datamodule import SegmentationData
 from segmentation.errors import TrainingError
@@ -92,7 +93,7 @@ def finalize(
 
 
 def _show_earlier_score(run: str, score: float | None) -> None:
-    earlier = read_metrics(Path(run).expanduser()) or {}
+    earlier = read_metrics(user_path(run)) or {}
     before = earlier.get("score", "unknown (it is not finished)")
     log.info("rerun: the score on val is %s, and was %s", score, before)
 

@@ -11,6 +11,7 @@ from pytorch_lightning.loggers import Logger
 
 from segmentation.build.training import TrainingPlan
 from segmentation.build.training_data import TrainingData
+from segmentation.config import user_path
 from segmentation.data.discovery.class_table import TABLE_FILE
 from segmentation.data.masks.labels import write_table
 from segmentation.loggers.wandb_logger import WandbLogger
@@ -55,7 +56,7 @@ def record_start(
 
 def _write_environment(directory: Path, rerun: str | None, **facts: Any) -> list[str]:
     """Write environment.json; log and return what differs from the earlier start or run."""
-    earlier = Path(rerun).expanduser() if rerun else directory
+    earlier = user_path(rerun) if rerun else directory
     before = read_environment(earlier)
 
     # The overrides that determine the run were typed at its first start.

@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 from types import ModuleType
 
+from segmentation.config import user_path
 from segmentation.data.annotations import (
     coco,
     cvat,
@@ -138,7 +139,7 @@ def annotation_path(root: Path, chosen: str | bool | None) -> Path | None:
     """
     if not is_chosen(chosen):
         return None
-    typed = Path(str(chosen)).expanduser()
+    typed = user_path(str(chosen))
     for path in (typed, root / typed):
         if path.exists():
             return path

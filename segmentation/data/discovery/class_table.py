@@ -9,6 +9,7 @@ from pathlib import Path
 from platformdirs import user_cache_path
 
 from segmentation.classes import TABLES, Entry, Table, with_train_ids
+from segmentation.config import user_path
 from segmentation.data.discovery.splits import Splits
 from segmentation.data.images.image_format import MAX_PIXELS
 from segmentation.data.masks.labels import from_list, read_guess, read_table, to_list, write_table
@@ -49,7 +50,7 @@ def find_class_table(
             table = with_train_ids(table)
         return table, f"the table {classes}"
     if classes is not None and classes not in READINGS:
-        path = Path(classes).expanduser()
+        path = user_path(classes)
         if not path.is_file():
             raise ConfigError(
                 f"data.classes={classes!r} is neither a table ({', '.join(TABLES)}), nor a reading "

@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+from segmentation.config import user_path
+
 FOLDER = Path(__file__).parent
 
 
@@ -17,7 +19,7 @@ def locate(model: str | Path) -> Path:
         model: a path, which may start with ``~``, or a name. An existing path of the same name
             takes precedence; with ``./`` it is always a path.
     """
-    path = Path(model).expanduser()
+    path = user_path(model)
     return path if str(model) not in shipped() or path.exists() else FOLDER / path
 
 

@@ -8,6 +8,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from segmentation.config import user_path
 from segmentation.errors import ConfigError
 from segmentation.system.files import write_json
 from segmentation.system.packages import require_extra
@@ -46,7 +47,7 @@ def storage_url(given: str | None, directory: Path) -> str:
         return f"sqlite:///{directory.absolute() / 'study.db'}"
     url = _parsed(given)
     if url.get_backend_name() == "sqlite" and url.database:
-        url = url.set(database=str(Path(url.database).expanduser().absolute()))
+        url = url.set(database=str(user_path(url.database).absolute()))
     return url.render_as_string(hide_password=False)
 
 
