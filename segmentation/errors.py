@@ -10,7 +10,10 @@ import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pydantic import ValidationError
 
 
 class SegmentationError(Exception):
@@ -141,13 +144,13 @@ def validating(group: str = "", known: Iterable[str] = ()) -> Iterator[None]:
     try:
         yield
     except ValidationError as error:
-        problem = error.errors(include_url=False)[0]
-        path = [group] if group else []
-        raise ConfigError(_explain([*path, *problem["loc"]], problem, known)) from error
+        raise ConfigError(explain_validation(error, group, known)) from error
 
 
-def _explain(path: Sequence[str | int], problem: Mapping[str, Any], known: Iterable[str]) -> str:
-    """Put an error of pydantic at a path such as ``("decoder", "channels", 0)`` into words."""
+def explain_validation(error: "ValidationError", group: str = "", known: Iterable[str] = ()) -> str:
+    """Return the first invalid value of a ValidationError and its rule; see `validating`."""
+    problem = error.errors(include_url=False)[0]
+    path: Sequence[str | int] = [*([group] if group else []), *problem["loc"]]
     steps = (f"[{step}]" if isinstance(step, int) else f".{step}" for step in path)
     name = "".join(steps).removeprefix(".")
     kind = problem["type"]

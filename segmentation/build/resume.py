@@ -11,7 +11,7 @@ from omegaconf import DictConfig, OmegaConf
 from segmentation.config import NOT_KEPT, settings, user_path, value_at
 from segmentation.console import argument
 from segmentation.errors import ConfigError, listed
-from segmentation.runs.directory import begun, read_settings
+from segmentation.runs.directory import RUN_CONFIG, begun, read_settings
 
 log = logging.getLogger(__name__)
 
@@ -65,6 +65,11 @@ def resolve_resume(cfg: DictConfig, directory: Path, first: bool = True) -> Dict
 def _with_typed(cfg: DictConfig, saved: dict[str, Any], option: str) -> DictConfig:
     """Return a saved configuration with the overrides that may change applied to it."""
     typed = settings(cfg)
+    if missing := [key for key in typed if key not in saved]:
+        raise ConfigError(
+            f"{option}: its {RUN_CONFIG} has no {listed(missing)}: it is cut off, or of another "
+            "version. Restore it from a copy."
+        )
     result = cast(DictConfig, OmegaConf.create(saved))
     for key in _typed_keys() if typed != saved else ():
         if key in NOT_KEPT:

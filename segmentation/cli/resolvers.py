@@ -1,5 +1,6 @@
 """The interpolations that conf/ uses: run directories, a job's share of the machine."""
 
+import logging
 import os
 import secrets
 from collections.abc import Callable
@@ -10,10 +11,12 @@ from omegaconf import DictConfig, OmegaConf
 
 from segmentation.cli.messages import help_text
 from segmentation.config import settings, user_path
-from segmentation.errors import ConfigError
+from segmentation.errors import ConfigError, DataError
 from segmentation.runs.directory import RUN_CONFIG, begun, finished, read_settings, working
 from segmentation.sweep.jobs.names import job_name
 from segmentation.system.ranks import external_world_size, launch_id, rank
+
+log = logging.getLogger(__name__)
 
 _chosen: dict[str, str] = {}
 
@@ -117,6 +120,11 @@ def _newest_unfinished(folder: Path, config: dict[str, Any], idle: bool = True) 
     """
     configs = [path for path in folder.glob(f"*/{RUN_CONFIG}") if not finished(path.parent)]
     for path in sorted(configs, key=lambda path: path.stat().st_mtime, reverse=True):
-        if read_settings(path.parent) == config and not (idle and working(path.parent)):
+        try:
+            same = read_settings(path.parent) == config
+        except DataError as error:
+            log.warning("resume=auto passes over a run: %s", error)
+            continue
+        if same and not (idle and working(path.parent)):
             return path.parent
     return None

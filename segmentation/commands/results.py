@@ -95,10 +95,10 @@ def _intervals(scored: ScoredImages) -> dict[str, Any] | None:
     return None if missing_packages(EXTRA) else interval_facts(scored)
 
 
-def all_warnings(run: Path | None, new: Sequence[str]) -> list[str]:
-    """Return the warnings of a training, such as random encoder weights, then the new ones."""
+def training_warnings(run: Path | None) -> list[str]:
+    """Return the warnings of a training, such as random encoder weights."""
     metrics = None if run is None else read_metrics(run)
-    return list(dict.fromkeys([*(metrics or {}).get("warnings", []), *new]))
+    return (metrics or {}).get("warnings", [])
 
 
 def write_page(directory: Path, run: Path | None) -> None:

@@ -1,24 +1,37 @@
 """The rows of `metrics.csv`, for whoever reads the curves of a run; nothing here imports torch."""
 
 import csv
+import re
 from pathlib import Path
 
+from segmentation.system.files import MAX_FILE_BYTES, damaged, read_bounded
+
 CurveRow = dict[str, str]
+
+STEP = re.compile("[0-9]{1,18}")
+REMEDY = "Remove it: the run then has no curves up to here."
 
 
 def read_rows(path: Path) -> list[CurveRow]:
     """Return the rows of a CSV file by column, without empty cells; none where there is no file.
 
     A last line without its end is left out: it was cut off.
+
+    Raises:
+        DataError: the file is damaged.
     """
     try:
-        text = path.read_bytes().decode(errors="replace")
+        text = read_bounded(path, MAX_FILE_BYTES).decode(errors="replace")
     except FileNotFoundError:
         return []
+    except (OSError, ValueError) as error:
+        raise damaged(path, error, REMEDY) from error
     whole = text[: text.rfind("\n") + 1]
-    rows = csv.DictReader(whole.splitlines())
-    return [
-        {key: value for key, value in row.items() if key and value}
-        for row in rows
-        if (row.get("step") or "").isdigit()
-    ]
+    try:
+        return [
+            {key: value for key, value in row.items() if key and value}
+            for row in csv.DictReader(whole.splitlines())
+            if STEP.fullmatch(row.get("step") or "")
+        ]
+    except csv.Error as error:
+        raise damaged(path, error, REMEDY) from error

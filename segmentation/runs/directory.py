@@ -5,6 +5,7 @@ once it is finished, and `run.lock` is held as long as a process works in it. No
 torch: Hydra asks for the directory before anything else.
 """
 
+import io
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,10 +13,19 @@ from typing import Any, cast
 
 from filelock import FileLock, Timeout
 from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+from yaml import YAMLError
 
-from segmentation.errors import ConfigError
+from segmentation.console import argument, typed
+from segmentation.errors import ConfigError, explain_validation
 from segmentation.runs.saved_config import updated
-from segmentation.system.files import read_json, write_atomic
+from segmentation.system.files import (
+    MAX_FILE_BYTES,
+    damaged,
+    read_bounded,
+    read_json,
+    write_atomic,
+)
 
 RUN_CONFIG = "config.yaml"
 
@@ -89,15 +99,72 @@ def at_work(directory: Path) -> Iterator[None]:
 
 
 def read_settings(directory: Path) -> dict[str, Any]:
-    """Return the configuration that a run directory keeps, under today's names."""
-    return updated(
-        cast(dict[str, Any], OmegaConf.to_container(OmegaConf.load(directory / RUN_CONFIG)))
-    )
+    """Return the configuration that a run directory keeps, under today's names.
+
+    Raises:
+        DataError: `config.yaml` is missing or damaged.
+    """
+    path, remedy = directory / RUN_CONFIG, "Restore it from a copy: it says what the run is."
+    try:
+        content = OmegaConf.load(io.StringIO(read_bounded(path, MAX_FILE_BYTES).decode("utf-8")))
+        values = OmegaConf.to_container(content)
+    except (OSError, ValueError, YAMLError, OmegaConfBaseException, RecursionError) as error:
+        reason = " ".join(str(error).split())
+        raise damaged(path, error if isinstance(error, OSError) else reason, remedy) from error
+    if not isinstance(values, dict):
+        raise damaged(path, "it is not a mapping", remedy)
+    return checked_settings(path, cast(dict[str, Any], values), remedy)
+
+
+def checked_settings(path: Path, values: dict[str, Any], remedy: str) -> dict[str, Any]:
+    """Return a configuration that was read from a file, under today's names.
+
+    Raises:
+        DataError: a value has another type, or one that every configuration has is missing.
+    """
+    return _checked(path, "Settings", updated(values), remedy)
 
 
 def read_metrics(directory: Path) -> dict[str, Any] | None:
-    """Return the `metrics.json` of a run (`score`, `pruned` if so, ...); None before its end."""
-    return read_json(directory / METRICS)
+    """Return the `metrics.json` of a training or an evaluation; None before its end.
+
+    Raises:
+        DataError: it is damaged.
+    """
+    again = (
+        f"Remove it and resume the run, which scores it again: {typed('train')} "
+        f"{argument('resume', directory)}"
+        if begun(directory)
+        else f"Score the run again: {typed('evaluate')} run=..."
+    )
+    path = directory / METRICS
+    values = read_json(path, again)
+    return None if values is None else _checked(path, "Metrics", values, again)
+
+
+def read_environment(directory: Path) -> dict[str, Any] | None:
+    """Return the `environment.json` of a run; None where there is none.
+
+    Raises:
+        DataError: it is damaged.
+    """
+    remedy = "Restore it from a copy, or write {} into it: what it says is then unknown."
+    path = directory / "environment.json"
+    values = read_json(path, remedy)
+    return None if values is None else _checked(path, "Environment", values, remedy)
+
+
+def _checked(path: Path, schema: str, values: dict[str, Any], remedy: str) -> dict[str, Any]:
+    """Return the values of a file, once they have the types of a class of `runs.schemas`."""
+    from pydantic import ValidationError
+
+    from segmentation.runs import schemas
+
+    try:
+        getattr(schemas, schema).model_validate(values)
+    except ValidationError as error:
+        raise damaged(path, explain_validation(error), remedy) from error
+    return values
 
 
 def recorded(directory: str | Path) -> dict[str, Any]:
@@ -109,7 +176,3 @@ def write_config(directory: Path, settings: dict[str, Any]) -> None:
     """Write the resolved configuration."""
     write_atomic(directory / RUN_CONFIG, OmegaConf.to_yaml(OmegaConf.create(settings)))
 
-
-def read_environment(directory: Path) -> dict[str, Any] | None:
-    """Return what `environment.json` of a run says, None where there is none."""
-    return read_json(directory / "environment.json")

@@ -11,9 +11,9 @@ import numpy as np
 from segmentation.console import typed
 from segmentation.errors import DataError
 from segmentation.metrics.scores import ious, pixel_counts
-from segmentation.runs.directory import MATRICES, METRICS
+from segmentation.runs.directory import MATRICES, METRICS, read_environment, read_metrics
 from segmentation.runs.scored_images import DETAILS, ScoredImages
-from segmentation.system.files import read_json, write_atomic, write_csv
+from segmentation.system.files import damaged, write_atomic, write_csv
 
 MOST_UNPACKED = 2**32
 """Files that unpack to more bytes are refused: 14,000 images of 171 classes have as many."""
@@ -65,7 +65,9 @@ def read_scored(directory: Path) -> ScoredImages:
         raise DataError(_missing(directory))
     arrays = _load_bounded(path)
     _check_arrays(path, arrays)
-    metrics = _read_json(directory / METRICS)
+    metrics = read_metrics(directory)
+    if metrics is None:
+        raise DataError(f"{directory / METRICS} is missing. {_again()}")
     scored = ScoredImages(
         names=tuple(arrays.pop("name").tolist()),
         confusion=arrays.pop("confusion").astype(np.int64),
@@ -134,26 +136,12 @@ def _check_arrays(path: Path, arrays: dict[str, np.ndarray]) -> None:
             raise _damaged(path, f"{key} of shape {values.shape} does not fit its images")
 
 
-def _read_json(path: Path) -> dict[str, Any]:
-    if not path.is_file():
-        raise DataError(f"{path} is missing. {_again()}")
-    try:
-        values = read_json(path)
-    except ValueError as error:
-        raise _damaged(path, str(error)) from error
-    if values is None:
-        raise _damaged(path, "it is not a JSON object")
-    return values
-
-
 def _fingerprint(directory: Path, metrics: dict[str, Any]) -> str | None:
     """Return the data's fingerprint: in metrics.json, for a training in environment.json."""
-    fingerprint = metrics.get("data_fingerprint")
-    environment = directory / "environment.json"
-    if fingerprint is None and environment.is_file():
-        data = _read_json(environment).get("data")
-        fingerprint = data.get(metrics.get("split")) if isinstance(data, dict) else None
-    return fingerprint if isinstance(fingerprint, str) else None
+    if (fingerprint := metrics.get("data_fingerprint")) is not None:
+        return fingerprint
+    environment = read_environment(directory) or {}
+    return environment.get("data", {}).get(metrics.get("split"))
 
 
 def _check_agreement(scored: ScoredImages) -> None:
@@ -162,9 +150,8 @@ def _check_agreement(scored: ScoredImages) -> None:
     counted = ious(correct.sum(axis=0)[None], union.sum(axis=0)[None])[0, -1]
     miou, images = scored.metrics.get("miou"), scored.metrics.get("images")
     stored = np.nan if miou is None else miou
-    same = isinstance(stored, float | int) and np.isclose(
-        counted, stored, rtol=0, atol=1e-9, equal_nan=True
-    )
+    same = np.isclose(counted, stored, rtol=0, atol=1e-9, equal_nan=True)
+    same = same and set(scored.metrics.get("iou", scored.classes)) == set(scored.classes)
     if images != len(scored) or not same:
         raise DataError(
             f"{scored.source}: {METRICS} (mIoU {miou}, {images} images) and {MATRICES} "
@@ -173,7 +160,7 @@ def _check_agreement(scored: ScoredImages) -> None:
 
 
 def _damaged(path: Path, reason: str) -> DataError:
-    return DataError(f"{path} is damaged: {reason}. {_again()}")
+    return damaged(path, reason, _again())
 
 
 def _again() -> str:

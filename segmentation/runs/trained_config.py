@@ -5,8 +5,7 @@ from typing import Any
 
 from segmentation.errors import ModelError
 from segmentation.models.weights_files import read_checkpoint
-from segmentation.runs.directory import read_settings, run_of
-from segmentation.runs.saved_config import updated
+from segmentation.runs.directory import checked_settings, read_settings, run_of
 
 
 def trained_config(path: Path) -> dict[str, Any] | None:
@@ -18,6 +17,7 @@ def trained_config(path: Path) -> dict[str, Any] | None:
 
     Raises:
         ModelError: the file cannot be read as a checkpoint of this project.
+        DataError: the configuration is damaged.
     """
     if path.is_file():
         config = read_checkpoint(path).get("config")
@@ -25,6 +25,6 @@ def trained_config(path: Path) -> dict[str, Any] | None:
             raise ModelError(
                 f"{path} is not a checkpoint of this project: it has no configuration."
             )
-        return updated(config)
+        return checked_settings(path, config, "Pass another checkpoint.")
     run = run_of(path)
     return None if run is None else read_settings(run)

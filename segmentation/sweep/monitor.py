@@ -15,6 +15,7 @@ from filelock import FileLock
 from rich.console import Console
 
 from segmentation.console import argument, duration, is_script, typed
+from segmentation.errors import DataError
 from segmentation.sweep import table
 from segmentation.sweep.jobs.allotment import acquired
 from segmentation.sweep.jobs.child import LOG
@@ -152,7 +153,7 @@ class Monitor:
             if changed := self._read_changes():
                 self._print_changes(changed)
                 self._write_csv()
-        except (OSError, ValueError) as error:
+        except (OSError, DataError) as error:
             if not self._warned:
                 self._console.print(
                     f"warning: the sweep's files cannot be read or written: {error}"

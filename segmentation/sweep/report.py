@@ -11,9 +11,8 @@ from segmentation.report.pages import write_page
 from segmentation.report.table import Cell, Grid, Row, number
 from segmentation.runs.directory import read_metrics
 from segmentation.sweep.jobs.state import Jobs, JobState, read_jobs
-from segmentation.sweep.search.storage import STUDY_FILE
+from segmentation.sweep.search.storage import read_study_file
 from segmentation.sweep.table import best_first, counted, groups, values_of
-from segmentation.system.files import read_json
 
 if TYPE_CHECKING:
     from optuna.study import Study
@@ -70,14 +69,13 @@ def warning_counts(sweep: Path, names: Iterable[str]) -> list[tuple[str, int]]:
 
 def _study(sweep: Path) -> tuple["Study | None", str]:
     """Return the study of a sweep, or the reason why it cannot be read."""
-    location = read_json(sweep / STUDY_FILE)
-    if location is None:
+    file = read_study_file(sweep)
+    if file is None:
         return None, ""
     from segmentation.sweep.search.storage import open_study, storage_url  # an extra
 
     try:
-        url = location["storage"] or storage_url(None, sweep)
-        return open_study(url, location["study"]), ""
+        return open_study(file.storage or storage_url(None, sweep), file.study), ""
     except ConfigError as error:
         return None, str(error)
 

@@ -9,11 +9,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
+
+from segmentation.errors import DataError, explain_validation
+
+T = TypeVar("T")
 
 PARTIAL = ".partial"
 """Suffix of a file that is being written."""
-MAX_JSON_BYTES = 2**26
+MAX_FILE_BYTES = 2**26
 """Larger than any JSON file of this project; anything above it is not read."""
 BINARY = (bytes, bytearray, memoryview)
 
@@ -73,24 +77,66 @@ def file_state(path: Path) -> str:
     return f"{path.resolve()}|{state.st_size}|{times}\n"
 
 
-def read_json(path: Path) -> dict[str, Any] | None:
-    """Return the dictionary in a file, or None if the file is missing or holds something else.
+def read_json(path: Path, remedy: str = "") -> dict[str, Any] | None:
+    """Return the dictionary in a file, or None if there is no such file.
+
+    Args:
+        path: the file.
+        remedy: ends the message of the error.
 
     Raises:
-        ValueError: it cannot be read, is invalid JSON, nested too deeply, or larger than
-            `MAX_JSON_BYTES`.
+        DataError: it cannot be read, is larger than `MAX_FILE_BYTES`, not UTF-8, invalid JSON,
+            nested too deeply, or not an object.
     """
     try:
-        with path.open("rb") as file:
-            content = file.read(MAX_JSON_BYTES + 1)
-        if len(content) > MAX_JSON_BYTES:
-            raise ValueError(f"it is larger than {MAX_JSON_BYTES:,} bytes")
+        content = read_bounded(path, MAX_FILE_BYTES)
         values = json.loads(content.decode("utf-8"))
+        if b"\\u" in content:  # half a surrogate pair cannot be written anywhere
+            json.dumps(values, ensure_ascii=False).encode("utf-8")
     except FileNotFoundError:
         return None
-    except (OSError, RecursionError) as error:
-        raise ValueError(str(error)) from error
-    return values if isinstance(values, dict) else None
+    except (OSError, ValueError, RecursionError) as error:
+        raise damaged(path, error, remedy) from error
+    if not isinstance(values, dict):
+        raise damaged(path, "it is not a JSON object", remedy)
+    return values
+
+
+def read_json_as(kind: type[T], path: Path, remedy: str = "") -> T | None:
+    """Return the content of a file as a dataclass, or None if there is no such file.
+
+    Raises:
+        DataError: see `read_json`; also fields that are missing or of another type.
+    """
+    from pydantic import TypeAdapter, ValidationError  # takes 0.2 s, too long for `--help`
+
+    values = read_json(path, remedy)
+    try:
+        return None if values is None else TypeAdapter(kind).validate_python(values)
+    except ValidationError as error:
+        raise damaged(path, explain_validation(error), remedy) from error
+
+
+def read_bounded(path: Path, most: int) -> bytes:
+    """Return the content of a regular file of at most `most` bytes.
+
+    Raises:
+        OSError: it cannot be read.
+        ValueError: it is larger, or not a file: opening a pipe would wait for its writer.
+    """
+    if path.exists() and not path.is_file():
+        raise ValueError("it is not a file")
+    with path.open("rb") as file:
+        content = file.read(most + 1)
+    if len(content) > most:
+        raise ValueError(f"it is larger than {most:,} bytes")
+    return content
+
+
+def damaged(path: Path, reason: object, remedy: str = "") -> DataError:
+    """Return the error for a file that is there and cannot be used."""
+    words = reason.strerror if isinstance(reason, OSError) and reason.strerror else str(reason)
+    return DataError(f"{path} is damaged: {words.rstrip('.')}. {remedy}".rstrip())
 
 
 def jsonable(value: object) -> Any:

@@ -126,7 +126,16 @@ def make_run(directory: Path, **options: object) -> Path:
         directory, epoch=2, parameters=1234567, latency_ms=12.5, seconds=60.0, **options
     )  # type: ignore[arg-type]
     (directory / "metrics.csv").write_text(CSV)
-    write_config(directory, {"seed": 7, "data": {"batch_size": 99}, "logger": {}})
+    write_config(
+        directory,
+        {
+            "seed": 7,
+            "data": {"name": "made", "batch_size": 99},
+            "encoder": {"name": "made"},
+            "trainer": {"max_epochs": 1},
+            "logger": {},
+        },
+    )
     write_json(
         directory / "environment.json",
         {"command": ["secret"], "python": "3.11", "versions": {"torch": "2.15"}},

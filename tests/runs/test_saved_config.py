@@ -14,6 +14,8 @@ from segmentation.runs.saved_config import MOVED, updated
 
 BEFORE = yaml.safe_load("""
 data: {name: camvid, root: /data, cache: ram}
+encoder: {name: resnet34}
+trainer: {max_epochs: 1}
 logger:
   wandb: {_target_: segmentation.training.loggers.WandbLogger, project: cityseg}
   tensorboard: {_target_: segmentation.training.local_loggers.tensorboard}
@@ -25,6 +27,8 @@ augment: {transforms: [{hflip: {p: 0.5}}]}
 
 TODAY = yaml.safe_load("""
 data: {name: camvid, root: /data, cache: disk, annotations: "off"}
+encoder: {name: resnet34}
+trainer: {max_epochs: 1}
 logger:
   wandb: {_target_: segmentation.loggers.wandb_logger.WandbLogger, project: cityseg}
   tensorboard: {_target_: segmentation.loggers.tensorboard_logger.tensorboard}

@@ -6,6 +6,7 @@ import sys
 
 import pytest
 
+from segmentation.errors import DataError
 from segmentation.system import files
 from segmentation.system.files import atomic_file, read_json, write_atomic, write_json
 
@@ -80,29 +81,37 @@ def test_what_was_written_is_read(tmp_path):
     assert read_json(tmp_path / "none.json") is None
     write_json(tmp_path / "a.json", {"a": [1, None]})
     assert read_json(tmp_path / "a.json") == {"a": [1, None]}
-    (tmp_path / "list.json").write_text("[1]")
-    assert read_json(tmp_path / "list.json") is None
 
 
 @pytest.mark.parametrize(
     ("content", "reason"),
-    [(b"{", "Expecting"), (b"[" * 10**5, "recursion"), (b"\xff", "utf-8"), (b"9" * 5000, "digits")],
+    [
+        (b"", "Expecting"),
+        (b"{", "Expecting"),
+        (b"[1]", "not a JSON object"),
+        (b"[" * 10**5, "recursion"),
+        (b"\xff", "utf-8"),
+        (b'{"a": "\\ud800"}', "surrogates"),
+        (b"9" * 5000, "digits"),
+    ],
 )
-def test_what_is_damaged_is_a_value_error(tmp_path, content, reason):
+def test_what_is_damaged_is_refused(tmp_path, content, reason):
     (tmp_path / "a.json").write_bytes(content)
-    with pytest.raises(ValueError, match=reason):
-        read_json(tmp_path / "a.json")
+    with pytest.raises(DataError, match=rf"a.json is damaged: .*{reason}.*\. Mend it."):
+        read_json(tmp_path / "a.json", "Mend it.")
 
 
-def test_what_is_too_large_or_no_file_is_a_value_error(tmp_path, monkeypatch):
+def test_what_is_too_large_or_not_a_file_is_refused(tmp_path, monkeypatch):
     (tmp_path / "folder.json").mkdir()
-    with pytest.raises(ValueError, match="directory"):
-        read_json(tmp_path / "folder.json")
-    monkeypatch.setattr(files, "MAX_JSON_BYTES", 10)
+    os.mkfifo(tmp_path / "pipe.json")
+    for name in ("folder.json", "pipe.json"):
+        with pytest.raises(DataError, match="it is not a file"):
+            read_json(tmp_path / name)
+    monkeypatch.setattr(files, "MAX_FILE_BYTES", 10)
     (tmp_path / "a.json").write_text('{"a": 1}  ')
     assert read_json(tmp_path / "a.json") == {"a": 1}
     (tmp_path / "a.json").write_text('{"a": 1}   ')
-    with pytest.raises(ValueError, match="larger than 10 bytes"):
+    with pytest.raises(DataError, match="larger than 10 bytes"):
         read_json(tmp_path / "a.json")
 
 

@@ -4,19 +4,14 @@ import json
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-from yaml import YAMLError
-
-from segmentation.errors import DataError
 from segmentation.evaluation.comparison import naming
 from segmentation.evaluation.comparison.find_evaluations import Evaluation
 from segmentation.inference.options import InferenceOptions
-from segmentation.runs.directory import read_metrics, read_settings
+from segmentation.runs.directory import read_environment, read_metrics, read_settings
 from segmentation.runs.per_image_file import read_scored
 from segmentation.runs.scored_images import ScoredImages
-from segmentation.system.files import read_json
 
 PLAIN_INFERENCE = InferenceOptions().to_dict()
 
@@ -60,28 +55,18 @@ def read_compared_run(evaluation: Evaluation, name: str | None) -> ComparedRun:
     images = read_scored(evaluation.directory)
     if evaluation.run is None:
         return ComparedRun(evaluation, images, None, [], name, {})
-    config, environment, trained = _kept(evaluation.run)
+    config, environment = read_settings(evaluation.run), read_environment(evaluation.run) or {}
+    trained = read_metrics(evaluation.run) or {}
     settings = naming.counted(config) | _used(images.metrics, config, environment)
     if evaluation.checkpoint != "best":
         settings[naming.CHECKPOINT] = evaluation.checkpoint
-    data = environment.get("data")
+    data = environment.get("data", {})
     # Each fold is trained on images of its own, and the settings hold the fold.
-    if isinstance(data, dict) and "train" in data and settings.get("data.fold") is None:
+    if "train" in data and settings.get("data.fold") is None:
         settings[naming.TRAINED_ON] = data["train"]
     return ComparedRun(
         evaluation, images, settings, environment.get("overrides", []), name, trained
     )
-
-
-def _kept(run: Path) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
-    """Return the configuration of a run, its environment, and the scores of its training."""
-    try:
-        environment = read_json(run / "environment.json") or {}
-        return read_settings(run), environment, read_metrics(run) or {}
-    except (ValueError, YAMLError, RecursionError) as error:
-        raise DataError(
-            f"config.yaml, environment.json or metrics.json in {run} is damaged: {error}. Omit it."
-        ) from error
 
 
 def _used(

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from segmentation.commands.compare.compared_run import ComparedRun
+from segmentation.errors import DataError
 from segmentation.evaluation.comparison.naming import differing, repeats
 from segmentation.system.files import read_json
 
@@ -54,7 +55,7 @@ def _start(run: ComparedRun) -> str:
     model = run.evaluation.model if home is None else home / "model"
     try:
         encoder = (read_json(model / "config.json") or {}).get("encoder")
-    except ValueError:  # a note on the cost says that it is damaged
+    except DataError:  # a note on the cost says that it is damaged
         encoder = None
     if isinstance(encoder, dict) and isinstance(encoder.get("pretrained"), bool):
         return PRETRAINED if encoder["pretrained"] else RANDOM

@@ -60,10 +60,7 @@ def _resolve_sweep(directory: Path) -> tuple[list[Path], list[str]]:
         raise DataError(f"sweep={directory}: there is no such directory.")
     finished_jobs, skipped = [], []
     for folder in sorted(path for path in directory.iterdir() if path.is_dir()):
-        try:
-            job = read_job(folder)
-        except ValueError as error:
-            raise DataError(f"{folder / 'job.json'} is damaged: {error}") from error
+        job = read_job(folder)
         if job is None:
             continue
         if job.state == "finished":

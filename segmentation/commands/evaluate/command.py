@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from contextlib import nullcontext
+from itertools import chain
 
 from segmentation import console
 from segmentation.build.evaluation import EvaluationPlan
@@ -12,7 +13,7 @@ from segmentation.commands.evaluate.directory import (
     writing,
 )
 from segmentation.commands.evaluate.slices import plan_slices, write_slices
-from segmentation.commands.results import all_warnings, report, write_page
+from segmentation.commands.results import report, training_warnings, write_page
 from segmentation.commands.wandb_tracking import track_evaluation, warn_if_untracked
 from segmentation.inference.class_map import check_class_map, map_classes
 from segmentation.inference.test_time import averaged
@@ -40,6 +41,7 @@ def evaluate(plan: EvaluationPlan, warnings: Sequence[str]) -> Results | None:
         SegmentationError: on invalid user input.
     """
     # Build the model, the trainer and the data.
+    of_training = training_warnings(plan.run)
     if plan.tracked:
         warn_if_untracked(plan.run)
     loaded = load_model(plan.source)
@@ -66,7 +68,7 @@ def evaluate(plan: EvaluationPlan, warnings: Sequence[str]) -> Results | None:
         results = None
         if trainer.is_global_zero:
             replaced = describe_replaced(directory, keeps_slices=slices is not None)
-            facts["warnings"] = all_warnings(plan.run, warnings)
+            facts["warnings"] = _distinct(of_training, warnings)
             pixels = split.source.scans[split.name].pixels.sum(axis=0)
             dataset, title = loaders.datasets[split.name], f"{plan.model} on {split.name}"
             results = report(directory, title, module, dataset, pixels, skipped.scored, **facts)
@@ -75,7 +77,7 @@ def evaluate(plan: EvaluationPlan, warnings: Sequence[str]) -> Results | None:
             write_slices(slices, directory, trainer, module, loaders)
         if results is None:
             return None
-        messages = all_warnings(plan.run, warnings)
+        messages = _distinct(of_training, warnings)
         if slices is not None:
             add_facts(directory, warnings=messages)
             write_page(directory, plan.run)
@@ -86,3 +88,8 @@ def evaluate(plan: EvaluationPlan, warnings: Sequence[str]) -> Results | None:
     if plan.tracked:
         track_evaluation(plan.run, directory)
     return results
+
+
+def _distinct(*warnings: Sequence[str]) -> list[str]:
+    """Return all warnings in their order, each once."""
+    return list(dict.fromkeys(chain(*warnings)))

@@ -1,6 +1,7 @@
 """Choose the directory of an evaluation: named after its options, never that of another."""
 
 import contextlib
+import logging
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -9,11 +10,13 @@ from filelock import FileLock, Timeout
 
 from segmentation.build.evaluation import EvaluationPlan
 from segmentation.build.scored_split import ScoredSplit
-from segmentation.errors import ConfigError
+from segmentation.errors import ConfigError, DataError
 from segmentation.inference.class_map import ClassMap
 from segmentation.inference.options import InferenceOptions
 from segmentation.models.shipped import shipped_name
 from segmentation.runs.directory import EVALUATION, METRICS, SLICES_FILE, read_metrics, run_of
+
+log = logging.getLogger(__name__)
 
 EVALUATION_LOCK = "scoring.lock"
 
@@ -137,6 +140,7 @@ def _free(directory: Path, facts: dict[str, Any]) -> bool:
     """Return whether a directory holds no evaluation or the same one; missing facts are equal."""
     try:
         metrics = read_metrics(directory)
-    except ValueError:  # a damaged file holds no evaluation
+    except DataError as error:
+        log.warning("%s This evaluation takes its place.", error)
         return True
     return metrics is None or all(metrics.get(key, facts[key]) == facts[key] for key in IDENTITY)

@@ -141,7 +141,7 @@ def _write(
 
 
 def _read(place: Path, root: Path) -> Conversion | None:
-    with contextlib.suppress(ValueError, KeyError, TypeError):
+    with contextlib.suppress(DataError, ValueError, KeyError, TypeError):
         values = read_json(place / RECORD)
         if values is not None:
             with contextlib.suppress(OSError):  # the time of last use

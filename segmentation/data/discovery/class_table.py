@@ -16,7 +16,7 @@ from segmentation.data.masks.labels import from_list, read_guess, read_table, to
 from segmentation.data.masks.names import find_names
 from segmentation.data.masks.proposal import GUESSED, propose_table
 from segmentation.data.masks.readings import READINGS, Proposal
-from segmentation.errors import ConfigError, did_you_mean, listed
+from segmentation.errors import ConfigError, SegmentationError, did_you_mean, listed
 from segmentation.system.files import file_state, read_json, write_json
 
 log = logging.getLogger(__name__)
@@ -121,7 +121,7 @@ def _proposal(root: Path, splits: Splits, reading: str | None, max_pixels: int) 
 
 def _read(place: Path) -> Proposal | None:
     """Return a proposal that was kept; None where there is none, or it is damaged."""
-    with contextlib.suppress(ConfigError, ValueError, KeyError, TypeError):
+    with contextlib.suppress(SegmentationError, KeyError, TypeError):
         if (values := read_json(place)) is not None:
             return Proposal(
                 from_list(values["table"], values["table"], str(place)),

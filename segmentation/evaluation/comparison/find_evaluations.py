@@ -3,12 +3,17 @@
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from segmentation.console import argument, typed
 from segmentation.errors import DataError
-from segmentation.runs.directory import EVALUATION, MATRICES, METRICS, finished, run_of
-from segmentation.system.files import read_json
+from segmentation.runs.directory import (
+    EVALUATION,
+    MATRICES,
+    METRICS,
+    finished,
+    read_metrics,
+    run_of,
+)
 
 COMPARED_SPLITS = ("test", "val")
 """The splits to compare on, in order of preference."""
@@ -110,7 +115,7 @@ def _check_scored(run: Path, scored: bool) -> None:
 
 
 def _check_segments(run: Path) -> None:
-    metrics = _read_metrics(run)
+    metrics = read_metrics(run) or {}
     if "targets" in metrics and "miou" not in metrics:
         raise DataError(
             f"{run} predicts image-level targets only: there is no mIoU to compare. Omit it."
@@ -136,7 +141,7 @@ def _evaluation_folders(home: Path, checkpoint: str) -> list[tuple[str, Path]]:
 
 def _outdated(directory: Path, run: Path) -> str | None:
     """Return why an evaluation is not of a finished run's weights; None where it is."""
-    scored, current = (_read_metrics(path).get("weights") for path in (directory, run))
+    scored, current = ((read_metrics(path) or {}).get("weights") for path in (directory, run))
     if scored and current:
         return None if scored == current else "other weights were scored than the run has now"
     written, ended = ((path / METRICS).stat().st_mtime for path in (directory, run))
@@ -146,27 +151,17 @@ def _outdated(directory: Path, run: Path) -> str | None:
 def _single_evaluation(directory: Path) -> Evaluations:
     """Return the evaluation in a directory that `evaluate.py` wrote."""
     home = directory.parent.parent
-    run, metrics = run_of(home), _read_metrics(directory)
-    model = Path(str(metrics.get("model", "")))
+    run, metrics = run_of(home), read_metrics(directory) or {}
+    model = Path(metrics.get("model") or "")
     checkpoint = model.stem if model.suffix == ".ckpt" else "best"
     notes: tuple[str, ...] = ()
     if run and finished(run) and checkpoint == "best":
-        scored, current = metrics.get("weights"), _read_metrics(run).get("weights")
+        scored, current = metrics.get("weights"), (read_metrics(run) or {}).get("weights")
         if scored and current and scored != current:
             notes = (f"{directory} was scored with other weights than the run has now.",)
     evaluation = Evaluation(directory, directory, run, home, checkpoint)
-    return Evaluations({str(metrics.get("split", directory.name)): (evaluation,)}, notes)
+    return Evaluations({metrics.get("split", directory.name): (evaluation,)}, notes)
 
 
 def _split_of(directory: Path) -> str:
-    return str(_read_metrics(directory).get("split", directory.name))
-
-
-def _read_metrics(directory: Path) -> dict[str, Any]:
-    try:
-        return read_json(directory / METRICS) or {}
-    except ValueError as error:
-        raise DataError(
-            f"{directory / METRICS} is damaged: {error}. Score the run again: {typed('evaluate')} "
-            "run=..."
-        ) from error
+    return (read_metrics(directory) or {}).get("split", directory.name)

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Literal
 
 from segmentation.runs.directory import working
-from segmentation.system.files import read_json, write_json
+from segmentation.system.files import read_json_as, write_json
 
 JOB_FILE = "job.json"
 JOB_LOCK = "job.lock"
@@ -67,13 +67,10 @@ def read_job(directory: Path) -> JobState | None:
     """Read the state of the job in a directory; None if no job has begun there.
 
     Raises:
-        ValueError: `job.json` is not a job's state.
+        DataError: `job.json` is damaged.
     """
-    values = read_json(directory / JOB_FILE)
-    try:
-        return None if values is None else JobState(**values)
-    except TypeError as error:
-        raise ValueError(f"{directory / JOB_FILE} is not a job's state: {error}") from error
+    remedy = "Remove it: the job is then taken for one that has not begun."
+    return read_json_as(JobState, directory / JOB_FILE, remedy)
 
 
 def write_job(directory: Path, job: JobState) -> None:

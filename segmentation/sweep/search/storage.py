@@ -5,12 +5,13 @@ A storage's password is in no file and no message: it is read from the environme
 """
 
 import os
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from segmentation.config import user_path
 from segmentation.errors import ConfigError
-from segmentation.system.files import write_json
+from segmentation.system.files import read_json_as, write_json
 from segmentation.system.packages import require_extra
 from segmentation.system.redaction import HIDDEN, redact, redact_parameters
 
@@ -25,12 +26,32 @@ TIMEOUT = 60.0
 """Seconds a process waits for SQLite while another one writes."""
 
 
-def write_study_file(sweep: Path, storage: str | None, name: str) -> None:
-    """Write name and storage of a sweep's study.
+@dataclass(frozen=True)
+class StudyFile:
+    """Where the study of a sweep is.
 
-    The storage is a URL without a password; None is `study.db` in the directory, even if moved.
+    Args:
+        storage: a URL without a password; None is `study.db` in the directory, even if moved.
+        study: its name.
     """
-    write_json(sweep / STUDY_FILE, {"storage": storage, "study": name})
+
+    storage: str | None
+    study: str
+
+
+def write_study_file(sweep: Path, storage: str | None, name: str) -> None:
+    """Write name and storage of a sweep's study."""
+    write_json(sweep / STUDY_FILE, asdict(StudyFile(storage, name)))
+
+
+def read_study_file(sweep: Path) -> StudyFile | None:
+    """Read `study.json`; None in a sweep that does not search.
+
+    Raises:
+        DataError: it is damaged.
+    """
+    remedy = "Repeat the sweep, which writes it again."
+    return read_json_as(StudyFile, sweep / STUDY_FILE, remedy)
 
 
 def storage_url(given: str | None, directory: Path) -> str:

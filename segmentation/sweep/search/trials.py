@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from segmentation.errors import ConfigError
 from segmentation.sweep.search.storage import open_study
-from segmentation.system.files import read_json, write_json
+from segmentation.system.files import read_json_as, write_json
 
 if TYPE_CHECKING:
     import optuna
@@ -42,9 +42,13 @@ class TrialFile:
 
     @classmethod
     def read(cls, directory: Path) -> "TrialFile | None":
-        """Read `trial.json`; None in a run that is not a trial."""
-        values = read_json(directory / TRIAL_FILE)
-        return None if values is None else cls(**values)
+        """Read `trial.json`; None in a run that is not a trial.
+
+        Raises:
+            DataError: it is damaged.
+        """
+        remedy = "Repeat the sweep, which writes it again."
+        return read_json_as(cls, directory / TRIAL_FILE, remedy)
 
     def open(self) -> "optuna.Trial":
         """Connect to the storage and return the running trial.

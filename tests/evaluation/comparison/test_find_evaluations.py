@@ -99,7 +99,7 @@ def test_a_sweep_is_not_a_run(tmp_path):
 
 def test_damaged_metrics_are_refused(run):
     (run / "metrics.json").write_text("{")
-    with pytest.raises(DataError, match=r"metrics.json is damaged: .*python evaluate.py"):
+    with pytest.raises(DataError, match=r"metrics.json is damaged: .*python train.py resume="):
         splits_of(run)
 
 

@@ -2,6 +2,7 @@
 
 import pytest
 
+from segmentation.errors import DataError
 from segmentation.runs.directory import read_metrics
 from segmentation.sweep.jobs.state import JobState, read_job, write_job
 
@@ -14,7 +15,7 @@ def test_a_state_is_read_as_it_was_written(tmp_path):
     assert read_job(tmp_path) == job
     assert [path.name for path in tmp_path.iterdir()] == ["job.json"]
     (tmp_path / "job.json").write_text('{"overrides": [], "stat": 1}')
-    with pytest.raises(ValueError, match="is not a job's state"):
+    with pytest.raises(DataError, match=r"job.json is damaged: state is missing. Remove it"):
         read_job(tmp_path)
 
 
