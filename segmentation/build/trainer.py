@@ -1,5 +1,6 @@
 """Build Lightning's trainer, its callbacks and its loggers."""
 
+import inspect
 import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -16,7 +17,7 @@ from pytorch_lightning.utilities import rank_zero_only
 from pytorch_lightning.utilities.exceptions import MisconfigurationException
 
 from segmentation.config import plain
-from segmentation.errors import ConfigError, check_count
+from segmentation.errors import ConfigError, check_count, did_you_mean
 from segmentation.loggers.checkpoint_sync import CheckpointSync
 from segmentation.loggers.csv_logger import ResumableCSVLogger
 from segmentation.loggers.wandb_logger import WandbLogger
@@ -37,6 +38,22 @@ from segmentation.training.monitor import MIOU, Monitor
 from segmentation.training.progress_bar import RunProgressBar
 from segmentation.training.save_on_signal import SaveOnSignal
 
+TRAINER = "pytorch_lightning.Trainer"
+SET_HERE = {
+    "callbacks": "choose callbacks=<option>, or add +callbacks.<name>._target_=<class>",
+    "default_root_dir": "set hydra.run.dir=<directory>",
+    "deterministic": "set deterministic=true",
+    "enable_checkpointing": "a run is scored by its best checkpoint",
+    "enable_model_summary": "the summary at the start has the parameters",
+    "limit_test_batches": "a score is of every image of its split",
+    "logger": "choose logger=<option>",
+    "num_sanity_val_steps": "files and labels are checked before the training",
+    "plugins": "checkpoints are written whole by a plugin of this project",
+    "reload_dataloaders_every_n_epochs": "each epoch's order follows from the seed",
+    "use_distributed_sampler": "the samplers of this project divide the images among processes",
+}
+"""Options of Lightning's trainer that are set by other options or by what a run promises."""
+
 log = logging.getLogger(__name__)
 
 
@@ -47,6 +64,7 @@ def build_callbacks(
     monitor: Monitor = MIOU,
     checkpoint_minutes: float = 10.0,
     signals: Mapping[str, Sequence[str]] | None = None,
+    progress_bar: bool = True,
 ) -> list[pl.Callback]:
     """Return the callbacks of every run, the configured ones, and those that the loggers need.
 
@@ -57,12 +75,18 @@ def build_callbacks(
         monitor: the score that selects the best weights.
         checkpoint_minutes: interval of `last.ckpt` within an epoch.
         signals: names of signals, see `SaveOnSignal`.
+        progress_bar: whether progress is shown.
 
     Raises:
-        ConfigError: two callbacks average the weights.
+        ConfigError: a callback without a class, or two that average the weights.
     """
     configured = []
-    for node in callbacks.values():
+    for name, node in callbacks.items():
+        if not isinstance(node, DictConfig) or "_target_" not in node:
+            raise ConfigError(
+                f"callbacks.{name!s} has no class: also type callbacks=<the option that has it>, "
+                f"or +callbacks.{name!s}._target_=<class>."
+            )
         changed = {"monitor": monitor.key} if node.get("monitor") == "auto" else {}
         configured.append(instantiate(node, **changed))
     averages = [callback for callback in configured if isinstance(callback, WeightAveraging)]
@@ -74,7 +98,7 @@ def build_callbacks(
         FiniteLoss(),
         Throughput(),
         LearningRateMonitor(logging_interval="step"),
-        RunProgressBar(),
+        *([RunProgressBar()] if progress_bar else []),
         SaveOnSignal(directory, **(signals or {})),
         *media,  # while averaged weights are still swapped in after validation
         *configured,
@@ -95,8 +119,7 @@ def trainer_options(trainer: DictConfig, freezes: bool = False) -> dict[str, Any
         ConfigError: a GPU that is not available, or an invalid number of processes.
     """
     options = plain(trainer)
-    if "limit_test_batches" in options:
-        raise ConfigError("trainer.limit_test_batches: a score is of every image of its split.")
+    _check_names(options)
     check_count("trainer.log_every_n_steps", options["log_every_n_steps"], 1)
     options["accelerator"] = kind = pick_accelerator(options["accelerator"], "trainer")
     if options["precision"] == "auto":
@@ -108,6 +131,17 @@ def trainer_options(trainer: DictConfig, freezes: bool = False) -> dict[str, Any
     if freezes and options.get("strategy") == "ddp":
         options["strategy"] = "ddp_find_unused_parameters_true"
     return options
+
+
+def _check_names(options: Mapping[str, Any]) -> None:
+    """Check that Lightning's trainer has these options, and that they are the user's to set."""
+    known = inspect.signature(pl.Trainer).parameters
+    for name in options:
+        if name in SET_HERE:
+            raise ConfigError(f"trainer.{name} can't be set: {SET_HERE[name]}.")
+        if name not in known and name != "_target_" and options["_target_"] == TRAINER:
+            hint = did_you_mean(name, known.keys() - SET_HERE.keys())
+            raise ConfigError(f"Lightning's trainer has no option trainer.{name}.{hint}")
 
 
 def build_trainer(options: dict[str, Any], **arguments: Any) -> pl.Trainer:

@@ -146,6 +146,7 @@ def _build_trainer(
         module.monitor,
         cfg.checkpoint_minutes,
         plain(cfg.signals),
+        options.get("enable_progress_bar", True),
     )
     return build_trainer(
         options,

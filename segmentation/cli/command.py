@@ -10,11 +10,14 @@ from collections.abc import Callable, Sequence
 
 from hydra import version
 from hydra._internal.utils import _run_hydra, get_args_parser
+from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
+from hydra.errors import ConfigCompositionException
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
 from segmentation.cli import resolvers
+from segmentation.cli.class_options import accept_class_options
 from segmentation.cli.json_output import Document, json_output
 from segmentation.cli.messages import exit_code, explain, failed_job
 from segmentation.cli.overrides import asks_hydra, readable, sweeps
@@ -107,7 +110,7 @@ class Invocation:
         code = 0
         os.environ[FULL_ERROR] = "1"  # else Hydra prints and exits by itself
         try:
-            self._run_hydra(words)
+            self._run_with_class_options(words)
             if self.failures:
                 raise self.failures[0]
             self.document.result = self.results[0] if self.results else None
@@ -129,6 +132,19 @@ class Invocation:
                 sys.exit(code)
         return code
 
+    def _run_with_class_options(self, words: Sequence[str]) -> None:
+        if {"-m", "--multirun"} & set(words):  # a sweep has begun before it composes its jobs
+            self._run_hydra(accept_class_options(words, self.config_name))
+            return
+        try:
+            self._run_hydra(words)
+        except ConfigCompositionException:  # only then, as composing again takes its time
+            accepted = accept_class_options(words, self.config_name)
+            if self.composed or accepted == list(words):
+                raise
+            GlobalHydra.instance().clear()
+            self._run_hydra(accepted)
+
     def _run_hydra(self, words: Sequence[str]) -> None:
         # What hydra.main does, but for its --experimental-rerun, which unpickles a file.
         version.setbase("1.3")
@@ -137,6 +153,8 @@ class Invocation:
         if arguments.experimental_rerun is not None:
             raise ConfigError("--experimental-rerun is not supported. Use rerun=<run directory>.")
         check_line_breaks(" ".join(words))
+        if arguments.multirun and (arguments.cfg or arguments.info):
+            raise ConfigError("--cfg and --info show a single run: omit -m and values with commas.")
         _run_hydra(
             args=arguments,
             args_parser=parser,

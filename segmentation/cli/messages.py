@@ -3,17 +3,16 @@
 import errno
 import re
 
-import hydra
-from hydra.core.global_hydra import GlobalHydra
 from hydra.errors import HydraException, InstantiationException, OverrideParseException
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from yaml import MarkedYAMLError
 
 from segmentation.cli.json_output import Document
+from segmentation.cli.unknown_option import default_config, unknown_group_option, unknown_key
 from segmentation.config import CONF
 from segmentation.console import typed
-from segmentation.errors import SegmentationError, did_you_mean
+from segmentation.errors import SegmentationError
 
 
 def help_text(config_name: str) -> str:
@@ -115,44 +114,13 @@ def _hydra_message(error: Exception, config_name: str) -> str:
             return message
     option = re.search(r"Could not find '([\w/]+)/([^'/]+)'", text)
     if option and (CONF / option[1]).is_dir():
-        return _unknown_option(*option.groups())
-    key = re.search(r"full_key: ([\w.]+)", text)
-    key = key or re.search(r"Could not override '([\w./@]+)'", text)
-    return _unknown_key(key[1], config_name) if key else text
-
-
-def _unknown_option(group: str, name: str) -> str:
-    known = sorted(path.stem for path in (CONF / group).glob("*.yaml"))
-    hint = did_you_mean(name, known)
-    return f"{group} has no option {name!r}.{hint}\nOptions: {', '.join(known)}"
-
-
-def _unknown_key(name: str, config_name: str) -> str:
-    known = _keys(_default(config_name))
-    by_last_part = {path.rsplit(".", 1)[-1]: path for path in known}
-    hint = did_you_mean(name, known) or did_you_mean(name.rsplit(".", 1)[-1], by_last_part)
-    return f"there is no option {name!r}.{hint}\n`{typed(config_name)} --cfg job` lists all."
-
-
-def _default(config_name: str) -> DictConfig:
-    """Compose the configuration of a command without any override."""
-    GlobalHydra.instance().clear()
-    with hydra.initialize_config_dir(str(CONF), version_base="1.3"):
-        return hydra.compose(config_name)
+        return unknown_group_option(*option.groups())
+    key = re.search(r"Could not override '([\w./@]+)'", text)
+    key = key or re.search(r"full_key: ([\w.]+)", text)  # that is the parent where it is missing
+    return unknown_key(key[1], config_name) if key else text
 
 
 def _first_required(config_name: str) -> str | None:
     """Return the first key without a default; None if each has one."""
-    cfg = _default(config_name)
+    cfg = default_config(config_name)
     return next((str(key) for key in cfg if OmegaConf.is_missing(cfg, key)), None)
-
-
-def _keys(node: DictConfig, prefix: str = "") -> list[str]:
-    """Return the dotted names of every key below a node."""
-    names = []
-    for key in node:
-        names.append(f"{prefix}{key!s}")
-        child = node._get_node(key)
-        if isinstance(child, DictConfig) and not child._is_none():
-            names += _keys(child, f"{prefix}{key!s}.")
-    return names

@@ -1,0 +1,113 @@
+"""Accept options of configured classes that conf/ does not list, such as trainer.max_steps.
+
+Hydra wants a ``+`` before a key that its configuration lacks, where people write an option of
+Lightning as its documentation does. The signature of the class says which options there are.
+"""
+
+import inspect
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from hydra._internal.hydra import Hydra
+from hydra._internal.utils import _locate, create_config_search_path, get_args_parser
+from hydra.core.config_search_path import SearchPathQuery
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override, OverrideType
+from hydra.errors import HydraException
+from hydra.types import RunMode
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from segmentation.config import CONF
+
+
+def accept_class_options(words: Sequence[str], config_name: str) -> list[str]:
+    """Return a command line with ``++`` before options that only a class's signature lists.
+
+    Args:
+        words: the command line without the command.
+        config_name: the command.
+    """
+    try:
+        overrides = _overrides(words)
+        values = {word: override for word, override in overrides.items() if _is_value(override)}
+        if not values:
+            return list(words)
+        added: set[str] = set()
+        for groups in _group_choices(words, overrides, values):
+            cfg = compose(groups, config_name)
+            added |= {word for word, item in values.items() if _is_added(cfg, item.key_or_group)}
+    except (HydraException, OmegaConfBaseException):
+        return list(words)  # Hydra will report it
+    return [f"++{word}" if word in added else word for word in words]
+
+
+def compose(words: Sequence[str], config_name: str) -> DictConfig:
+    """Compose the configuration of a command line without running it."""
+    arguments = get_args_parser().parse_args(list(words))
+    search_path = create_config_search_path(str(Path(arguments.config_path or CONF).absolute()))
+    if arguments.config_dir:
+        folder = f"file://{Path(arguments.config_dir).absolute()}"
+        search_path.prepend("command-line", folder, SearchPathQuery(provider="schema"))
+    GlobalHydra.instance().clear()
+    try:
+        hydra = Hydra.create_main_hydra2(config_name, search_path)
+        name = arguments.config_name or config_name
+        return hydra.compose_config(name, arguments.overrides, RunMode.RUN)
+    finally:
+        GlobalHydra.instance().clear()
+
+
+def signature_of(target: str) -> Mapping[str, inspect.Parameter]:
+    """Return the parameters of a class or function; empty if it can't be imported."""
+    try:
+        parameters = inspect.signature(_locate(target)).parameters
+    except Exception:  # importing runs any code; building the object will report it
+        return {}
+    named = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+    return {name: item for name, item in parameters.items() if item.kind in named}
+
+
+def _overrides(words: Sequence[str]) -> dict[str, Override]:
+    """Parse the overrides of a command line."""
+    given = set(get_args_parser().parse_args(list(words)).overrides)
+    parser = OverridesParser.create()
+    return {word: parser.parse_override(word) for word in words if word in given}
+
+
+def _is_value(override: Override) -> bool:
+    """Return whether an override sets a value of the command, without a prefix."""
+    plain = override.type == OverrideType.CHANGE and not override.is_hydra_override()
+    return plain and "." in override.key_or_group
+
+
+def _group_choices(
+    words: Sequence[str], overrides: Mapping[str, Override], values: Mapping[str, Override]
+) -> list[list[str]]:
+    """Return command lines without values, which together make every choice that matters.
+
+    Of a group that is swept only those choices matter in which a value is set.
+    """
+    rest = [word for word in words if word not in values and word not in ("-m", "--multirun")]
+    groups = {override.key_or_group.partition(".")[0] for override in values.values()}
+    columns = []
+    for word in rest:
+        override = overrides.get(word)
+        if override is None or not override.is_discrete_sweep():
+            columns.append([word])
+            continue
+        key = override.get_key_element()
+        choices = [f"{key}={value}" for value in override.sweep_string_iterator()]
+        columns.append(choices if override.key_or_group in groups else choices[:1])
+    rows = max(map(len, columns), default=1)
+    return [[column[row % len(column)] for column in columns] for row in range(rows)]
+
+
+def _is_added(cfg: DictConfig, key: str) -> bool:
+    """Return whether the configuration lacks a key that its parent's class has as an option."""
+    name, _, option = key.rpartition(".")
+    parent = OmegaConf.select(cfg, name, throw_on_missing=False)
+    if not isinstance(parent, DictConfig) or option in parent or "_target_" not in parent:
+        return False
+    return option in signature_of(parent._target_)

@@ -1,0 +1,64 @@
+"""Say what to type instead of an option that the configuration lacks."""
+
+from pathlib import Path
+
+import hydra
+from hydra.core.global_hydra import GlobalHydra
+from omegaconf import DictConfig, OmegaConf
+
+from segmentation.cli.class_options import signature_of
+from segmentation.config import CONF
+from segmentation.console import typed
+from segmentation.errors import did_you_mean
+
+
+def unknown_group_option(group: str, name: str) -> str:
+    """Return the message for a name that no file of a group has."""
+    known = sorted(path.stem for path in (CONF / group).glob("*.yaml"))
+    hint = did_you_mean(name, known)
+    return f"{group} has no option {name!r}.{hint}\nOptions: {', '.join(known)}"
+
+
+def unknown_key(name: str, config_name: str) -> str:
+    """Return the message for a key: the group's file that has it, else the closest keys."""
+    group = name.partition(".")[0]
+    files = sorted((CONF / group).glob("*.yaml"))
+    if owners := [f"{group}={path.stem}" for path in files if _has(path, name)]:
+        return (
+            f"{name} is an option of {' or '.join(owners)}, which is not chosen. "
+            f"Also type {owners[0]}."
+        )
+    keys = _keys(default_config(config_name))
+    by_last_part = {key.rsplit(".", 1)[-1]: key for key in keys}
+    hint = did_you_mean(name, keys) or did_you_mean(name.rsplit(".", 1)[-1], by_last_part)
+    return f"there is no option {name!r}.{hint}\n`{typed(config_name)} --cfg job` lists all."
+
+
+def default_config(config_name: str) -> DictConfig:
+    """Compose the configuration of a command without any override."""
+    GlobalHydra.instance().clear()
+    with hydra.initialize_config_dir(str(CONF), version_base="1.3"):
+        return hydra.compose(config_name)
+
+
+def _has(path: Path, key: str) -> bool:
+    """Return whether a file of a group has a key, or a class that has it as an option."""
+    node = OmegaConf.load(path)
+    assert isinstance(node, DictConfig)
+    if "@package _global_" not in path.read_text(encoding="utf-8"):
+        key = key.partition(".")[2]
+    return key in _keys(node)
+
+
+def _keys(node: DictConfig, prefix: str = "") -> list[str]:
+    """Return the dotted names of every key below a node, and of its classes' other options."""
+    names = []
+    for key in node:
+        child = node._get_node(key)
+        if key == "_target_":
+            names += [f"{prefix}{name}" for name in signature_of(node[key]) if name not in node]
+            continue
+        names.append(f"{prefix}{key!s}")
+        if isinstance(child, DictConfig) and not child._is_none():
+            names += _keys(child, f"{prefix}{key!s}.")
+    return names
