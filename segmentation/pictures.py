@@ -6,7 +6,7 @@ All arrays are `uint8`. Labels are 0..C-1, and `VOID` where the truth is unknown
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import cv2
 import numpy as np
@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from segmentation.classes import VOID, ClassTable
 from segmentation.metrics.counting import label_map
+from segmentation.system.files import atomic_file
 
 Color = tuple[int, int, int]
 
@@ -211,7 +212,14 @@ def save_pictures(
     rows = [example(model, dataset[i]) for i in evenly_spaced(len(dataset), count)]
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(sheet(rows, classes)).save(path)
+    write_picture(path, sheet(rows, classes))
+
+
+def write_picture(path: Path, pixels: np.ndarray, **options: Any) -> None:
+    """Write a picture in one step; the suffix of `path` is the format, `options` are Pillow's."""
+    formats = Image.registered_extensions()
+    with atomic_file(path) as partial:
+        Image.fromarray(pixels).save(partial, formats[path.suffix.lower()], **options)
 
 
 def _tile_width(width: int) -> int:

@@ -1,6 +1,5 @@
 """Check a data set before training on it."""
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ from segmentation.report.check.facts import counts_text, facts
 from segmentation.report.check.overlays import write_overlays
 from segmentation.report.check.page import write_check
 from segmentation.report.check.terminal import show_check
+from segmentation.system.files import write_json
 from segmentation.system.logs import collected_warnings
 
 
@@ -50,7 +50,7 @@ def check(plan: CheckPlan) -> Checked:
     expected = plan.expect_training(source)
     findings = check_dataset(source, plan.skips, warnings, expected.findings, plan.segments)
     known = facts(source, findings, plan.name, plan.root, expected.to_dict(), expected.targets)
-    (plan.output / "check.json").write_text(json.dumps(known, indent=2) + "\n", encoding="utf-8")
+    write_json(plan.output / "check.json", known)
     page = plan.output / "check.html"
     write_check(page, source, findings, known)
     overlays = plan.output / "overlays.jpg"

@@ -24,6 +24,7 @@ from segmentation.pictures import (
     pad,
     viewed,
     write,
+    write_picture,
 )
 
 TILE = 320
@@ -62,7 +63,7 @@ def preview(plan: PreviewPlan) -> Path:
         pictures = [(viewed(image, shown), mask) for image, mask in (*whole, *crops)]
         rows.append(PreviewRow(dataset.names[index], pictures))
     plan.output.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(preview_sheet(rows, source.labels.classes)).save(plan.output)
+    write_picture(plan.output, preview_sheet(rows, source.labels.classes))
     console.console.print(f"written to {plan.output}", soft_wrap=True)
     return plan.output
 

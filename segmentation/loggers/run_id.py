@@ -4,6 +4,8 @@ import re
 from contextlib import suppress
 from pathlib import Path
 
+from segmentation.system.files import write_atomic
+
 
 def read_run_id(folder: Path) -> str | None:
     """Return the id kept in a service's folder of the run directory; None for a new run."""
@@ -16,4 +18,4 @@ def read_run_id(folder: Path) -> str | None:
 def write_run_id(folder: Path, run_id: str) -> None:
     """Keep the id of a run for later starts that resume it."""
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "run_id").write_text(run_id + "\n", encoding="utf-8")
+    write_atomic(folder / "run_id", run_id + "\n")

@@ -19,6 +19,7 @@ from segmentation.errors import ModelError, SegmentationError
 from segmentation.models.description import MAX_SIDE, Model, describe_model, parse_description
 from segmentation.models.shipped import locate, shipped
 from segmentation.models.weights_files import TENSORS, read_checkpoint, read_state_dict
+from segmentation.system.files import sync
 
 CONFIG = "config.json"
 LEARNT_SIZE = "learnt_size"
@@ -111,6 +112,7 @@ def save_model(
         parts[1].write_text(description, encoding="utf-8")
         parts[0].chmod(parts[1].stat().st_mode)  # safetensors lets nobody else read its files
         for part in parts:
+            sync(part)
             os.replace(part, part.with_suffix(""))
     except (OSError, SafetensorError) as error:
         for part in parts:

@@ -2,7 +2,6 @@
 
 import io
 import zipfile
-import zlib
 from pathlib import Path
 from typing import Any
 
@@ -13,22 +12,10 @@ from segmentation.errors import DataError
 from segmentation.metrics.scores import ious, pixel_counts
 from segmentation.runs.directory import MATRICES, METRICS, read_environment, read_metrics
 from segmentation.runs.scored_images import DETAILS, ScoredImages
-from segmentation.system.files import damaged, write_atomic, write_csv
+from segmentation.system.files import DAMAGED_ARCHIVE, damaged, write_atomic, write_csv
 
 MOST_UNPACKED = 2**32
 """Files that unpack to more bytes are refused: 14,000 images of 171 classes have as many."""
-
-UNREADABLE = (
-    OSError,
-    ValueError,
-    KeyError,
-    EOFError,
-    MemoryError,
-    RuntimeError,
-    zipfile.BadZipFile,
-    zlib.error,
-)
-"""What reading a damaged archive raises."""
 
 EXACT = 2**53
 """Whole numbers below this are exact as `float64`."""
@@ -105,7 +92,7 @@ def _load_bounded(path: Path) -> dict[str, np.ndarray]:
         with np.load(path, allow_pickle=False) as stored:
             arrays = {key: stored[key] for key in ("name", "confusion", "classes")}
             return arrays | {key: stored[key] for key in (*DETAILS, "colors") if key in stored}
-    except UNREADABLE as error:
+    except DAMAGED_ARCHIVE as error:
         raise _damaged(path, str(error)) from error
 
 

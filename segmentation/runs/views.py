@@ -16,6 +16,7 @@ import numpy as np
 from PIL import Image
 
 from segmentation.classes import ClassTable
+from segmentation.system.files import DAMAGED_ARCHIVE, atomic_file
 
 VIEWS = "views.zip"
 LONGEST_SIDE = 480
@@ -24,8 +25,6 @@ MOST_VIEWS = 1000
 """A split with more images has views of so many, evenly spaced."""
 MOST_BYTES = 2**22
 """A single file in an archive larger than this is not read."""
-UNREADABLE = (OSError, ValueError, RuntimeError, EOFError, zipfile.BadZipFile, zlib.error)
-"""What reading a missing or damaged archive raises."""
 PARTS = {"image": "jpg", "truth": "png", "prediction": "png"}
 
 
@@ -75,15 +74,13 @@ def write_views(directory: Path, views: Iterable[tuple[str, View]]) -> None:
         directory: it must be there; an archive in it is replaced.
         views: taken one by one, so that they need not all be in memory.
     """
-    partial = directory / f"{VIEWS}.partial"
-    try:
-        with zipfile.ZipFile(partial, "w", zipfile.ZIP_STORED) as archive:  # they are compressed
-            for name, view in views:
-                for part, suffix in PARTS.items():
-                    archive.writestr(f"{part}/{name}.{suffix}", getattr(view, part))
-        partial.replace(directory / VIEWS)
-    finally:
-        partial.unlink(missing_ok=True)
+    with (
+        atomic_file(directory / VIEWS) as partial,
+        zipfile.ZipFile(partial, "w", zipfile.ZIP_STORED) as archive,  # they are compressed
+    ):
+        for name, view in views:
+            for part, suffix in PARTS.items():
+                archive.writestr(f"{part}/{name}.{suffix}", getattr(view, part))
 
 
 def view_names(directory: Path) -> set[str]:
@@ -91,7 +88,7 @@ def view_names(directory: Path) -> set[str]:
     try:
         with zipfile.ZipFile(directory / VIEWS) as archive:
             members = set(archive.namelist())
-    except UNREADABLE:
+    except DAMAGED_ARCHIVE:
         return set()
     sets = [
         {
@@ -120,7 +117,7 @@ def read_views(directory: Path, names: Iterable[str]) -> dict[str, View]:
                     view = View(*map(archive.read, files))
                     if _sound(view):
                         views[name] = view
-    except UNREADABLE:
+    except DAMAGED_ARCHIVE:
         return {}
     return views
 

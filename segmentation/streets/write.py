@@ -17,6 +17,7 @@ from filelock import FileLock
 from segmentation.errors import DataError
 from segmentation.streets.scene import check_size, draw_scene, plan_scene
 from segmentation.streets.targets import COLUMNS, targets
+from segmentation.system.files import file_sizes, read_json, sync, write_json
 from segmentation.system.hardware import available_cores
 
 SPLITS = ("train", "val", "test")
@@ -25,6 +26,7 @@ COUNTS: Mapping[str, int] = {"train": 320, "val": 60, "test": 100}
 VERSION = 2
 """Raised whenever the same seed gives other files, so that old ones are redrawn."""
 STAMP = "streets.json"
+README = "README.txt"
 
 _PNG = (cv2.IMWRITE_PNG_COMPRESSION, 1)  # fastest level, as noise hardly compresses
 _WORTH_A_HELPER = 40  # scenes; fewer are drawn before a second process has started
@@ -83,19 +85,18 @@ def write_streets(
         "counts": {split: int(counts[split]) for split in SPLITS if split in counts},
     }
     try:
-        if _stamp_of(root) == stamp:
+        if _is_whole(root, stamp):
             return
         root.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(root.parent / f".{root.name}.lock"):
-            present = _stamp_of(root)
-            if present == stamp:  # drawn by another process in the meantime
+            if _is_whole(root, stamp):  # drawn by another process in the meantime
                 return
             empty = root.is_dir() and not any(root.iterdir())
-            if present is None and root.exists() and not empty:
+            if root.exists() and not empty and not _is_own(root):
                 raise DataError(
-                    f"{root} exists and is not a folder of street scenes (it has no readable "
-                    f"{STAMP}). It is left unchanged: pass another data.root=<folder>, or move "
-                    "this one away."
+                    f"{root} exists and is not a folder of street scenes (it has no {STAMP} and "
+                    f"{README} of one). It is left unchanged: pass another data.root=<folder>, or "
+                    "move this one away."
                 )
             _replace(root, stamp)
     except OSError as error:
@@ -117,12 +118,24 @@ def _check(seed: int, size: tuple[int, int], counts: Mapping[str, int]) -> None:
         )
 
 
-def _stamp_of(root: Path) -> dict | None:
-    """Return the stamp of a folder of scenes, or None."""
+def _is_whole(root: Path, stamp: dict) -> bool:
+    """Return whether a folder holds the scenes of a stamp, each file with the size it was given."""
     try:
-        return json.loads((root / STAMP).read_text(encoding="utf-8"))
-    except (FileNotFoundError, NotADirectoryError, ValueError):
-        return None
+        present = read_json(root / STAMP) or {}
+        files = present.pop("files", {})
+        sizes = {name: (root / name).stat().st_size for name in files}
+    except (DataError, FileNotFoundError, NotADirectoryError, AttributeError, TypeError):
+        return False
+    return present == stamp and bool(files) and sizes == files
+
+
+def _is_own(root: Path) -> bool:
+    """Return whether a folder was drawn here, damaged or not, and may be replaced."""
+    try:
+        readme = (root / README).read_bytes()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    return (root / STAMP).is_file() and readme.startswith(_README[:40].encode())
 
 
 def _replace(root: Path, stamp: dict) -> None:
@@ -134,8 +147,9 @@ def _replace(root: Path, stamp: dict) -> None:
     try:
         _draw_all(fresh, stamp)
         _write_targets(fresh, stamp)
-        (fresh / "README.txt").write_text(_README, encoding="utf-8")
-        (fresh / STAMP).write_text(json.dumps(stamp, indent=2) + "\n", encoding="utf-8")
+        (fresh / README).write_text(_README, encoding="utf-8")
+        sync(fresh)
+        write_json(fresh / STAMP, {**stamp, "files": file_sizes(fresh)})
         if root.exists():
             root.rename(old)
         fresh.rename(root)

@@ -1,10 +1,13 @@
 """Atomic writes: a file is complete or absent, whoever reads it and whenever its writer dies."""
 
 import csv
+import hashlib
 import io
 import json
 import math
 import os
+import zipfile
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import contextmanager, suppress
@@ -19,6 +22,19 @@ PARTIAL = ".partial"
 """Suffix of a file that is being written."""
 MAX_FILE_BYTES = 2**26
 """Larger than any JSON file of this project; anything above it is not read."""
+DAMAGED_ARCHIVE = (
+    OSError,
+    ValueError,
+    KeyError,
+    EOFError,
+    MemoryError,
+    RuntimeError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
+"""What NumPy and zipfile raise for a damaged archive, whatever is damaged."""
+LONGEST_NAME = 200
+"""Bytes of a name to which a process number and `PARTIAL` can be added; file systems allow 255."""
 BINARY = (bytes, bytearray, memoryview)
 
 
@@ -29,16 +45,32 @@ def atomic_file(path: Path) -> Iterator[Path]:
     Its name ends in the process number and `PARTIAL`, so that several processes may write the same
     file at once. If the block raises, `path` is left untouched and the temporary file is removed.
     """
-    partial = path.with_name(f"{path.name}.{os.getpid()}{PARTIAL}")
+    name = path.name
+    if len(os.fsencode(name)) > LONGEST_NAME:
+        name = hashlib.sha256(os.fsencode(name)).hexdigest()
+    partial = path.with_name(f"{name}.{os.getpid()}{PARTIAL}")
     try:
         yield partial
-        with partial.open("rb") as file:
-            os.fsync(file.fileno())  # a crash must not leave a name without its bytes
+        sync(partial)  # a crash must not leave a name without its bytes
         partial.replace(path)
     except BaseException:
         with suppress(OSError):  # the first error is the one to report
             partial.unlink(missing_ok=True)
         raise
+
+
+def sync(path: Path) -> None:
+    """Write a file to the disk, or all files below a folder."""
+    for file in [path] if path.is_file() else path.rglob("*"):
+        if file.is_file():
+            with file.open("rb") as opened:
+                os.fsync(opened.fileno())
+
+
+def file_sizes(folder: Path) -> dict[str, int]:
+    """Return the size in bytes of each file below a folder, by its path in it."""
+    files = (path for path in folder.rglob("*") if path.is_file())
+    return {path.relative_to(folder).as_posix(): path.stat().st_size for path in files}
 
 
 def write_atomic(path: Path, content: str | bytes) -> None:

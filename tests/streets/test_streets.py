@@ -219,6 +219,8 @@ class TestFiles:
         assert set(files(root)) == expected | {"README.txt", "streets.json", "targets.csv"}
         assert "11 Unlabelled (void)" in (root / "README.txt").read_text()
         stamp = json.loads((root / "streets.json").read_text())
+        sizes = {name: len(content) for name, content in files(root).items()}
+        assert stamp.pop("files") == {name: sizes[name] for name in sizes if name != "streets.json"}
         assert stamp == {"generator": writing.VERSION, "seed": 5, "size": [60, 80], "counts": FEW}
         assert names(root.parent) == ["streets"]
 
@@ -318,12 +320,29 @@ class TestFiles:
         root = tmp_path / "streets"
         (root / "train").mkdir(parents=True)
         (root / "train" / "mine.png").write_bytes(b"mine")
-        with pytest.raises(DataError, match=r"no readable streets\.json.*data\.root=<folder>"):
+        with pytest.raises(DataError, match=r"has no streets\.json.*data\.root=<folder>"):
             write_streets(root, size=SMALL, counts=FEW)
         assert files(root) == {"train/mine.png": b"mine"}
         (root / "streets.json").write_text("{ not json")
         with pytest.raises(DataError, match="left unchanged"):
             write_streets(root, size=SMALL, counts=FEW)
+
+    @pytest.mark.parametrize("name", ["streets.json", "train/0000.png", "targets.csv"])
+    @pytest.mark.parametrize("content", [b"", b"{", b'{"files": {}}', None])
+    def test_what_was_damaged_is_drawn_again(self, tmp_path, name, content):
+        root = tmp_path / "streets"
+        write_streets(root, size=SMALL, counts=FEW)
+        before = files(root)
+        if content is None:
+            (root / name).unlink()
+            if name == "streets.json":  # nothing says that it is a folder of scenes
+                with pytest.raises(DataError, match="left unchanged"):
+                    write_streets(root, size=SMALL, counts=FEW)
+                return
+        else:
+            (root / name).write_bytes(content)
+        write_streets(root, size=SMALL, counts=FEW)
+        assert files(root) == before
 
     def test_a_place_that_cannot_be_written_to(self, tmp_path):
         (tmp_path / "file").write_text("not a folder")

@@ -22,7 +22,7 @@ from platformdirs import user_cache_path
 from segmentation.data.annotations.folder import Folder
 from segmentation.data.discovery.layouts import Sample
 from segmentation.errors import DataError
-from segmentation.system.files import PARTIAL, file_state, read_json, write_json
+from segmentation.system.files import PARTIAL, file_sizes, file_state, read_json, sync, write_json
 
 log = logging.getLogger(__name__)
 
@@ -130,7 +130,8 @@ def _write(
     try:
         conversion = convert(partial)
         record = conversion.to_json(partial, root)
-        write_json(partial / RECORD, record)
+        write_json(partial / RECORD, {**record, "files": file_sizes(partial)})
+        sync(partial)
         if place.exists():  # damaged: without a readable record
             shutil.rmtree(place)
         partial.rename(place)
@@ -141,13 +142,19 @@ def _write(
 
 
 def _read(place: Path, root: Path) -> Conversion | None:
-    with contextlib.suppress(DataError, ValueError, KeyError, TypeError):
+    """Return a conversion that was kept; None if it is missing, damaged or of another version."""
+    with contextlib.suppress(DataError, ValueError, KeyError, TypeError, AttributeError):
         values = read_json(place / RECORD)
-        if values is not None:
+        if values is not None and values.pop("files") == _written(place):
             with contextlib.suppress(OSError):  # the time of last use
                 os.utime(place / RECORD)
             return Conversion.from_json(values, place, root)
     return None
+
+
+def _written(place: Path) -> dict[str, int]:
+    """Return the sizes of the files that a conversion wrote, its record aside."""
+    return {name: size for name, size in file_sizes(place).items() if name != RECORD}
 
 
 def _remove_unused(base: Path) -> None:

@@ -16,7 +16,7 @@ from segmentation.data.discovery.layouts import Sample
 from segmentation.data.discovery.scanned_dataset import ScannedDataset
 from segmentation.data.masks.labels import Labels, write_table
 from segmentation.errors import DataError
-from segmentation.system.files import PARTIAL
+from segmentation.system.files import PARTIAL, sync
 from segmentation.system.hardware import available_cores
 
 
@@ -59,6 +59,7 @@ def write_plain(source: ScannedDataset, folder: Path, root: Path) -> int:
             for _ in pool.map(partial(_write, source), tasks):
                 pass  # an error cancels the tasks that have not begun
         write_table(aside / TABLE_FILE, _table(source.labels))
+        sync(aside)
         aside.replace(folder)
     except OSError as error:
         raise DataError(f"convert={folder} cannot be written: {error}.") from error

@@ -24,13 +24,27 @@ from segmentation.data.images.windowed import WindowedImage, WindowedLabels, thu
 from segmentation.data.masks.labels import Labels, to_list
 from segmentation.errors import DataError
 from segmentation.pictures import viewed
-from segmentation.system.files import atomic_file, file_state
+from segmentation.system.files import DAMAGED_ARCHIVE, atomic_file, file_state
 from segmentation.system.hardware import available_cores
 
 THUMBNAIL = 512
 """Rows and columns that stand for an image that is read in windows."""
 VERSION = 2
 """To be raised whenever decoding, counting or hashing changes."""
+
+
+KINDS = {
+    "pixels": "i",
+    "void": "i",
+    "unknown": "i",
+    "sizes": "i",
+    "brightness": "f",
+    "appearance": "u",
+    "image_hash": "U",
+    "mask_hash": "U",
+    "problem": "U",
+}
+"""The kind of NumPy type of each column of a scan."""
 
 
 @dataclass(frozen=True)
@@ -185,12 +199,18 @@ def _unknown(pairs: Pairs, mask: Path | None) -> int:
 
 
 def _read(path: Path, images: int, classes: int) -> Scan | None:
+    """Return a scan that was kept; None if it is missing, damaged or of another version."""
+    shapes = {"pixels": (images, classes), "sizes": (images, 2), "brightness": (images, 2)}
     try:
         with np.load(path, allow_pickle=False) as kept:
-            found = Scan(*(kept[field.name] for field in fields(Scan)))
-    except (OSError, ValueError, KeyError):
-        return None  # missing or damaged
-    return found if found.pixels.shape == (images, classes) else None
+            columns = {field.name: kept[field.name] for field in fields(Scan)}
+    except DAMAGED_ARCHIVE:
+        return None
+    for name, kinds in KINDS.items():
+        column = columns[name]
+        if column.shape != shapes.get(name, (images,)) or column.dtype.kind not in kinds:
+            return None
+    return Scan(**columns)
 
 
 def _write(path: Path, found: Scan) -> None:

@@ -12,7 +12,18 @@ from segmentation.data.discovery.pairs import Pairs
 from segmentation.data.discovery.scanned_dataset import ScannedDataset
 from segmentation.data.images.windowed import WindowedImage, WindowedLabels, thumbnail
 from segmentation.errors import DataError
-from segmentation.pictures import GAP, INK, MARGIN, PAPER, legend, overlay, pad, viewed, write
+from segmentation.pictures import (
+    GAP,
+    INK,
+    MARGIN,
+    PAPER,
+    legend,
+    overlay,
+    pad,
+    viewed,
+    write,
+    write_picture,
+)
 
 COUNT, COLUMNS = 20, 4
 TILE = (240, 320)
@@ -45,7 +56,7 @@ def write_overlays(path: Path, source: ScannedDataset) -> int:
     classes = source.labels.classes
     sheet.append(legend(list(zip(classes.names, classes.colors, strict=True)), sheet[0].shape[1]))
     picture = pad(np.concatenate(sheet), MARGIN, MARGIN, MARGIN, MARGIN)
-    Image.fromarray(picture).save(path, quality=90)
+    write_picture(path, picture, quality=90)
     return len(tiles)
 
 

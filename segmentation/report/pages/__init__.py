@@ -13,6 +13,8 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
+from segmentation.system.files import write_atomic
+
 _templates = Environment(
     loader=PackageLoader("segmentation.report.pages", "."),
     autoescape=select_autoescape(["html"]),  # a model's card is Markdown
@@ -34,7 +36,7 @@ def write_page(path: Path, template: str, **values: Any) -> None:
     """Write a page from a template of this folder; `values` are escaped, whatever they contain."""
     text = rendered(template, **values)
     # File names that are not valid Unicode contain characters that UTF-8 cannot encode
-    path.write_bytes(text.encode("utf-8", errors="replace"))
+    write_atomic(path, text.encode("utf-8", errors="replace"))
 
 
 def rendered(template: str, **values: Any) -> str:

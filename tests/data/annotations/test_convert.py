@@ -54,6 +54,14 @@ def test_a_damaged_conversion_is_made_again(root):
     assert (mask_of(found(root), "a") == 1).sum() == 36
 
 
+@pytest.mark.parametrize("content", [b"", b"\x89PNG\r\n\x1a\n", None])
+def test_a_conversion_with_a_damaged_mask_is_made_again(root, content):
+    found(root)
+    mask = next((converted()[0] / "masks").rglob("a.png"))
+    mask.unlink() if content is None else mask.write_bytes(content)
+    assert (mask_of(found(root), "a") == 1).sum() == 36
+
+
 def test_an_error_leaves_nothing(root):
     write(root / "coco.json", coco(["a.png"], [CAR | {"category_id": 9}]))
     with pytest.raises(DataError):

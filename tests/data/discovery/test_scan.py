@@ -1,9 +1,12 @@
+import io
 import os
+from dataclasses import fields
 
 import numpy as np
 import pytest
 from fakes import LABELS, fake_camvid, samples_of, write_pair
 from PIL import Image
+from platformdirs import user_cache_path
 
 from segmentation.classes import CAMVID
 from segmentation.data.discovery import scan as module
@@ -46,6 +49,34 @@ def test_the_second_look_reads_no_file(tmp_path, monkeypatch):
     again = scan_samples(samples, LABELS)
     np.testing.assert_array_equal(again.pixels, first.pixels)
     assert again.fingerprint(samples) == first.fingerprint(samples)
+
+
+def test_a_damaged_scan_is_made_again(tmp_path):
+    samples = samples_of(fake_camvid(tmp_path / "data", {"train": 2, "val": 1}))
+    first = scan_samples(samples, LABELS)
+    (kept,) = (user_cache_path("cityseg") / "scans").iterdir()
+    whole = kept.read_bytes()
+    columns = {one.name: getattr(first, one.name) for one in fields(first)}
+    packed = {}
+    for name, change in {
+        "older": {"problem": None},
+        "other type": {"pixels": columns["pixels"].astype(str)},
+        "other length": {"void": columns["void"][:1]},
+        "objects": {"problem": np.array([{}, {}], dtype=object)},
+    }.items():
+        arrays = {key: value for key, value in (columns | change).items() if value is not None}
+        file = io.BytesIO()
+        np.savez_compressed(file, **arrays)
+        packed[name] = file.getvalue()
+    half = len(whole) // 2
+    flipped = whole[:half] + bytes([whole[half] ^ 255]) + whole[half + 1 :]
+    broken = [b"", b"PK", whole[:half], whole[half:], bytes(len(whole)), flipped, *packed.values()]
+    for content in broken:
+        kept.write_bytes(content)
+        again = scan_samples(samples, LABELS)
+        for name, column in columns.items():
+            np.testing.assert_array_equal(getattr(again, name), column)
+        assert kept.read_bytes() != content
 
 
 def test_what_was_wrong_is_looked_at_again(tmp_path, monkeypatch):
