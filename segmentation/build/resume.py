@@ -1,6 +1,7 @@
 """The configuration of a run that is resumed or repeated."""
 
 import logging
+import os
 from pathlib import Path
 from typing import Any, cast
 
@@ -8,6 +9,7 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import DictConfig, OmegaConf
 
+from segmentation.build.trusted_targets import check_targets
 from segmentation.config import NOT_KEPT, settings, user_path, value_at
 from segmentation.console import argument
 from segmentation.errors import ConfigError, listed
@@ -36,8 +38,8 @@ def resolve_resume(cfg: DictConfig, directory: Path, first: bool = True) -> Dict
         first: this is rank zero, which writes the run's files; other ranks find them there.
 
     Raises:
-        ConfigError: the directory holds a run and `resume` is not set, or an option that
-            determines the run was typed with another value.
+        ConfigError: the directory holds a run and `resume` is not set, an option that determines
+            the run was typed with another value, or the run names a class of a stranger.
     """
     if cfg.resume and cfg.rerun:
         raise ConfigError("resume= continues a run and rerun= repeats one: type one of them.")
@@ -64,6 +66,7 @@ def resolve_resume(cfg: DictConfig, directory: Path, first: bool = True) -> Dict
 
 def _with_typed(cfg: DictConfig, saved: dict[str, Any], option: str) -> DictConfig:
     """Return a saved configuration with the overrides that may change applied to it."""
+    check_targets(saved, cfg, option)
     typed = settings(cfg)
     if missing := [key for key in typed if key not in saved]:
         raise ConfigError(
@@ -86,7 +89,23 @@ def _with_typed(cfg: DictConfig, saved: dict[str, Any], option: str) -> DictConf
         OmegaConf.update(result, key, now, merge=False, force_add=True)
     for key in NOT_KEPT[1:]:
         result[key] = cfg.get(key)
+    _check_entity(result, typed, option)
     return result
+
+
+def _check_entity(result: DictConfig, typed: dict[str, Any], option: str) -> None:
+    """Check that a run is not logged to an account that only its own files name.
+
+    Raises:
+        ConfigError: it would be.
+    """
+    key = "logger.wandb.entity"
+    entity = OmegaConf.select(result, key)
+    if entity not in (None, value_at(typed, key), os.environ.get("WANDB_ENTITY")):
+        raise ConfigError(
+            f"{option}: its W&B runs go to {entity!r}. A run directory may be a stranger's, so "
+            f"that has to be typed: {argument(key, entity)}, or {argument(key, None)} for your own."
+        )
 
 
 def _typed_keys() -> list[str]:

@@ -5,27 +5,19 @@ once it is finished, and `run.lock` is held as long as a process works in it. No
 torch: Hydra asks for the directory before anything else.
 """
 
-import io
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from filelock import FileLock, Timeout
 from omegaconf import OmegaConf
-from omegaconf.errors import OmegaConfBaseException
-from yaml import YAMLError
 
 from segmentation.console import argument, typed
 from segmentation.errors import ConfigError, explain_validation
-from segmentation.runs.saved_config import updated
-from segmentation.system.files import (
-    MAX_FILE_BYTES,
-    damaged,
-    read_bounded,
-    read_json,
-    write_atomic,
-)
+from segmentation.runs.saved_config import check_settings, updated
+from segmentation.system.files import damaged, read_bounded, read_json, write_atomic
+from segmentation.system.plain_data import MAX_YAML_BYTES, load_yaml
 
 RUN_CONFIG = "config.yaml"
 
@@ -106,22 +98,25 @@ def read_settings(directory: Path) -> dict[str, Any]:
     """
     path, remedy = directory / RUN_CONFIG, "Restore it from a copy: it says what the run is."
     try:
-        content = OmegaConf.load(io.StringIO(read_bounded(path, MAX_FILE_BYTES).decode("utf-8")))
-        values = OmegaConf.to_container(content)
-    except (OSError, ValueError, YAMLError, OmegaConfBaseException, RecursionError) as error:
-        reason = " ".join(str(error).split())
-        raise damaged(path, error if isinstance(error, OSError) else reason, remedy) from error
+        values = load_yaml(read_bounded(path, MAX_YAML_BYTES).decode("utf-8"))
+    except (OSError, ValueError) as error:
+        raise damaged(path, error, remedy) from error
     if not isinstance(values, dict):
         raise damaged(path, "it is not a mapping", remedy)
-    return checked_settings(path, cast(dict[str, Any], values), remedy)
+    return checked_settings(path, values, remedy)
 
 
 def checked_settings(path: Path, values: dict[str, Any], remedy: str) -> dict[str, Any]:
     """Return a configuration that was read from a file, under today's names.
 
     Raises:
-        DataError: a value has another type, or one that every configuration has is missing.
+        DataError: a value has another type, is resolved (``${oc.env:HOME}``) or too large, or one
+            that every configuration has is missing.
     """
+    try:
+        check_settings(values)
+    except ValueError as error:
+        raise damaged(path, error, remedy) from error
     return _checked(path, "Settings", updated(values), remedy)
 
 
