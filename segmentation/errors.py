@@ -88,6 +88,21 @@ def check_number(name: str, value: object, rule: str, holds: Callable[[float], b
     raise ConfigError(f"{name} is {value!r}: it must be a number, {rule}.")
 
 
+MAX_SEED = 2**32 - 1
+"""NumPy's and Lightning's generators take seeds from 0 to this."""
+
+
+def check_seed(name: str, value: Any) -> int:
+    """Return `value` if every random generator takes it as a seed.
+
+    Raises:
+        ConfigError: not a whole number, negative, or above `MAX_SEED`.
+    """
+    if check_count(name, value, 0) > MAX_SEED:
+        raise ConfigError(f"{name}={value}: expected at most {MAX_SEED}, which is 2^32 - 1.")
+    return value
+
+
 def check_count(name: str, value: Any, least: int) -> int:
     """Return `value` if it is a whole number of at least `least`.
 

@@ -25,7 +25,7 @@ from segmentation.data.images.image_format import MAX_PIXELS
 from segmentation.data.images.image_reader import ImageReader
 from segmentation.data.images.windowed import is_large
 from segmentation.data.targets.table import TargetTable
-from segmentation.errors import ConfigError, DataError, check_count
+from segmentation.errors import ConfigError, DataError, check_count, check_seed
 from segmentation.streets import write_streets
 
 log = logging.getLogger(__name__)
@@ -52,7 +52,12 @@ def find_dataset(
     """
     root = data_root(data)
     if "draw" in data:
-        write_streets(root, data.draw.seed, tuple(data.draw.size), dict(data.draw.counts))
+        write_streets(
+            root,
+            check_seed("data.draw.seed", data.draw.seed),
+            tuple(data.draw.size),
+            dict(data.draw.counts),
+        )
     annotations = data.get("annotations", AUTO)
     pairs = user_path(data.pairs) if data.pairs else None
     splits = find_splits(

@@ -2,6 +2,7 @@
 
 import inspect
 import logging
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -9,13 +10,14 @@ from typing import Any
 import pytorch_lightning as pl
 import torch
 from hydra.errors import InstantiationException
-from hydra.utils import instantiate
+from hydra.utils import get_class, instantiate
 from omegaconf import DictConfig
 from pytorch_lightning.callbacks import LearningRateMonitor, WeightAveraging
 from pytorch_lightning.loggers import Logger
 from pytorch_lightning.utilities import rank_zero_only
 from pytorch_lightning.utilities.exceptions import MisconfigurationException
 
+from segmentation.build.argument_types import check_types
 from segmentation.config import plain
 from segmentation.errors import ConfigError, check_count, did_you_mean
 from segmentation.loggers.checkpoint_sync import CheckpointSync
@@ -40,6 +42,7 @@ from segmentation.training.save_on_signal import SaveOnSignal
 
 TRAINER = "pytorch_lightning.Trainer"
 SET_HERE = {
+    "barebones": "a run needs its loggers and checkpoints",
     "callbacks": "choose callbacks=<option>, or add +callbacks.<name>._target_=<class>",
     "default_root_dir": "set hydra.run.dir=<directory>",
     "deterministic": "set deterministic=true",
@@ -87,8 +90,7 @@ def build_callbacks(
                 f"callbacks.{name!s} has no class: also type callbacks=<the option that has it>, "
                 f"or +callbacks.{name!s}._target_=<class>."
             )
-        changed = {"monitor": monitor.key} if node.get("monitor") == "auto" else {}
-        configured.append(instantiate(node, **changed))
+        configured.append(_build_callback(str(name), node, monitor))
     averages = [callback for callback in configured if isinstance(callback, WeightAveraging)]
     if len(averages) > 1:  # each would swap out the weights that the other has swapped in
         names = " and ".join(type(callback).__name__ for callback in averages)
@@ -106,6 +108,21 @@ def build_callbacks(
         EndTogether(),  # after the other callbacks have handled an error
         *checkpoint_callbacks(directory / "checkpoints", monitor.key, checkpoint_minutes),
     ]
+
+
+def _build_callback(name: str, node: DictConfig, monitor: Monitor) -> pl.Callback:
+    """Return a configured callback, with what it monitors in place of `auto`."""
+    options = plain(node)
+    if options.get("monitor") == "auto":
+        options["monitor"] = monitor.key
+    if options.get("mode") == "auto":
+        falls = re.search(r"loss|rmse", str(options.get("monitor")))
+        options["mode"] = "min" if falls else "max"
+    check_types(f"callbacks.{name}", get_class(options["_target_"]), options)
+    try:
+        return instantiate(options, _convert_="all")
+    except (InstantiationException, MisconfigurationException) as error:
+        raise ConfigError(f"callbacks.{name}: {_cause(error)}") from error
 
 
 def trainer_options(trainer: DictConfig, freezes: bool = False) -> dict[str, Any]:
@@ -142,6 +159,7 @@ def _check_names(options: Mapping[str, Any]) -> None:
         if name not in known and name != "_target_" and options["_target_"] == TRAINER:
             hint = did_you_mean(name, known.keys() - SET_HERE.keys())
             raise ConfigError(f"Lightning's trainer has no option trainer.{name}.{hint}")
+    check_types("trainer", pl.Trainer, options, skip=("precision",))
 
 
 def build_trainer(options: dict[str, Any], **arguments: Any) -> pl.Trainer:

@@ -23,7 +23,7 @@ from segmentation.build.trainer import (
 from segmentation.build.training_data import TrainingData, find_training_data
 from segmentation.config import plain, settings
 from segmentation.console import argument
-from segmentation.errors import ConfigError, check_count
+from segmentation.errors import ConfigError, check_seed
 from segmentation.models import describe_model
 from segmentation.models.saving import extra_of
 from segmentation.runs.directory import finished, read_settings
@@ -81,7 +81,7 @@ def read_training(cfg: DictConfig, directory: Path) -> TrainingPlan:
     """
     cfg = resolve_resume(cfg, directory, first=rank() == 0)
     if not finished(directory):
-        check_count("seed", cfg.seed, 0)
+        check_seed("seed", cfg.seed)
         check_task(cfg.task)
         if not cfg.data.name:
             raise ConfigError("data=as_trained is for evaluate. Train with data=folder or another.")
@@ -124,7 +124,7 @@ def _build_module(cfg: DictConfig, kept: dict[str, Any], data: TrainingData) -> 
     model = build_model(cfg, len(source.labels.classes), data.columns, classes, channels)
     extra = extra_of(source.typical_size(), channels)
     checkpoint_extra = {
-        "model": describe_model(model, classes, data.loaders.size, extra),
+        "model": describe_model(model, classes, data.size, extra),
         "config": kept,
     }
     return build_module(cfg, model, classes, source.scans["train"].pixels, checkpoint_extra)

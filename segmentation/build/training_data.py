@@ -1,18 +1,21 @@
 """Find the data of a training, and build their loaders."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
 from omegaconf import DictConfig
 
-from segmentation.build.data import build_data, find_dataset
-from segmentation.build.limits import check_first_step
+from segmentation.build.data import build_data, find_dataset, size_of
+from segmentation.build.limits import FirstStep, check_first_step
 from segmentation.build.targets import find_targets
 from segmentation.classes import ClassTable
 from segmentation.config import user_path
+from segmentation.data.augment.window import Size
+from segmentation.data.cache.cache import check_mode
 from segmentation.data.check import quick_check
 from segmentation.data.datamodule import SegmentationData
 from segmentation.data.discovery.scanned_dataset import ScannedDataset, select_usable
@@ -29,21 +32,30 @@ class TrainingData:
 
     Attributes:
         source: the files, after a look at each.
-        loaders: Lightning's datamodule.
+        step: what the batches will be.
+        size: (height, width) that images are resized to; None: their own.
         classes: of the segmentation; None where nothing is segmented.
         columns: the image-level targets; None for none.
+        build_loaders: builds Lightning's datamodule.
     """
 
     source: ScannedDataset
-    loaders: SegmentationData
+    step: FirstStep
+    size: Size | None
     classes: ClassTable | None
     columns: TargetColumns | None
+    build_loaders: Callable[[], SegmentationData]
+
+    @cached_property
+    def loaders(self) -> SegmentationData:
+        """Lightning's datamodule. The first access may take minutes: images are cached."""
+        return self.build_loaders()
 
 
 def find_training_data(
     cfg: DictConfig, directory: Path, options: Mapping[str, Any], parts: int
 ) -> TrainingData:
-    """Find and check the data of a training.
+    """Find and check the data of a training; nothing is cached yet.
 
     Args:
         cfg: see conf/train.yaml.
@@ -67,7 +79,19 @@ def find_training_data(
     quick_check(source, segments)
     columns, targets = find_targets(cfg.task, user_path(data.root), source)
     ranks = check_processes(options)
-    for warning in check_first_step(cfg, source, options, ranks, parts, columns).warnings:
+    step = check_first_step(cfg, source, options, ranks, parts, columns)
+    for warning in step.warnings:
         log.warning("%s", warning)
-    loaders = build_data(data, source, cfg.augment, cfg.seed, targets=targets, parts=parts)
-    return TrainingData(source, loaders, source.labels.classes if segments else None, columns)
+    build = partial(build_data, source=source, augment=cfg.augment, seed=cfg.seed, targets=targets)
+    check_mode(data.cache)
+    uncached = data.copy()
+    uncached.cache = "off"
+    build(uncached)  # so that its options are checked
+    return TrainingData(
+        source,
+        step,
+        size_of(data),
+        source.labels.classes if segments else None,
+        columns,
+        partial(build, data, parts=parts),
+    )

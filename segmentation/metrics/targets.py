@@ -50,6 +50,21 @@ class TargetPredictions:
         )
 
 
+VALUE_SCORES = ("rmse", "pearson", "ccc")
+
+
+def curve_names(columns: TargetColumns) -> list[str]:
+    """Return the keys of `TargetScores.flat` for these columns."""
+    names = ["accuracy", "macro_f1"] if columns.category is not None else []
+    names += [_curve(score, column) for column in columns.values for score in VALUE_SCORES]
+    return names + (["ccc"] if columns.values else [])
+
+
+def _curve(score: str, column: str) -> str:
+    name = re.sub(r"[^\w.-]", "_", column)  # MLflow refuses other characters
+    return f"{score}_{name}"
+
+
 NAN = float("nan")
 
 
@@ -112,9 +127,8 @@ class TargetScores:
         if self.category is not None:
             result = {"accuracy": self.category.accuracy, "macro_f1": self.category.macro_f1}
         for column, scores in self.values.items():
-            name = re.sub(r"[^\w.-]", "_", column)  # MLflow refuses other characters
-            for score in ("rmse", "pearson", "ccc"):
-                result[f"{score}_{name}"] = getattr(scores, score)
+            for score in VALUE_SCORES:
+                result[_curve(score, column)] = getattr(scores, score)
         return result | ({"ccc": self.ccc} if self.values else {})
 
     def to_dict(self) -> dict:

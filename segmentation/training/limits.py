@@ -150,13 +150,54 @@ def check_epoch(trainer: Mapping[str, Any], train_batches: int, val_batches: int
                 f"Use trainer.{key}=1 (one batch), or omit it."
             )
     every = trainer.get("val_check_interval")
-    counted = trainer.get("check_val_every_n_epoch", 1) is not None
+    epochs_between = trainer.get("check_val_every_n_epoch", 1)
+    counted = epochs_between is not None
     if type(every) is int and every > splits["train"] and counted:
         raise ConfigError(
             f"trainer.val_check_interval={every} is more than the {splits['train']} batches of an "
             "epoch, so val is never scored. Lower it, or also pass "
             "trainer.check_val_every_n_epoch=null, which counts batches over epochs."
         )
+    if type(every) is int and not counted:
+        first = every
+    else:
+        share = every if type(every) is float else 1.0
+        first = every if type(every) is int else max(int(splits["train"] * share), 1)
+        first += splits["train"] * (epochs_between - 1)
+    _check_scored_once(trainer, splits["train"], first)
+
+
+def _check_scored_once(trainer: Mapping[str, Any], batches: int, first: int) -> None:
+    """Check that a training goes on until val is scored, after its `first` batches."""
+    steps, epochs = trainer.get("max_steps", -1), trainer.get("max_epochs")
+    accumulated = trainer.get("accumulate_grad_batches", 1)
+    if steps >= 0 and steps * accumulated < first:
+        raise ConfigError(
+            f"trainer.max_steps={steps} ends the training before val is scored, after "
+            f"{math.ceil(first / accumulated)} steps. Raise it, or also pass "
+            f"trainer.val_check_interval={max(steps, 1) * accumulated}."
+        )
+    if epochs is not None and epochs >= 0 and epochs * batches < first:
+        raise ConfigError(
+            f"trainer.max_epochs={epochs} ends the training before val is scored. Raise it, or "
+            "lower trainer.check_val_every_n_epoch or trainer.val_check_interval."
+        )
+
+
+def count_steps(trainer: Mapping[str, Any], train_batches: int) -> float:
+    """Return the steps of the optimizer in a training; infinite if only time ends it.
+
+    Args:
+        trainer: Lightning's options.
+        train_batches: of an epoch, of one rank; a part counts as a batch.
+    """
+    limit = trainer.get("overfit_batches") or trainer.get("limit_train_batches")
+    accumulated = trainer.get("accumulate_grad_batches", 1)
+    steps, epochs = trainer.get("max_steps", -1), trainer.get("max_epochs")
+    per_epoch = math.ceil(max(_limited(train_batches, limit), 1) / accumulated)
+    unlimited = epochs is None or epochs < 0
+    total = math.inf if unlimited else per_epoch * epochs
+    return min(total, steps) if steps >= 0 else total
 
 
 def _limited(batches: int, limit: float | None) -> int:

@@ -13,12 +13,15 @@ from torch.optim.lr_scheduler import LRScheduler
 
 from segmentation.classes import ClassTable
 from segmentation.data.datamodule import SegmentationData
+from segmentation.metrics.targets import curve_names
 from segmentation.models import Model
 from segmentation.training.monitor import monitor_of
 from segmentation.training.optimizer import parameter_groups
 from segmentation.training.resuming import begin_epoch_afresh, place_of, seed_step, settle, stopped
 from segmentation.training.scoring import Batch, ScoringModule
 
+SCORES = ("miou", "pixel_accuracy", "mean_accuracy", "dice")
+"""Segmentation scores that each validation logs."""
 LOSS_LR_FACTOR = 10.0
 """Learned task weights are few and of order 1, so they may move faster than a network's."""
 
@@ -114,6 +117,13 @@ class TrainingModule(ScoringModule):
         # In eval mode batch norm keeps the statistics that came with the weights.
         self.model.encoder.train(not frozen)
 
+    def score_names(self) -> list[str]:
+        """Return the names of the scores that a validation logs as ``val/<name>``."""
+        names = [] if self.classes is None else list(SCORES)
+        if self.model.target_head is not None:
+            names += curve_names(self.model.target_head.columns)
+        return names
+
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Return the loss of one batch, without waiting for the device."""
         total, parts = self.loss(self(batch["image"]), batch)
@@ -130,7 +140,7 @@ class TrainingModule(ScoringModule):
         values: dict[str, float] = {}
         scores, targets = self.scores, self.target_scores
         if scores is not None:
-            for key in ("miou", "pixel_accuracy", "mean_accuracy", "dice"):
+            for key in SCORES:
                 values[key] = getattr(scores, key)
         if targets is not None:
             values |= targets.flat()

@@ -19,6 +19,8 @@ from segmentation.system.packages import explain_missing
 from segmentation.training.callbacks import Elapsed
 from segmentation.training.checkpoints import newest_checkpoint
 from segmentation.training.distributed import SameConfiguration
+from segmentation.training.dry_run import try_parts
+from segmentation.training.limits import count_steps
 from segmentation.training.skipped_files import SkippedFiles
 
 log = logging.getLogger(__name__)
@@ -63,13 +65,16 @@ def _train(plan: TrainingPlan, parts: int, warnings: Sequence[str]) -> float:
 
     with closing(loggers, plan.settings):
         trainer = plan.build_trainer(options, module, loggers, callbacks)
+        batches = data.step.batch.per_epoch * parts
+        try_parts(module, trainer.callbacks, count_steps(options, batches))  # type: ignore[attr-defined]
+        loaders = data.loaders  # only now, as it may take minutes
 
         # Say and keep what is trained, then train.
         rerun = {}
         if trainer.is_global_zero:
             rerun = record_start(plan, data, module, trainer, options, parts)
             console.show_summary(summary(plan, data, module.model, trainer, checkpoint))
-        trainer.fit(module, datamodule=data.loaders, ckpt_path=checkpoint)
+        trainer.fit(module, datamodule=loaders, ckpt_path=checkpoint)
 
         # Score the best weights and write the results.
         pruned = {"pruned": pruning.pruned} if pruning and pruning.pruned else {}

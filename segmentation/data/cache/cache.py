@@ -47,6 +47,21 @@ class UncachedPairs(Pairs):
         self.reason = reason
 
 
+def check_mode(mode: str | bool) -> str:
+    """Return a mode of `open_pairs`.
+
+    Raises:
+        ConfigError: an invalid mode.
+    """
+    mode = "off" if mode is False else mode  # which is how YAML reads off without quotes
+    if mode not in MODES:
+        gone = " (ram was removed: the system keeps a cache on disk in memory anyway)"
+        raise ConfigError(
+            f"invalid data.cache={mode!r}: use auto, disk or off{gone if mode == 'ram' else ''}."
+        )
+    return str(mode)
+
+
 def open_pairs(dataset: ScannedDataset, mode: str, build: bool = True) -> dict[str, Pairs]:
     """Open the pairs of each split, cached or not; `describe_cache` tells which.
 
@@ -64,12 +79,7 @@ def open_pairs(dataset: ScannedDataset, mode: str, build: bool = True) -> dict[s
         ConfigError: an invalid mode.
         DataError: not enough disk space, or files that cannot be used any more.
     """
-    mode = "off" if mode is False else mode  # which is how YAML reads off without quotes
-    if mode not in MODES:
-        gone = " (ram was removed: the system keeps a cache on disk in memory anyway)"
-        raise ConfigError(
-            f"invalid data.cache={mode!r}: use auto, disk or off{gone if mode == 'ram' else ''}."
-        )
+    mode = check_mode(mode)
     if mode == "off":
         return _uncached(dataset, "files are decoded at every access")
     if large := _large(dataset):

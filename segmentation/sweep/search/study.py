@@ -20,7 +20,7 @@ import optuna
 from filelock import FileLock, Timeout
 from optuna.trial import FrozenTrial, TrialState
 
-from segmentation.errors import ConfigError
+from segmentation.errors import ConfigError, check_seed
 from segmentation.runs.directory import read_metrics
 from segmentation.sweep.jobs.names import job_overrides
 from segmentation.sweep.jobs.state import read_job
@@ -98,7 +98,7 @@ class Search:
         self._pruner = {key: value for key, value in (pruner or {}).items() if key != "after"}
         if pruner is not None:
             make_pruner(self._pruner)
-        make_sampler(sampler, seed)
+        make_sampler(sampler, check_seed("sweep.seed", seed))
         self.space = space
         self.objectives = list(objectives)
         self._directory = directory
