@@ -18,6 +18,7 @@ class PredictionPlan:
     input: Path
     output: Path
     overlay: bool
+    overwrite: bool
     device: str
     precision: str
     short_side: int | str | None
@@ -36,6 +37,7 @@ def read_prediction(cfg: DictConfig) -> PredictionPlan:
         input=user_path(cfg.input),
         output=user_path(cfg.output),
         overlay=cfg.overlay,
+        overwrite=cfg.overwrite,
         device=cfg.device,
         precision=cfg.precision,
         short_side=cfg.short_side,

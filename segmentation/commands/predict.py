@@ -1,5 +1,6 @@
 """Write the masks and the image-level targets of a file or a folder of images."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,8 +16,9 @@ from segmentation.data.images.windowed import WindowedImage, is_large
 from segmentation.errors import ConfigError, DataError
 from segmentation.inference.input_images import name_masks
 from segmentation.inference.large_images import predict_large
-from segmentation.inference.prediction_files import PredictionFiles
+from segmentation.inference.prediction_files import MARK, PredictionFiles
 from segmentation.inference.predictor import Predictor
+from segmentation.models.saving import weights_hash
 from segmentation.pictures import viewed
 from segmentation.system.hardware import pick_accelerator
 
@@ -37,7 +39,8 @@ def predict(plan: PredictionPlan) -> dict[str, Any]:
         SegmentationError: on invalid user input.
     """
     # Find the images and load the model.
-    names = name_masks(plan.input, plan.output)
+    problems: list[str] = []
+    names = name_masks(plan.input, plan.output, problems=problems)
     device = pick_accelerator(plan.device, "device")
     predictor = Predictor(plan.model, device, plan.inference, plan.precision, plan.short_side)
     if plan.overlay and predictor.classes is None:
@@ -47,22 +50,33 @@ def predict(plan: PredictionPlan) -> dict[str, Any]:
         )
     if predictor.channels.files:
         names = name_masks(plan.input, plan.output, predictor.channels.files)
+    files = PredictionFiles(
+        plan.output, predictor.classes, predictor.columns, plan.overlay, _facts(plan, predictor)
+    )
+    large = {path for path in names if is_large(path, plan.max_pixels)}
+    files.check(names, large, plan.overwrite)
     plan.output.mkdir(parents=True, exist_ok=True)
-    files = PredictionFiles(plan.output, predictor.classes, predictor.columns, plan.overlay)
 
     # Predict.
     unreadable: dict[Path, str] = {}
     resized = 0
     reader = ImageReader(predictor.channels, plan.max_pixels)
     for path in track(names, "predicting", console=console, disable=len(names) < 2):
+        if files.keeps(path, names[path], path in large):
+            continue
         try:
-            resized += _predict_file(path, names[path], predictor, reader, files)
+            resized += _predict_file(path, names[path], path in large, predictor, reader, files)
         except DataError as error:
             unreadable[path] = str(error)
     files.write_targets()
 
     # Report.
     console.print(f"{files.describe()} written to {plan.output} by {plan.model}", soft_wrap=True)
+    if files.kept:
+        console.print(
+            f"{len(files.kept)} files of an earlier run with the same model and options are kept",
+            soft_wrap=True,
+        )
     if files.in_windows:
         console.print(
             f"{files.in_windows} of {len(names)} images were read in windows at their own size: "
@@ -77,24 +91,47 @@ def predict(plan: PredictionPlan) -> dict[str, Any]:
             "own size.",
             soft_wrap=True,
         )
-    result = {"output": plan.output, "written": files.written, "unreadable": list(unreadable)}
-    if unreadable:
-        raise _unreadable_error(unreadable, len(names), result)
+    result = {
+        "output": plan.output,
+        "written": files.written,
+        "kept": files.kept,
+        "unreadable": list(unreadable),
+    }
+    if unreadable or problems:
+        raise _unreadable_error(unreadable, problems, len(names), result)
     return result
 
 
+def _facts(plan: PredictionPlan, predictor: Predictor) -> dict[str, Any]:
+    """Return all that a prediction depends on besides its image."""
+    return {
+        "weights": weights_hash(predictor.model),
+        "dtype": str(predictor.dtype),
+        "short_side": plan.short_side,
+        "max_pixels": plan.max_pixels,
+        "inference": plan.inference.to_dict(),
+        "channels": predictor.channels.to_dict(),
+        "sizes": [predictor.size, predictor.learnt_size],
+    }
+
+
 def _predict_file(
-    path: Path, name: str, predictor: Predictor, reader: ImageReader, files: PredictionFiles
+    path: Path,
+    name: str,
+    large: bool,
+    predictor: Predictor,
+    reader: ImageReader,
+    files: PredictionFiles,
 ) -> bool:
     """Write the prediction for an image file, and return whether it was resized for the model.
 
     Raises:
         DataError: the file cannot be read.
     """
-    if is_large(path, reader.max_pixels):
-        target = files.folder / f"{name}.tif"
-        predict_large(predictor, WindowedImage(path, reader), target)
-        files.written.append(target)
+    if large:
+        with files.writing(files.folder / f"{name}.tif") as partial:
+            tags = {MARK: files.mark(path)}
+            predict_large(predictor, WindowedImage(path, reader), partial, tags)
         files.in_windows += 1
         return False
     image = reader.read(path)
@@ -102,17 +139,18 @@ def _predict_file(
     if image.valid is not None and prediction.labels is not None:
         labels = np.where(image.valid, prediction.labels, np.uint8(VOID))
         prediction = replace(prediction, labels=labels)
-    files.write(name, path.suffix, viewed(image.pixels, reader.channels.shown), prediction)
+    files.write(path, name, viewed(image.pixels, reader.channels.shown), prediction)
     size = image.pixels.shape[:2]
     return predictor.size is None and predictor.seen_size(*size) != size
 
 
 def _unreadable_error(
-    unreadable: dict[Path, str], images: int, partial: dict[str, Any]
+    unreadable: dict[Path, str], problems: Sequence[str], images: int, partial: dict[str, Any]
 ) -> DataError:
-    reasons = list(unreadable.values())
+    reasons = [*unreadable.values(), *problems]
     shown = reasons[:MOST_REASONS] + (["..."] if len(reasons) > MOST_REASONS else [])
-    lines = [f"{len(unreadable)} of {images} images cannot be read:", *shown]
+    what = f"{len(unreadable)} of {images} images" if unreadable else "parts of the folder"
+    lines = [f"{what} cannot be read:", *shown]
     error = DataError("\n  ".join(lines))
     error.partial = partial
     return error

@@ -1,5 +1,6 @@
 """Predict images that are too large for the memory, window by window, into a tiled TIFF."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -9,13 +10,14 @@ from segmentation.data.images.geotiff import LabelTiff
 from segmentation.data.images.windowed import WindowedImage, windows
 from segmentation.errors import DataError
 from segmentation.inference.predictor import Predictor
-from segmentation.system.files import atomic_file
 
 MARGIN = 128
 """Pixels around a window that the model sees and whose labels are not taken."""
 
 
-def predict_large(predictor: Predictor, image: WindowedImage, path: Path) -> None:
+def predict_large(
+    predictor: Predictor, image: WindowedImage, path: Path, tags: Mapping[str, str] | None = None
+) -> None:
     """Write the labels of an image as a tiled TIFF, with its coordinates and the classes' colours.
 
     Each window is predicted at the image's own size with `MARGIN` around it. Pixels without data
@@ -24,7 +26,8 @@ def predict_large(predictor: Predictor, image: WindowedImage, path: Path) -> Non
     Args:
         predictor: segments.
         image: the image.
-        path: the file to write.
+        path: the file to write; it is not whole until the end.
+        tags: texts for its header.
 
     Raises:
         DataError: the model takes whole images, or the image cannot be read.
@@ -34,9 +37,8 @@ def predict_large(predictor: Predictor, image: WindowedImage, path: Path) -> Non
             f"{image.path} is too large to be read as a whole, and the model takes whole images "
             "(it was trained with data.size or with image-level targets). Cut it into pieces."
         )
-    path.parent.mkdir(parents=True, exist_ok=True)
     colors = predictor.classes.palette()
-    with atomic_file(path) as partial, LabelTiff(partial, image.files[0], colors) as result:
+    with LabelTiff(path, image.files[0], colors, tags) as result:
         for rows, columns in windows(image.shape):
             wide = [
                 slice(max(axis.start - MARGIN, 0), min(axis.stop + MARGIN, length))

@@ -3,7 +3,7 @@
 import logging
 import os
 import re
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
@@ -353,14 +353,28 @@ def _key(folder: Path, path: Path) -> str:
     return path.relative_to(folder).with_suffix("").as_posix()
 
 
-def _raise_unreadable(error: OSError) -> None:
-    raise DataError(f"{error.filename} cannot be read: {error.strerror}.") from error
+def _raise(error: DataError) -> None:
+    raise error
 
 
-def image_files_below(folder: Path, suffixes: Collection[str] = IMAGE_SUFFIXES) -> Iterator[Path]:
-    """Yield the image files below a folder, sorted; links that form loops are not followed."""
+def image_files_below(
+    folder: Path,
+    suffixes: Collection[str] = IMAGE_SUFFIXES,
+    on_problem: Callable[[DataError], None] = _raise,
+) -> Iterator[Path]:
+    """Yield the image files below a folder, sorted; links that form loops are not followed.
+
+    Args:
+        folder: the folder.
+        suffixes: of image files, in lower case.
+        on_problem: called for a folder that is not readable, and for a name that is not text.
+    """
+
+    def unreadable(error: OSError) -> None:
+        on_problem(DataError(f"{error.filename} cannot be read: {error.strerror}."))
+
     seen = set()
-    for here, folders, files in os.walk(folder, onerror=_raise_unreadable, followlinks=True):
+    for here, folders, files in os.walk(folder, onerror=unreadable, followlinks=True):
         real = os.path.realpath(here)
         if real in seen:
             folders.clear()
@@ -371,7 +385,11 @@ def image_files_below(folder: Path, suffixes: Collection[str] = IMAGE_SUFFIXES) 
             if name.startswith(".") or os.path.splitext(name)[1].lower() not in suffixes:
                 continue
             if not name.isprintable():  # names not in UTF-8 arrive as lone surrogates
-                raise DataError(
-                    f"{folder} has a file whose name is not printable text: {name!a}. Rename it."
+                on_problem(
+                    DataError(
+                        f"{folder} has a file whose name is not printable text: {name!a}. Rename "
+                        "it."
+                    )
                 )
+                continue
             yield Path(here, name)

@@ -5,7 +5,7 @@ read either (.aux.xml, .ovr, .msk).
 """
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -171,12 +171,15 @@ class LabelTiff:
         path: the file.
         like: a TIFF whose size and coordinates it gets.
         colors: `uint8` RGB (256, 3), of each label.
+        tags: texts for its header.
 
     Raises:
         DataError: it cannot be written.
     """
 
-    def __init__(self, path: Path, like: Path, colors: np.ndarray) -> None:
+    def __init__(
+        self, path: Path, like: Path, colors: np.ndarray, tags: Mapping[str, str] | None = None
+    ) -> None:
         self.path = path
         rasterio = _rasterio(like)
         self._window = rasterio.windows.Window
@@ -191,6 +194,7 @@ class LabelTiff:
                 dtype="uint8", crs=crs, transform=transform, tiled=True, blockxsize=BLOCK,
                 blockysize=BLOCK, compress="DEFLATE", nodata=VOID, BIGTIFF="IF_SAFER",
             )  # fmt: skip
+            self._file.update_tags(**(tags or {}))
             self._file.write_colormap(1, dict(enumerate(map(tuple, colors.tolist()))))
         except Exception as error:
             self._env.__exit__()

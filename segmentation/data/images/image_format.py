@@ -79,9 +79,11 @@ def opened(path: Path, max_pixels: int = MAX_PIXELS) -> Iterator[Image.Image]:
         max_pixels: the limit.
 
     Raises:
-        DataError: the image has more pixels.
+        DataError: the image has more pixels, or is not a file.
         Exception: of whatever kind Pillow raises where it cannot read the file.
     """
+    if path.exists() and not path.is_file():  # opening a pipe would wait for its writer
+        raise DataError(f"{path} is not a file. Remove it.")
     with _lock:  # the limit is a global of Pillow's; opening reads no more than the header
         kept, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
         try:
