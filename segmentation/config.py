@@ -36,6 +36,15 @@ NOT_KEPT = ("hydra", "resume", "rerun", "launcher", "sweep")
 """Sections on how a run is started, not on what it is."""
 
 
+def task_overrides(hydra: Any) -> list[str]:
+    """Return the overrides of a task as they were typed, interpolations not resolved.
+
+    Args:
+        hydra: the section of that name.
+    """
+    return cast(list[str], OmegaConf.to_container(hydra.overrides.task))
+
+
 def settings(cfg: DictConfig) -> dict[str, Any]:
     """Return what determines a run: its configuration without `NOT_KEPT`, as plain values."""
     part = OmegaConf.masked_copy(cfg, [str(key) for key in cfg if key not in NOT_KEPT])

@@ -16,7 +16,10 @@ from hydra.plugins.sweeper import Sweeper
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
+from segmentation.config import task_overrides
 from segmentation.errors import ConfigError
+from segmentation.sweep.jobs.directories import claim_directory
+from segmentation.sweep.jobs.names import job_name
 from segmentation.system.packages import require_extra
 
 if TYPE_CHECKING:
@@ -40,6 +43,7 @@ class SearchSweeper(Sweeper):
         self.config: DictConfig | None = None
         self.launcher: Launcher | None = None
         self._storage: str | None = None
+        self._searched: list[str] = []
 
     def setup(
         self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig
@@ -49,7 +53,7 @@ class SearchSweeper(Sweeper):
         self._storage = config.sweep.storage
         with read_write(config), open_dict(config):
             config.sweep.storage = None
-            given = config.hydra.overrides.task
+            given = task_overrides(config.hydra)
             config.hydra.overrides.task = [word for word in given if not word.startswith(SECRET)]
         # The command to continue is printed from here.
         sys.argv = [FROM_ENVIRONMENT if word.startswith(SECRET) else word for word in sys.argv]
@@ -76,9 +80,10 @@ class SearchSweeper(Sweeper):
         directory = Path(self.config.hydra.sweep.dir)
         size = launcher_share(self.config.launcher).jobs
         search = self._search(space, directory)
+        print(f"{self.config.sweep.trials} trials in all", *self._searched, sep="\n  ")
         try:
             while draws := search.next(size, self.config.sweep.trials):
-                folders = [self._job(draw.overrides, draw.trial.number) for draw in draws]
+                folders = [self._directory(draw.overrides, draw.trial.number) for draw in draws]
                 for draw, folder in zip(draws, folders, strict=True):
                     search.start(draw, folder)
                 self.launcher.launch(
@@ -97,13 +102,21 @@ class SearchSweeper(Sweeper):
         assert self.hydra_context is not None
         ranges = [f"{key}={value}" for key, value in self._params.items()]
         parser = OverridesParser.create(config_loader=self.hydra_context.config_loader)
-        space = Space.from_overrides(parser.parse_overrides([*ranges, *arguments]))
+        overrides = parser.parse_overrides([*ranges, *arguments])
+        space = Space.from_overrides(overrides)
+        typed = {override.get_key_element(): override for override in overrides}
+        self._searched = [f"{key}: {typed[key].get_value_string()}" for key in space.distributions]
         for corner in space.corners():
             self._job(corner, 0)
         return space
 
-    def _job(self, overrides: list[str], number: int) -> Path:
-        """Compose a job as its launcher will, and return its directory."""
+    def _directory(self, overrides: list[str], number: int) -> Path:
+        """Return the directory of a job."""
+        hydra = self._job(overrides, number).hydra
+        return claim_directory(Path(hydra.sweep.dir), job_name(overrides), hydra.sweep.subdir)
+
+    def _job(self, overrides: list[str], number: int) -> DictConfig:
+        """Compose a job as its launcher will."""
         assert self.config is not None
         assert self.hydra_context is not None
         loader = self.hydra_context.config_loader
@@ -114,7 +127,7 @@ class SearchSweeper(Sweeper):
         if missing := sorted(OmegaConf.missing_keys(job)):
             typed = " ".join(f"{key}=<value>" for key in missing)
             raise ConfigError(f"{', '.join(missing)} is not set. Type {typed}.")
-        return Path(cfg.hydra.sweep.dir) / cfg.hydra.sweep.subdir
+        return cfg
 
     def _search(self, space: "Space", directory: Path) -> "Search":
         from segmentation.sweep.search.storage import storage_url

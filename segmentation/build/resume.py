@@ -10,7 +10,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import DictConfig, OmegaConf
 
 from segmentation.build.trusted_targets import check_targets
-from segmentation.config import NOT_KEPT, settings, user_path, value_at
+from segmentation.config import NOT_KEPT, settings, task_overrides, user_path, value_at
 from segmentation.console import argument
 from segmentation.errors import ConfigError, listed
 from segmentation.runs.directory import RUN_CONFIG, begun, read_settings
@@ -110,5 +110,5 @@ def _check_entity(result: DictConfig, typed: dict[str, Any], option: str) -> Non
 
 def _typed_keys() -> list[str]:
     """Return the keys of the overrides, groups and values alike."""
-    overrides = OverridesParser.create().parse_overrides(list(HydraConfig.get().overrides.task))
+    overrides = OverridesParser.create().parse_overrides(task_overrides(HydraConfig.get()))
     return [override.key_or_group.replace("/", ".") for override in overrides]

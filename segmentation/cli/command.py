@@ -7,6 +7,7 @@ import functools
 import os
 import sys
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 from hydra import version
 from hydra._internal.utils import _run_hydra, get_args_parser
@@ -18,6 +19,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from segmentation.cli import resolvers
 from segmentation.cli.class_options import accept_class_options
+from segmentation.cli.composed import apply_composed
 from segmentation.cli.json_output import Document, json_output
 from segmentation.cli.messages import exit_code, explain, failed_job
 from segmentation.cli.overrides import asks_hydra, readable, sweeps
@@ -93,6 +95,7 @@ class Invocation:
         self.task = task
         self.document = document
         self.start = start_command(config_name)
+        self.cwd = Path.cwd()
         self.full_error = os.environ.get(FULL_ERROR)
         self.composed = False
         self.failures: list[Exception] = []
@@ -155,6 +158,9 @@ class Invocation:
         check_line_breaks(" ".join(words))
         if arguments.multirun and (arguments.cfg or arguments.info):
             raise ConfigError("--cfg and --info show a single run: omit -m and values with commas.")
+        for flag in ("config_name", "config_path", "config_dir"):
+            if (value := getattr(arguments, flag)) is not None:
+                self.start += [f"--{flag.replace('_', '-')}", value]
         _run_hydra(
             args=arguments,
             args_parser=parser,
@@ -172,11 +178,13 @@ class Invocation:
         if several and not launched:
             self.document.jobs = self.results
         try:
-            _check_complete(cfg)
             if launched:
+                _check_complete(cfg)
                 from segmentation.cli.sweep import run_composed_job  # only sweeps need it
 
-                return run_composed_job(cfg, self.start)
+                return run_composed_job(cfg, self.start, self.cwd)
+            apply_composed(cfg)
+            _check_complete(cfg)
             result = self.task(cfg)
             self.results.append(result)
             return result

@@ -10,7 +10,7 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from segmentation.cli.messages import help_text
-from segmentation.config import settings, user_path
+from segmentation.config import settings, task_overrides, user_path
 from segmentation.errors import ConfigError, DataError
 from segmentation.runs.directory import RUN_CONFIG, begun, finished, read_settings, working
 from segmentation.sweep.jobs.names import job_name
@@ -25,7 +25,7 @@ def register() -> None:
     """Make the resolvers known to OmegaConf."""
     resolvers: dict[str, Callable[..., Any]] = {
         "run_directory": run_directory,
-        "job_name": job_name,
+        "job_name": lambda _root_: job_name(task_overrides(_root_.hydra)),
         "allotted": _allotted,
         "help_text": help_text,
         # Several ranks share a run directory, whose files rank zero writes.

@@ -1,5 +1,6 @@
 """A sweep as Hydra starts it: its hook, the jobs that it composes, and the end of the command."""
 
+import re
 import sys
 import traceback
 from pathlib import Path
@@ -13,14 +14,19 @@ from hydra.core.utils import JobReturn
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig, OmegaConf
 
+from segmentation.config import CONF, settings, task_overrides
 from segmentation.errors import ConfigError, SegmentationError, did_you_mean
 from segmentation.sweep.jobs.allotment import Allotment, allotment
+from segmentation.sweep.jobs.directories import claim_directory
 from segmentation.sweep.jobs.job import DISPENSABLE, Job, become_worker, run_job
 from segmentation.sweep.jobs.launchers import start_ray
 from segmentation.sweep.jobs.names import job_name, job_overrides
 
 if TYPE_CHECKING:  # the workers of a launcher import this module, and should be ready at once
     from segmentation.sweep.monitor import Monitor
+
+OF_THE_SWEEP = re.compile(r"[+~]*hydra[./](sweep|sweeper|launcher|run|mode)(?=[.=/@]|$)")
+"""Overrides of Hydra that say how a sweep runs its jobs."""
 
 # Not of the callback, which is sent to the launchers' workers, as a thread cannot be.
 _monitors: list["Monitor"] = []
@@ -74,7 +80,7 @@ def check_sweep(config: DictConfig) -> None:
     Raises:
         ConfigError: an invalid option, or more GPUs than there are.
     """
-    if any(word.startswith(("resume=", "rerun=")) for word in config.hydra.overrides.task):
+    if any(word.startswith(("resume=", "rerun=")) for word in task_overrides(config.hydra)):
         raise ConfigError(
             "resume= and rerun= are for a single run. A sweep resumes if the same command is given "
             "again with its directory: hydra.sweep.dir=<directory>."
@@ -102,31 +108,50 @@ def planned_jobs(config: DictConfig) -> dict[str, list[str]] | None:
     params = [f"{key}={value}" for key, value in (sweeper.params or {}).items()]
     loader = GlobalHydra.instance().config_loader()
     parsed = OverridesParser.create(config_loader=loader).parse_overrides(
-        [*params, *config.hydra.overrides.task]
+        [*params, *task_overrides(config.hydra)]
     )
     (jobs,) = BasicSweeper.split_arguments(parsed, None)
     return {job_name(overrides): job_overrides(overrides) for overrides in jobs}
 
 
-def run_composed_job(cfg: DictConfig, start: list[str]) -> float | None:
-    """Run the job that Hydra has composed, by a command that begins with `start`, see `run_job`."""
+def run_composed_job(cfg: DictConfig, start: list[str], cwd: Path) -> float | None:
+    """Run the job that Hydra has composed, see `run_job`.
+
+    Args:
+        cfg: its configuration.
+        start: the words that a command of the same configuration files begins with.
+        cwd: where the sweep was started.
+    """
     become_worker()  # first: a signal may come at any time
     hydra = HydraConfig.get()
-    cwd = Path(hydra.runtime.cwd)
     sweep = cwd / hydra.sweep.dir
-    search_path = [word for word in hydra.overrides.hydra if word.startswith("hydra.searchpath=")]
-    for source in hydra.runtime.config_sources:
-        if source.provider == "command-line":
-            search_path += ["--config-dir", source.path]
+    overrides = task_overrides(hydra)
     job = Job(
         start,
         cwd,
         sweep,
-        sweep / hydra.sweep.subdir,
-        job_overrides(hydra.overrides.task),
-        search_path,
+        claim_directory(sweep, job_name(overrides), hydra.sweep.subdir),
+        job_overrides(overrides),
+        hydra_overrides(hydra),
+        settings(cfg),
         cfg.sweep.keep,
         cfg.sweep.retry,
         cfg.sweep.fail_fast,
     )
     return run_job(job, cfg.launcher.name, launcher_share(cfg.launcher))
+
+
+def hydra_overrides(hydra: Any) -> list[str]:
+    """Return the overrides that make Hydra compose for a child what it composed for its job.
+
+    Those of the sweep itself are omitted, but for a user's own options of `sweep` and `launcher`:
+    they may set anything.
+    """
+    words = [word for word in hydra.overrides.hydra if not OF_THE_SWEEP.match(word)]
+    if not any(word.startswith("hydra.mode=") for word in hydra.overrides.hydra):
+        words.append("hydra.mode=RUN")  # a configuration file asked for the sweep
+    for group in ("sweep", "launcher"):
+        option = hydra.runtime.choices[group]
+        if not (CONF / group / f"{option}.yaml").is_file():
+            words.append(f"{group}={option}")
+    return words

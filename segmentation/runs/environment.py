@@ -22,6 +22,7 @@ from segmentation.config import differing_keys
 from segmentation.errors import listed
 from segmentation.system.files import write_json, write_atomic
 from segmentation.system.git import PATCH, git_state
+from segmentation.config import task_overrides
 from segmentation.system.hardware import machine
 from segmentation.system.redaction import redact
 
@@ -51,7 +52,7 @@ def write_environment(directory: Path, **facts: Any) -> dict[str, Any]:
         facts: what the caller knows besides, as plain values: data fingerprints (`data`, by split),
             where the encoder's weights came from, device, precision, processes, seed.
     """
-    overrides = HydraConfig.get().overrides.task if HydraConfig.initialized() else []
+    overrides = task_overrides(HydraConfig.get()) if HydraConfig.initialized() else []
     git, patch = git_state()
     environment: dict[str, Any] = {
         "command": [redact(word) for word in sys.argv],

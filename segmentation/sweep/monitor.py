@@ -19,6 +19,7 @@ from segmentation.errors import DataError
 from segmentation.sweep import table
 from segmentation.sweep.jobs.allotment import acquired
 from segmentation.sweep.jobs.child import LOG
+from segmentation.sweep.jobs.directories import job_directories, noted_directories
 from segmentation.sweep.jobs.job import SWEEPER
 from segmentation.sweep.jobs.state import (
     JobState,
@@ -45,18 +46,16 @@ class Monitor:
         sweep: its directory.
         planned: overrides of its jobs by name; None if a search chooses them one by one, and each
             directory below `sweep` counts.
-
-    Attributes:
-        jobs: by name, as last read.
     """
 
     def __init__(self, sweep: Path, planned: Mapping[str, Sequence[str]] | None) -> None:
         self.sweep = sweep
-        self.jobs = {
+        self._jobs = {
             name: JobState(list(overrides), "waiting", host="", started=0.0)
             for name, overrides in (planned or {}).items()
         }
         self._planned = planned is not None
+        self._noted: dict[str, str] = {}
         self._read: dict[str, JobState] = {}
         self._console = Console(markup=False, highlight=False, soft_wrap=True)
         if not self._console.is_terminal:
@@ -69,6 +68,11 @@ class Monitor:
         self._cleanup = ExitStack()
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="watch-sweep", daemon=True)
+
+    @property
+    def jobs(self) -> dict[str, JobState]:
+        """The jobs as last read, by directory; one that waits may be by its name still."""
+        return {self._noted.get(name, name): job for name, job in self._jobs.items()}
 
     def start(self) -> None:
         """Start: Ctrl-C and SIGTERM let the jobs save and leave, a second one leaves at once."""
@@ -84,6 +88,8 @@ class Monitor:
                 self._cleanup.callback(signal.signal, number, earlier)
         self._read_changes()  # an earlier start left these: they are not printed
         self._mark_abandoned()
+        if self._planned:
+            self._console.print(table.plan(self.jobs))
         if not any(word.startswith("sweep.storage=") for word in sys.argv):  # it has a password
             self._console.print(
                 f"sweep: {self.sweep}\nafter whatever stops it:\n  {self.command()}"
@@ -162,31 +168,36 @@ class Monitor:
 
     def _read_changes(self) -> list[str]:
         """Read the states of unfinished jobs; return the names of those that changed."""
-        names = list(self.jobs)
-        if not self._planned:
-            names = [path.name for path in self.sweep.iterdir() if path.is_dir()]
+        if self._planned:
+            names, self._noted = list(self._jobs), noted_directories(self.sweep)
+        else:
+            names = job_directories(self.sweep)
         changed = []
         for name in names:
             before = self._read.get(name)
             if before is not None and before.done:
                 continue
-            job = read_job(self.sweep / name)
+            job = read_job(self._directory(name))
             if job is not None and job != before:
-                self._read[name] = self.jobs[name] = job
-                changed.append(name)
+                self._read[name] = self._jobs[name] = job
+                changed.append(self._noted.get(name, name))
         return changed
 
+    def _directory(self, name: str) -> Path:
+        return self.sweep / self._noted.get(name, name)
+
     def _mark_abandoned(self) -> None:
-        for name, job in self.jobs.items():
-            self.jobs[name] = interrupted_if_abandoned(self.sweep / name, job)
+        for name, job in self._jobs.items():
+            self._jobs[name] = interrupted_if_abandoned(self._directory(name), job)
 
     def _print_changes(self, changed: Sequence[str]) -> None:
-        over = sum(job.state not in ("waiting", "running") for job in self.jobs.values())
+        jobs = self.jobs
+        over = sum(job.state not in ("waiting", "running") for job in jobs.values())
         for name in changed:
-            job = self.jobs[name]
+            job = jobs[name]
             score = "" if job.score is None else f"  score {job.score:.4f}"
             time_ = "" if job.state == "running" else f"  {duration(job.seconds)}"
-            lines = [f"[{over}/{len(self.jobs)}] {job.state}{score}{time_}  {name}"]
+            lines = [f"[{over}/{len(jobs)}] {job.state}{score}{time_}  {name}"]
             if job.state == "failed":
                 lines += [f"    {line}" for line in job.error.split("\n")]
                 lines.append(f"    the whole log: {self.sweep / name / LOG}")

@@ -20,6 +20,8 @@ REPEATS = ("seed", "data.fold")
 """Jobs that differ only in these are one group."""
 MOST_ROWS = 20
 """The most rows that are printed; the CSV has all."""
+MOST_VALUES = 12
+"""The most values of a key that are printed."""
 BASELINE = "none of these"
 """The label of a group without an override of its own: the baseline of an ablation."""
 ORDER: tuple[State, ...] = ("running", "failed", "interrupted", "finished", "pruned", "waiting")
@@ -79,6 +81,20 @@ def _distinct(jobs: Sequence[Sequence[str]]) -> list[list[str]]:
 def values_of(job: JobState) -> dict[str, str]:
     """Return the values of a job's overrides by their keys."""
     return dict(map(split_override, job.overrides))
+
+
+def plan(jobs: Jobs) -> str:
+    """Return the number of jobs, and the values in which they differ."""
+    values = [values_of(job) for job in jobs.values()]
+    if len(values) == 1:
+        (only,) = jobs.values()
+        return " ".join(["1 job:", *(only.overrides or ["the defaults"])])
+    lines = [f"{len(values)} jobs"]
+    for key in differing_keys(values):
+        distinct = list(dict.fromkeys(row.get(key, "(not set)") for row in values))
+        more = f" | and {len(distinct) - MOST_VALUES} more" if len(distinct) > MOST_VALUES else ""
+        lines.append(f"  {key}: {' | '.join(distinct[:MOST_VALUES])}{more}")
+    return "\n".join(lines)
 
 
 def to_csv(jobs: Jobs) -> str:

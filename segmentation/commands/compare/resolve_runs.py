@@ -8,6 +8,7 @@ from segmentation.config import user_path
 from segmentation.console import argument
 from segmentation.errors import ConfigError, DataError, listed
 from segmentation.runs.directory import MATRICES, begun, finished
+from segmentation.sweep.jobs.directories import job_directories
 from segmentation.sweep.jobs.state import read_job
 
 USAGE = "Type runs=[<run>,<run>,...] or sweep=<directory of a sweep>."
@@ -59,14 +60,15 @@ def _resolve_sweep(directory: Path) -> tuple[list[Path], list[str]]:
     if not directory.is_dir():
         raise DataError(f"sweep={directory}: there is no such directory.")
     finished_jobs, skipped = [], []
-    for folder in sorted(path for path in directory.iterdir() if path.is_dir()):
+    for name in job_directories(directory):
+        folder = directory / name
         job = read_job(folder)
         if job is None:
             continue
         if job.state == "finished":
             finished_jobs.append(folder)
         else:
-            skipped.append(f"{folder.name} ({job.state})")
+            skipped.append(f"{name} ({job.state})")
     if finished_jobs:
         return finished_jobs, skipped
     if skipped:

@@ -12,6 +12,10 @@ from segmentation.sweep.jobs.state import JobState, write_job
 from segmentation.sweep.jobs.stop import stop_asked
 
 LOG = "console.log"
+COMPOSED = "composed.yaml"
+"""In a job's directory: the configuration that the sweep composed, before the job began."""
+COMPOSED_VARIABLE = "CITYSEG_COMPOSED"
+"""Environment variable: that file, for the child."""
 POLL_SECONDS = 0.5
 """Seconds between two checks whether to stop."""
 GRACE_SECONDS = 90
@@ -28,6 +32,7 @@ def attempt(
     overrides: list[str],
     directory: Path,
     before: JobState | None,
+    sweep: Path,
     cwd: Path,
     environment: Mapping[str, str],
 ) -> JobState:
@@ -38,8 +43,9 @@ def attempt(
     Args:
         command: starts the child.
         overrides: of the training.
-        directory: of the job, in the directory of the sweep.
+        directory: of the job.
         before: the state that an earlier attempt left.
+        sweep: directory of the sweep.
         cwd: working directory of the child.
         environment: of the child.
     """
@@ -65,7 +71,7 @@ def attempt(
             start_new_session=True,  # one Ctrl-C is one signal: from here
         )
         try:
-            code, stopped = _wait(child, directory.parent)
+            code, stopped = _wait(child, sweep)
         finally:
             state = replace(state, seconds=round(seconds + time.time() - state.started, 1))
             if code is None:  # this process has to leave

@@ -10,8 +10,10 @@ from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
 from filelock import FileLock
+from omegaconf import OmegaConf
 
 from segmentation.console import console, quoted
 from segmentation.runs.directory import begun, read_metrics, working
@@ -25,6 +27,7 @@ from segmentation.sweep.jobs.allotment import (
 )
 from segmentation.sweep.jobs.state import JOB_LOCK, JobState, State, read_job, write_job
 from segmentation.sweep.jobs.stop import ask_to_stop, stop_asked
+from segmentation.system.files import write_atomic
 from segmentation.system.parent_process import exit_with_parent
 
 SWEEPER = "CITYSEG_SWEEPER"
@@ -49,7 +52,8 @@ class Job:
         sweep: directory of the sweep.
         directory: of the job, in that of the sweep.
         overrides: of the training.
-        hydra: what Hydra itself needs to find the same options.
+        hydra: what Hydra itself was given: its options and where it finds others.
+        settings: the configuration that was composed for the job.
         keep: a key of `DISPENSABLE`.
         retry: run it again if it has failed.
         fail_fast: stop the sweep if it fails.
@@ -61,6 +65,7 @@ class Job:
     directory: Path
     overrides: list[str]
     hydra: list[str]
+    settings: dict[str, Any]
     keep: str
     retry: bool
     fail_fast: bool
@@ -81,7 +86,7 @@ def run_job(job: Job, launcher: str, share: Allotment) -> float | None:
     """
     if stop_asked(job.sweep):
         return None
-    with _locked(job.directory) as locked:
+    with _locked(job.directory, job.sweep) as locked:
         if not locked:
             console.print(f"{job.directory.name} is running elsewhere", markup=False)
             return None
@@ -114,7 +119,7 @@ def _exit_with_parent_once() -> None:
 
 
 @contextmanager
-def _locked(directory: Path) -> Iterator[bool]:
+def _locked(directory: Path, sweep: Path) -> Iterator[bool]:
     """Lock a job's directory for this process; yield whether that worked.
 
     A child whose parent was killed may still be saving: it is given time to leave.
@@ -127,7 +132,7 @@ def _locked(directory: Path) -> Iterator[bool]:
     try:
         until = time.monotonic() + child.GRACE_SECONDS
         while (at_work := working(directory)) and time.monotonic() < until:
-            if stop_asked(directory.parent):
+            if stop_asked(sweep):
                 break
             time.sleep(child.POLL_SECONDS)
         yield not at_work
@@ -137,7 +142,7 @@ def _locked(directory: Path) -> Iterator[bool]:
 
 def _run(job: Job, launcher: str, share: Allotment) -> float | None:
     """Run a job that this process has locked, if it is unfinished; return its score."""
-    before = read_job(job.directory)
+    before, composed = read_job(job.directory), job.directory / child.COMPOSED
     if read_metrics(job.directory) is not None:
         return _finalize(job, before or JobState(job.overrides, "running")).score
     if before is not None and before.state == "failed" and not job.retry:
@@ -145,8 +150,11 @@ def _run(job: Job, launcher: str, share: Allotment) -> float | None:
     with _allotted(job.sweep, launcher, share) as environment:
         if environment is None or stop_asked(job.sweep):
             return None
+        if not begun(job.directory):
+            write_atomic(composed, OmegaConf.to_yaml(OmegaConf.create(job.settings)))
+        environment[child.COMPOSED_VARIABLE] = str(composed)
         after = child.attempt(
-            job.command(), job.overrides, job.directory, before, job.cwd, environment
+            job.command(), job.overrides, job.directory, before, job.sweep, job.cwd, environment
         )
     state = _finalize(job, after)
     if state.state == "failed" and job.fail_fast:

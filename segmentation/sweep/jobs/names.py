@@ -5,6 +5,11 @@ import json
 import re
 from collections.abc import Iterable, Sequence
 
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.errors import HydraException
+
+from segmentation.console import quoted
+
 FIRST = ("encoder", "fold", "seed", "decoder", "loss", "optimizer", "lr", "schedule", "augment")
 """These come first in a name, by the last part of the key; the rest follows alphabetically."""
 NAME_LENGTH = 60
@@ -14,8 +19,24 @@ READABLE = re.compile(r"\w[\w.+-]*", re.ASCII)  # valid on every file system
 
 
 def job_overrides(overrides: Iterable[str]) -> list[str]:
-    """Return the overrides of the training, without those that say how the sweep is run."""
-    return [override for override in overrides if not NOT_OF_THE_JOB.match(override)]
+    """Return the overrides of the training, without those that say how the sweep is run.
+
+    Interpolations are as they were typed, where Hydra's sweeper escapes them.
+    """
+    return [_as_typed(override) for override in overrides if not NOT_OF_THE_JOB.match(override)]
+
+
+def _as_typed(override: str) -> str:
+    if "$\\{" not in override:
+        return override
+    parser = OverridesParser.create()
+    value = parser.parse_override(override).value()
+    key = override.partition("=")[0]
+    plain = f"{key}={value if isinstance(value, str) else quoted(value)}"
+    try:
+        return plain if parser.parse_override(plain).value() == value else f"{key}={quoted(value)}"
+    except HydraException:  # nested ones, as ${a:${b}}
+        return f"{key}={quoted(value)}"
 
 
 def split_override(override: str) -> tuple[str, str]:

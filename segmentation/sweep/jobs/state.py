@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Literal
 
 from segmentation.runs.directory import working
+from segmentation.sweep.jobs.directories import JOB_FILE, job_directories
 from segmentation.system.files import read_json_as, write_json
 
-JOB_FILE = "job.json"
 JOB_LOCK = "job.lock"
 """Held by the process that runs a job, from before its child starts to after its end. The training
 itself holds another one (see `runs.directory.at_work`), which shows a child whose parent died."""
@@ -60,7 +60,7 @@ class JobState:
 
 
 Jobs = Mapping[str, JobState]
-"""The jobs of a sweep by the names of their directories."""
+"""The jobs of a sweep by their directories, relative to its own."""
 
 
 def read_job(directory: Path) -> JobState | None:
@@ -79,11 +79,14 @@ def write_job(directory: Path, job: JobState) -> None:
 
 
 def read_jobs(sweep: Path, skip: Container[str] = ()) -> dict[str, JobState]:
-    """Read the states of the jobs that have begun below a sweep's directory, but for `skip`."""
+    """Read the states of the jobs that have begun below a sweep's directory, but for `skip`.
+
+    They are by directory, relative to the sweep's.
+    """
     jobs = {}
-    for directory in sorted(path for path in sweep.iterdir() if path.is_dir()):
-        if directory.name not in skip and (job := read_job(directory)) is not None:
-            jobs[directory.name] = interrupted_if_abandoned(directory, job)
+    for name in job_directories(sweep):
+        if name not in skip and (job := read_job(sweep / name)) is not None:
+            jobs[name] = interrupted_if_abandoned(sweep / name, job)
     return jobs
 
 

@@ -142,7 +142,8 @@ class Search:
 
     def start(self, draw: Draw, directory: Path) -> None:
         """Note a trial's directory, and write `trial.json` there if trials are pruned."""
-        draw.trial.set_user_attr(DIRECTORY, directory.name)
+        relative = os.path.relpath(directory, self._directory)
+        draw.trial.set_user_attr(DIRECTORY, relative)
         self._draws.append((draw, directory))
         if self._after is not None:
             TrialFile(
