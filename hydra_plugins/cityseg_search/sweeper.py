@@ -135,6 +135,7 @@ class SearchSweeper(Sweeper):
 
         assert self.config is not None
         options = cast(dict[str, Any], OmegaConf.to_container(self.config.sweep, resolve=True))
+        options["pruner"] = self._pruner(options)
         own = "search" if self._storage is None else directory.absolute().name
         search = Search(
             storage_url(self._storage, directory),
@@ -149,3 +150,13 @@ class SearchSweeper(Sweeper):
         if options["retry"]:
             search.retry()
         return search
+
+    def _pruner(self, options: Mapping[str, Any]) -> dict[str, Any] | None:
+        """Return the options of the pruner; a default one gives way to typed objectives."""
+        assert self.config is not None
+        pruner, objectives = options["pruner"], options["objectives"]
+        typed = any(word.startswith("sweep.pruner") for word in self.config.hydra.overrides.task)
+        if pruner is None or typed or objectives == ["score"]:
+            return pruner
+        print(f"sweep.pruner gives way to sweep.objectives={objectives}: no trial is stopped early")
+        return None

@@ -5,12 +5,11 @@ import os
 from pathlib import Path
 from typing import Any, cast
 
-from hydra.core.hydra_config import HydraConfig
-from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import DictConfig, OmegaConf
 
 from segmentation.build.trusted_targets import check_targets
-from segmentation.config import NOT_KEPT, settings, task_overrides, user_path, value_at
+from segmentation.build.typed_options import typed_keys
+from segmentation.config import NOT_KEPT, settings, user_path, value_at
 from segmentation.console import argument
 from segmentation.errors import ConfigError, listed
 from segmentation.runs.directory import RUN_CONFIG, begun, read_settings
@@ -74,7 +73,7 @@ def _with_typed(cfg: DictConfig, saved: dict[str, Any], option: str) -> DictConf
             "version. Restore it from a copy."
         )
     result = cast(DictConfig, OmegaConf.create(saved))
-    for key in _typed_keys() if typed != saved else ():
+    for key in typed_keys() if typed != saved else ():
         if key in NOT_KEPT:
             continue
         now, before = value_at(typed, key), value_at(saved, key)
@@ -106,9 +105,3 @@ def _check_entity(result: DictConfig, typed: dict[str, Any], option: str) -> Non
             f"{option}: its W&B runs go to {entity!r}. A run directory may be a stranger's, so "
             f"that has to be typed: {argument(key, entity)}, or {argument(key, None)} for your own."
         )
-
-
-def _typed_keys() -> list[str]:
-    """Return the keys of the overrides, groups and values alike."""
-    overrides = OverridesParser.create().parse_overrides(task_overrides(HydraConfig.get()))
-    return [override.key_or_group.replace("/", ".") for override in overrides]

@@ -21,6 +21,7 @@ from segmentation.build.trainer import (
     trainer_options,
 )
 from segmentation.build.training_data import TrainingData, find_training_data
+from segmentation.build.typed_options import typed_keys, yield_to_typed
 from segmentation.config import plain, settings
 from segmentation.console import argument
 from segmentation.errors import ConfigError, check_seed
@@ -79,7 +80,7 @@ def read_training(cfg: DictConfig, directory: Path) -> TrainingPlan:
     Raises:
         ConfigError: an invalid option.
     """
-    cfg = resolve_resume(cfg, directory, first=rank() == 0)
+    cfg = yield_to_typed(resolve_resume(cfg, directory, first=rank() == 0), typed_keys())
     if not finished(directory):
         check_seed("seed", cfg.seed)
         check_task(cfg.task)

@@ -100,6 +100,8 @@ def _optimizer(saved: Mapping[str, Any]) -> str:
 def _epochs(saved: Mapping[str, Any], metrics: Mapping[str, Any]) -> str:
     """Return the number of epochs, as a maximum if something could end the training earlier."""
     epochs = value_at(saved, "trainer.max_epochs")
+    if epochs == -1:
+        epochs = f"{value_at(saved, 'trainer.max_steps')} steps"
     early = value_at(saved, "callbacks.early_stopping") or value_at(saved, "trainer.max_time")
     at_most = " at most" if early or metrics.get("pruned") else ""
     return "" if epochs is None else f"{epochs}{at_most}"

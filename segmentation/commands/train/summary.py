@@ -77,7 +77,12 @@ def _epochs(options: Mapping[str, Any], loaders: SegmentationData, trainer: pl.T
     batches = overfit or max(len(loaders.train_set) // loaders.batch_size, 1)
     limit = f", at most {options['max_time']}" if options["max_time"] else ""
     note = " (overfitted; val is cut to as many)" if overfit else ""
-    return f"{trainer.max_epochs} epochs of {batches} batches of {loaders.batch_size}{limit}{note}"
+    epochs = f"{trainer.max_epochs} epochs"
+    if trainer.max_epochs is None or trainer.max_epochs < 0:
+        epochs = "epochs"
+    if trainer.max_steps >= 0:
+        epochs = f"{trainer.max_steps} steps at most, {epochs}"
+    return f"{epochs} of {batches} batches of {loaders.batch_size}{limit}{note}"
 
 
 def _millions(model: nn.Module) -> str:
