@@ -27,6 +27,7 @@ from segmentation.data.images.windowed import is_large
 from segmentation.data.targets.table import TargetTable
 from segmentation.errors import ConfigError, DataError, check_count, check_seed
 from segmentation.streets import write_streets
+from segmentation.system.plain_data import MAX_AREA
 
 log = logging.getLogger(__name__)
 
@@ -238,4 +239,6 @@ def size_of(data: DictConfig, key: str = "size") -> tuple[int, int] | None:
     good = isinstance(value, list | ListConfig) and len(value) == 2
     if not (good and all(isinstance(side, int) and side > 0 for side in value)):
         raise ConfigError(f"data.{key}={value}: expected [height, width] in pixels, or null.")
+    if value[0] * value[1] > MAX_AREA:
+        raise ConfigError(f"data.{key}={value}: at most {MAX_AREA:,} pixels fit into a batch.")
     return tuple(value)

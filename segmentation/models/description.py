@@ -14,6 +14,7 @@ from segmentation.models.decoder import DecoderOptions
 from segmentation.models.encoder import Encoder
 from segmentation.models.image_model import TargetModel
 from segmentation.models.unet import UNet
+from segmentation.system.plain_data import MAX_AREA
 from segmentation.targets import HUGE, MAX_CATEGORIES, MAX_VALUES, TargetColumns
 
 Model = UNet | TargetModel
@@ -23,10 +24,12 @@ FORMAT = 2
 
 MAX_IN_CHANNELS = 1024
 MAX_SIDE = 65536
+LEAST_STD = 1e-30
+"""Smaller ones are 0 in float32."""
 
 Text = Annotated[str, Field(max_length=10_000)]
 Number = Annotated[float, Field(gt=-HUGE, lt=HUGE)]
-Positive = Annotated[float, Field(gt=0, lt=HUGE)]
+Positive = Annotated[float, Field(gt=LEAST_STD, lt=HUGE)]
 Byte = Annotated[int, Field(ge=0, le=255)]
 Side = Annotated[int, Field(ge=1, le=MAX_SIDE)]
 
@@ -97,6 +100,8 @@ class Description(Part):
     def _check_parts(self) -> "Description":
         if self.decoder is None and self.targets is None:
             raise ValueError("a model has a decoder, targets or both")
+        if self.size is not None and self.size[0] * self.size[1] > MAX_AREA:
+            raise ValueError(f"size={self.size} is more than {MAX_AREA:,} pixels")
         if (self.decoder is None) != (self.classes is None):
             raise ValueError("a decoder needs classes, and classes need a decoder")
         return self

@@ -18,8 +18,15 @@ from segmentation.data.images.channels import RGB, Channels
 from segmentation.errors import ModelError, SegmentationError
 from segmentation.models.description import MAX_SIDE, Model, describe_model, parse_description
 from segmentation.models.shipped import locate, shipped
-from segmentation.models.weights_files import TENSORS, read_checkpoint, read_state_dict
-from segmentation.system.files import sync
+from segmentation.models.tensors import check_shapes, check_values
+from segmentation.models.weights_files import (
+    MAX_CONFIG_BYTES,
+    TENSORS,
+    read_checkpoint,
+    read_state_dict,
+)
+from segmentation.system.files import read_bounded, sync
+from segmentation.system.plain_data import check_plain
 
 CONFIG = "config.json"
 LEARNT_SIZE = "learnt_size"
@@ -171,10 +178,10 @@ def load_model(path: str | Path) -> LoadedModel:
 
 def _from_directory(directory: Path) -> LoadedModel:
     try:
-        description = json.loads((directory / CONFIG).read_text(encoding="utf-8"))
+        description = json.loads(read_bounded(directory / CONFIG, MAX_CONFIG_BYTES))
     except FileNotFoundError as error:
         raise ModelError(f"{directory} has no {CONFIG}: it is not a model directory.") from error
-    except ValueError as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise ModelError(f"{directory / CONFIG} is not JSON: {error}.") from error
     return restore_model(description, read_state_dict(directory / TENSORS), directory)
 
@@ -199,38 +206,28 @@ def restore_model(description: Any, state: dict[str, Tensor], where: Path) -> Lo
     """Build the model of a description and load its tensors.
 
     Args:
-        description: what `describe_model` returned; it may have been edited by a stranger.
+        description: what `describe_model` returned; a stranger may have written it, so the tensors
+            are compared with a model on the meta device, which takes no memory, before it is built.
         state: the model's state dict.
         where: the file, for messages.
 
     Raises:
-        ModelError: the description is invalid, or the tensors are not those of the model.
+        ModelError: the description is invalid, or the tensors are not those of the model, or not
+            finite.
     """
     try:
+        check_plain(description)
         parsed = parse_description(description)
-        model, classes = parsed.build(), parsed.class_table()
-    except SegmentationError as error:
+        with torch.device("meta"):
+            expected, classes = parsed.build().state_dict(), parsed.class_table()
+    except (SegmentationError, ValueError) as error:
         raise ModelError(f"{where} does not describe a model of this project: {error}") from error
-    _check_tensors(state, model.state_dict(), where)
+    check_shapes(state, expected, str(where))
+    check_values(state, str(where))
+    model = parsed.build()
     model.load_state_dict(state)
     size = None if parsed.size is None else (parsed.size[0], parsed.size[1])
     return LoadedModel(model.eval(), classes, size, description)
-
-
-def _check_tensors(state: dict[str, Tensor], expected: dict[str, Tensor], where: Path) -> None:
-    problems = [f"{key} is missing" for key in expected if key not in state]
-    problems += [f"{key} is not the model's" for key in state if key not in expected]
-    problems += [
-        f"{key} has shape {list(state[key].shape)}, not {list(tensor.shape)}"
-        for key, tensor in expected.items()
-        if key in state and state[key].shape != tensor.shape
-    ]
-    if problems:
-        more = "; ..." if len(problems) > 3 else "."
-        raise ModelError(
-            f"{where}: {len(problems)} tensors do not fit the description: "
-            f"{'; '.join(problems[:3])}{more}"
-        )
 
 
 def weights_hash(model: nn.Module) -> str:

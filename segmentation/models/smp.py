@@ -11,9 +11,11 @@ from torch import Tensor
 
 from segmentation.errors import ModelError
 from segmentation.models.encoder import Encoder, spread
+from segmentation.models.tensors import check_values
 from segmentation.models.unet import UNet
 from segmentation.models.weights import IMAGENET_MEAN, IMAGENET_STD
-from segmentation.models.weights_files import load_body, read_state_dict
+from segmentation.models.weights_files import MAX_CONFIG_BYTES, load_body, read_state_dict
+from segmentation.system.files import read_bounded
 
 log = logging.getLogger(__name__)
 
@@ -114,8 +116,8 @@ def _read(path: Path) -> tuple[dict[str, Any], Mapping[str, Tensor]]:
     if not path.is_dir():
         return {}, read_state_dict(path)
     try:
-        config = json.loads((path / "config.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+        config = json.loads(read_bounded(path / "config.json", MAX_CONFIG_BYTES))
+    except (OSError, ValueError, RecursionError) as error:
         raise ModelError(f"{path} has no readable config.json of SMP: {error}.") from error
     if not isinstance(config, dict):
         raise ModelError(f"{path / 'config.json'} is not a configuration of SMP.")
@@ -185,4 +187,5 @@ def _load_decoder(model: UNet, state: Mapping[str, Tensor], where: str) -> None:
         raise ModelError(
             f"{where}: {len(wrong)} tensors of the decoder don't fit, such as {wrong[0]}."
         )
+    check_values(renamed, where)
     model.load_state_dict(renamed, strict=False)

@@ -1,5 +1,6 @@
 """Read weights files without executing code, and load their tensors into a model."""
 
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -8,9 +9,12 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from segmentation.errors import ModelError, listed
+from segmentation.models.tensors import check_archive, check_values
 from segmentation.models.timm_import import timm
 
 TENSORS = "model.safetensors"
+MAX_CONFIG_BYTES = 2**24
+"""Of a description beside the tensors, and of the header of a safetensors file."""
 PLACES = (TENSORS, "checkpoints/best.ckpt", f"model/{TENSORS}")
 """Where weights are in a model directory, a run directory, and a run without checkpoints."""
 
@@ -31,7 +35,13 @@ def read_checkpoint(path: Path) -> dict:
     if not path.is_file():
         raise ModelError(f"{path}: no such file.")
     try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
+        archive = zipfile.is_zipfile(path)
+        if archive:
+            check_archive(path)
+        # mapped: what a file claims to hold takes no memory until it is used
+        content = torch.load(path, map_location="cpu", weights_only=True, mmap=archive)
+    except ModelError:
+        raise
     except Exception as error:  # whatever a damaged or hostile pickle can raise
         reason = "it needs Python code" if "GLOBAL" in str(error) else "it is damaged"
         raise ModelError(
@@ -55,7 +65,10 @@ def read_state_dict(path: Path) -> dict[str, Tensor]:
         if not path.is_file():
             raise ModelError(f"{path}: no such file.")
         try:
-            return load_file(path)
+            with path.open("rb") as file:
+                if int.from_bytes(file.read(8), "little") > MAX_CONFIG_BYTES:
+                    raise ValueError("its header is too large")
+            return load_file(path)  # mapped, as in `read_checkpoint`
         except Exception as error:  # SafetensorError, or an error of the header's parser
             raise ModelError(f"{path} is not a safetensors file: {error}.") from error
     content = read_checkpoint(path)
@@ -109,7 +122,7 @@ def load_body(body: nn.Module, state: Mapping[str, Tensor], in_channels: int, wh
         The prefix of the tensors in `state`.
 
     Raises:
-        ModelError: tensors are missing or have another shape.
+        ModelError: tensors are missing, have another shape or are not finite.
     """
     expected = body.state_dict()
     prefix = find_prefix(state, expected, where)
@@ -137,6 +150,7 @@ def load_body(body: nn.Module, state: Mapping[str, Tensor], in_channels: int, wh
             f"{where} does not fit the encoder: {'; '.join(problems)}. "
             "Pass a file for this encoder, with timm's names."
         )
+    check_values(fitted, where)
     body.load_state_dict(fitted, strict=False)
     return prefix
 
