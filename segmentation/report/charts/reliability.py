@@ -2,7 +2,6 @@
 
 import numpy as np
 import plotly.graph_objects as go
-from plotly.subplots import make_subplots
 
 from segmentation.metrics.calibration import BINS, calibration
 from segmentation.report.charts.chart import FAINT, SERIES, Chart, figure, percent_axis
@@ -58,10 +57,15 @@ def _reliability(counts: np.ndarray) -> go.Figure:
     """Draw one diagram: accuracy over confidence above, the share of pixels below."""
     binned = calibration(counts)
     held = np.flatnonzero(counts[..., 0].sum(axis=0))  # bins without pixels have no accuracy
-    drawn = make_subplots(
-        rows=2, cols=1, shared_xaxes=True, row_heights=[0.72, 0.28], vertical_spacing=0.05
+    # both plots in one call: each later update of a layout makes Plotly check all of it again
+    drawn = figure(
+        440,
+        showlegend=True,
+        xaxis={"range": [0, 1.02], "tickformat": ".0%", "matches": "x2", "showticklabels": False},
+        xaxis2=percent_axis("confidence", range=[0, 1.02], anchor="y2"),
+        yaxis=percent_axis("right", range=[0, 1.02], domain=[0.31, 1]),
+        yaxis2=percent_axis("pixels", domain=[0, 0.26], anchor="x2"),
     )
-    drawn.update_layout(figure(440, showlegend=True).layout)
     drawn.add_scatter(
         x=[0, 1],
         y=[0, 1],
@@ -86,13 +90,7 @@ def _reliability(counts: np.ndarray) -> go.Figure:
         marker={"color": SERIES[1]},
         name="share of the pixels",
         hovertemplate="%{y:.1%} of the pixels<extra></extra>",
-        row=2,
-        col=1,
-    )
-    drawn.update_layout(
-        xaxis={"range": [0, 1], "tickformat": ".0%"},
-        xaxis2=percent_axis("confidence", range=[0, 1.02]),
-        yaxis=percent_axis("right", range=[0, 1.02]),
-        yaxis2=percent_axis("pixels"),
+        xaxis="x2",
+        yaxis="y2",
     )
     return drawn
