@@ -10,7 +10,7 @@ import torch
 
 from segmentation.data.augment.window import Size
 from segmentation.errors import ConfigError
-from segmentation.models import Model
+from segmentation.models import Model, UNet
 
 MUCH_PADDING = 0.1
 """Crops of which more than this is padding are warned of ..."""
@@ -231,7 +231,9 @@ def check_norms(model: Model, batch: TrainingBatch, frozen: bool, sync: bool) ->
     try:
         with torch.no_grad():
             shape = (images, model.encoder.in_channels, *batch.size)
-            model.forward_all(torch.empty(shape, device="meta"))
+            x = torch.empty(shape, device="meta")
+            # not the head of image-level targets: it normalises nothing, and autocasts by device
+            model(x) if isinstance(model, UNet) else model.encoder(model.padded(x)[0])
     except ValueError as error:
         if ONE_VALUE not in str(error):
             raise

@@ -86,7 +86,7 @@ def test_a_server_that_goes_away_in_mid_run_costs_nothing_that_sync_does_not_bri
     (warning,) = warnings(caplog)
     with imitation_server() as again:
         again.runs = server.runs
-        sync(warning.partition("in time: ")[2], again)
+        sync(warning.partition("the rest: ")[2], again)
     (run,) = again.runs.values()
     assert {step for step, _ in run.curve("train/loss")} == {0, 1, 2, 3}
 

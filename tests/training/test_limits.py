@@ -10,7 +10,8 @@ from small_models import WIDTHS
 
 from segmentation.data.sampler import EpochSampler
 from segmentation.errors import ConfigError
-from segmentation.models import build_model
+from segmentation.models import Encoder, TargetModel, UNet, build_model
+from segmentation.targets import TargetColumns
 from segmentation.training.limits import (
     MOST_PADDING,
     TrainingBatch,
@@ -68,6 +69,18 @@ def test_a_frozen_encoder_and_batch_norm_over_ranks_have_values():
     check_norms(meta(), batch(2, ranks=2), frozen=False, sync=True)
     with pytest.raises(ConfigError, match=r"for each of 2 processes .* data\.batch_size=4"):
         check_norms(meta(), batch(2, ranks=2), frozen=False, sync=False)
+
+
+@pytest.mark.parametrize("segments", [True, False])
+def test_image_level_targets_change_nothing(segments):
+    columns = TargetColumns(values=("brightness",), mean=(0.0,), std=(1.0,))
+    with torch.device("meta"):
+        encoder = Encoder("test_resnet", weights="none")
+        options = {"channels": WIDTHS}
+        model = UNet(encoder, 2, columns, **options) if segments else TargetModel(encoder, columns)
+    check_norms(model, batch(2), frozen=False, sync=False)
+    with pytest.raises(ConfigError, match="the encoder's batch norm one value"):
+        check_norms(model, batch(), frozen=False, sync=False)
 
 
 def test_the_decoder_has_an_option_of_its_own():
