@@ -170,7 +170,7 @@ def worst_and_best(scored: ScoredImages, directory: Path) -> list["wandb.Image"]
     for name in names:
         if (view := views.get(name)) is None:
             continue
-        with Image.open(io.BytesIO(view.image)) as photo:
+        with Image.open(io.BytesIO(view.image), formats=("JPEG",)) as photo:
             image = np.asarray(photo.convert("RGB"))
         example = Example(name, image, labels_of(view.truth), labels_of(view.prediction))
         caption = f"{name}: mIoU {100 * score[name]:.1f}%"

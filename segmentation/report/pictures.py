@@ -143,18 +143,18 @@ def keyed(prefix: str, names: Iterable[str]) -> dict[str, str]:
 
 
 def _size(file: bytes) -> tuple[int, int]:
-    with Image.open(io.BytesIO(file)) as image:
+    with Image.open(io.BytesIO(file), formats=("JPEG",)) as image:
         return image.size
 
 
 def _small_photo(file: bytes) -> np.ndarray:
-    with Image.open(io.BytesIO(file)) as image:
+    with Image.open(io.BytesIO(file), formats=("JPEG",)) as image:
         size = LONGEST_THUMBNAIL, LONGEST_THUMBNAIL
         image.draft("RGB", size)  # a JPEG decodes faster at a smaller size
         return np.asarray(image.convert("RGB"))
 
 
 def _small_labels(png: bytes) -> str:
-    with Image.open(io.BytesIO(png)) as image:
+    with Image.open(io.BytesIO(png), formats=("PNG",)) as image:
         palette = bytes(image.getpalette() or bytes(range(256)) * 3)
         return labels_uri(np.asarray(image), palette, LONGEST_THUMBNAIL)

@@ -57,13 +57,13 @@ def encode_labels(labels: np.ndarray, classes: ClassTable | None = None) -> byte
 
 def recoloured(png: bytes, classes: ClassTable) -> bytes:
     """Return a PNG of labels with the colours of a class table."""
-    with Image.open(io.BytesIO(png)) as picture:
+    with Image.open(io.BytesIO(png), formats=("PNG",)) as picture:
         return _encoded(_coloured(Image.fromarray(np.asarray(picture)), classes), "png")
 
 
 def labels_of(png: bytes) -> np.ndarray:
     """Return the labels `uint8` (h, w) of a PNG in an archive."""
-    with Image.open(io.BytesIO(png)) as picture:
+    with Image.open(io.BytesIO(png), formats=("PNG",)) as picture:
         return np.asarray(picture)
 
 

@@ -6,13 +6,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from PIL import Image
 from rich.progress import Progress
 
 from segmentation import console
 from segmentation.commands.compare.compared_run import ComparedRun
 from segmentation.config import user_path
 from segmentation.data.discovery.splits import find_splits
+from segmentation.data.images.image_format import NO_LIMIT, opened
 from segmentation.errors import SegmentationError
 from segmentation.evaluation.comparison.result import Cost
 from segmentation.models import LoadedModel, load_model
@@ -109,9 +109,9 @@ def _scored_size(run: ComparedRun, split: str) -> Size | None:
     pairs = user_path(options["pairs"]) if options.get("pairs") else None
     try:
         samples = find_splits(user_path(root), pairs).samples
-        with Image.open(samples[split][0].image) as image:
+        with opened(samples[split][0].image, NO_LIMIT) as image:  # only its header is read
             return image.height, image.width
-    except (SegmentationError, OSError, KeyError):
+    except (SegmentationError, OSError, KeyError, ValueError, SyntaxError):
         return None
 
 

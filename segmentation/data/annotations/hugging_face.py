@@ -232,7 +232,7 @@ def _unpack(cell: Any, path: Path) -> Path | None:
     if not data:
         return None
     try:
-        with Image.open(io.BytesIO(data)) as image:
+        with Image.open(io.BytesIO(data), formats=tuple(SUFFIXES)) as image:
             suffix = SUFFIXES.get(image.format or "")
     except Exception:  # a damaged picture makes Pillow raise nearly anything
         return None

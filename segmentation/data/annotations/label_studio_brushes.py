@@ -97,7 +97,7 @@ class _File:
         self.path = path
 
     def __call__(self, size: tuple[int, int]) -> RunLengths:
-        with Image.open(self.path) as image:
+        with Image.open(self.path, formats=("PNG",)) as image:
             if (image.height, image.width) != size:
                 raise ValueError(
                     f"{self.path.name} is {image.width}x{image.height}, its image "

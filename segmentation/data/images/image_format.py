@@ -22,6 +22,8 @@ log = logging.getLogger(__name__)
 
 MAX_PIXELS = 178_956_970
 """The largest image that is read as a whole by default: Pillow's own limit against bombs."""
+FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "TIFF", "GIF")
+"""The decoders that are used, whatever a file is called: others start programs, as EPS does."""
 MOST_PAGES = 1024
 PLANAR = 284  # a TIFF tag, as the following
 BITS, PHOTOMETRIC, SAMPLES, EXTRA, SAMPLE_FORMAT, SUBFILE, NODATA = (
@@ -87,7 +89,7 @@ def opened(path: Path, max_pixels: int = MAX_PIXELS) -> Iterator[Image.Image]:
     with _lock:  # the limit is a global of Pillow's; opening reads no more than the header
         kept, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
         try:
-            image = Image.open(path)
+            image = Image.open(path, formats=FORMATS)
         finally:
             Image.MAX_IMAGE_PIXELS = kept
     with image:
