@@ -6,9 +6,10 @@ Heavy imports wait until the configuration is complete.
 import sys
 from contextlib import nullcontext
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from hydra.core.hydra_config import HydraConfig
-from omegaconf import DictConfig
+from omegaconf import DictConfig, open_dict
 
 from segmentation import __version__
 from segmentation.cli.command import command
@@ -17,7 +18,20 @@ from segmentation.errors import did_you_mean
 from segmentation.system.packages import require_extra
 
 
-@command("train")
+def check_training(cfg: DictConfig) -> None:
+    """Build everything of a training except its caches, on the CPU: a job may run elsewhere."""
+    from segmentation.build.training import read_training
+    from segmentation.commands.train.command import build_once
+    from segmentation.system.logs import quiet_libraries
+
+    quiet_libraries()
+    with open_dict(cfg):
+        cfg.trainer.update(accelerator="cpu", devices=1, num_nodes=1, strategy="auto")
+    with TemporaryDirectory() as directory:
+        build_once(read_training(cfg, Path(directory)))
+
+
+@command("train", check=check_training)
 def train(cfg: DictConfig) -> object:
     """Train a model and score it."""
     from segmentation.build.training import read_training

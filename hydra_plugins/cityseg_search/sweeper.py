@@ -97,8 +97,10 @@ class SearchSweeper(Sweeper):
 
     def _space(self, arguments: Sequence[str]) -> "Space":
         """Return the search space, after composing every choice in it."""
+        from segmentation.cli.check_jobs import check_jobs
         from segmentation.sweep.search.space import Space
 
+        assert self.config is not None
         assert self.hydra_context is not None
         ranges = [f"{key}={value}" for key, value in self._params.items()]
         parser = OverridesParser.create(config_loader=self.hydra_context.config_loader)
@@ -108,6 +110,7 @@ class SearchSweeper(Sweeper):
         self._searched = [f"{key}: {typed[key].get_value_string()}" for key in space.distributions]
         for corner in space.corners():
             self._job(corner, 0)
+        check_jobs(self.config, space.corners())
         return space
 
     def _directory(self, overrides: list[str], number: int) -> Path:

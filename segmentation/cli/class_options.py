@@ -34,10 +34,12 @@ def accept_class_options(words: Sequence[str], config_name: str) -> list[str]:
         values = {word: override for word, override in overrides.items() if _is_value(override)}
         if not values:
             return list(words)
-        added: set[str] = set()
-        for groups in _group_choices(words, overrides, values):
-            cfg = compose(groups, config_name)
-            added |= {word for word, item in values.items() if _is_added(cfg, item.key_or_group)}
+        choices = _group_choices(words, overrides, values)
+        configs = [compose(groups, config_name) for groups in choices]
+        if len(configs) > 1:  # Hydra composes a sweep first without the groups that are swept
+            shared = [word for word in choices[0] if all(word in other for other in choices)]
+            configs.insert(0, compose(shared, config_name))
+        added = {word for word, item in values.items() if _is_added(configs, item.key_or_group)}
     except (HydraException, OmegaConfBaseException):
         return list(words)  # Hydra will report it
     return [f"++{word}" if word in added else word for word in words]
@@ -59,8 +61,10 @@ def compose(words: Sequence[str], config_name: str) -> DictConfig:
         GlobalHydra.instance().clear()
 
 
-def signature_of(target: str) -> Mapping[str, inspect.Parameter]:
-    """Return the parameters of a class or function; empty if it can't be imported."""
+def signature_of(target: str | None) -> Mapping[str, inspect.Parameter]:
+    """Return the parameters of a class or function; empty if there is none to import."""
+    if target is None:
+        return {}
     try:
         parameters = inspect.signature(_locate(target)).parameters
     except Exception:  # importing runs any code; building the object will report it
@@ -104,10 +108,12 @@ def _group_choices(
     return [[column[row % len(column)] for column in columns] for row in range(rows)]
 
 
-def _is_added(cfg: DictConfig, key: str) -> bool:
-    """Return whether the configuration lacks a key that its parent's class has as an option."""
+def _is_added(configs: Sequence[DictConfig], key: str) -> bool:
+    """Return whether the first configuration lacks a key that one, or a class in it, has."""
     name, _, option = key.rpartition(".")
-    parent = OmegaConf.select(cfg, name, throw_on_missing=False)
-    if not isinstance(parent, DictConfig) or option in parent or "_target_" not in parent:
+    parents = [OmegaConf.select(cfg, name, throw_on_missing=False) for cfg in configs]
+    first, *others = [parent if isinstance(parent, DictConfig) else {} for parent in parents]
+    if option in first:
         return False
-    return option in signature_of(parent._target_)
+    nodes = [first, *others]
+    return any(option in node or option in signature_of(node.get("_target_")) for node in nodes)

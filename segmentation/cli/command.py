@@ -41,7 +41,9 @@ Task = Callable[[DictConfig], object]
 resolvers.register()
 
 
-def command(config_name: str) -> Callable[[Task], Callable[..., None]]:
+def command(
+    config_name: str, check: Callable[[DictConfig], object] | None = None
+) -> Callable[[Task], Callable[..., None]]:
     """Make a function of a configuration a command that people type.
 
     A user's mistake (`SegmentationError`, an option Hydra does not know, a full disk) ends the
@@ -56,6 +58,7 @@ def command(config_name: str) -> Callable[[Task], Callable[..., None]]:
 
     Args:
         config_name: a file of conf/, without suffix.
+        check: called with the configuration of each job of a sweep before the first one starts.
 
     Returns:
         A decorator; the decorated function reads `sys.argv`, and with `subcommand=True` leaves out
@@ -73,7 +76,7 @@ def command(config_name: str) -> Callable[[Task], Callable[..., None]]:
                 several = sweeps(words)
                 words = [readable(word, several) for word in words]
                 sys.argv[1:] = [*name, *words]  # for ranks, which run the same command again
-                if code := Invocation(config_name, task, document).run(words):
+                if code := Invocation(config_name, task, document, check).run(words):
                     sys.exit(code)
 
         return main
@@ -88,11 +91,19 @@ class Invocation:
         config_name: a file of conf/, without suffix.
         task: the command's function.
         document: receives the result.
+        check: see `command`.
     """
 
-    def __init__(self, config_name: str, task: Task, document: Document) -> None:
+    def __init__(
+        self,
+        config_name: str,
+        task: Task,
+        document: Document,
+        check: Callable[[DictConfig], object] | None = None,
+    ) -> None:
         self.config_name = config_name
         self.task = task
+        self.check = check
         self.document = document
         self.start = start_command(config_name)
         self.cwd = Path.cwd()
@@ -136,7 +147,10 @@ class Invocation:
         return code
 
     def _run_with_class_options(self, words: Sequence[str]) -> None:
-        if {"-m", "--multirun"} & set(words):  # a sweep has begun before it composes its jobs
+        if sweeps(words):  # which has begun before it composes its jobs
+            from segmentation.cli import check_jobs
+
+            check_jobs.use(self.check, self.config_name)
             self._run_hydra(accept_class_options(words, self.config_name))
             return
         try:

@@ -40,11 +40,17 @@ class SweepCallback(Callback):
 
         Hydra would turn an Exception into a warning, and sweep all the same.
         """
+        from segmentation.cli.check_jobs import check_jobs
+        from segmentation.runs.directory import finished
         from segmentation.sweep.monitor import Monitor
 
         try:
             check_sweep(config)
-            monitor = Monitor(Path.cwd() / config.hydra.sweep.dir, planned_jobs(config))
+            planned = planned_jobs(config)
+            sweep = Path.cwd() / config.hydra.sweep.dir
+            left = [words for name, words in (planned or {}).items() if not finished(sweep / name)]
+            check_jobs(config, left)
+            monitor = Monitor(sweep, planned)
             monitor.start()
         except SegmentationError as error:
             print(f"error: {error}", file=sys.stderr)

@@ -95,8 +95,9 @@ def test_an_option_that_is_not_there_names_what_has_it_or_the_closest_one(words,
 
 
 def test_of_a_swept_group_each_choice_counts():
-    words = ["-m", "callbacks=none,ema", "callbacks.ema.device=cpu,cuda", "seed=1,2", "loss=dice"]
-    accepted = [*words[:2], "++callbacks.ema.device=cpu,cuda", *words[3:]]
+    words = ["-m", "callbacks=none,ema", "callbacks.ema.device=cpu", "seed=1,2", "loss=dice"]
+    words += ["callbacks.ema.decay=0.9", "optimizer.lr=1e-3,1e-2", "callbacks.emma.decay=0.9"]
+    accepted = [f"++{word}" if "ema." in word else word for word in words]
     assert accept_class_options(words, "train") == accepted
 
 
