@@ -70,27 +70,7 @@ def predict(plan: PredictionPlan) -> dict[str, Any]:
             unreadable[path] = str(error)
     files.write_targets()
 
-    # Report.
-    console.print(f"{files.describe()} written to {plan.output} by {plan.model}", soft_wrap=True)
-    if files.kept:
-        console.print(
-            f"{len(files.kept)} files of an earlier run with the same model and options are kept",
-            soft_wrap=True,
-        )
-    if files.in_windows:
-        console.print(
-            f"{files.in_windows} of {len(names)} images were read in windows at their own size: "
-            "their masks are TIFFs with their coordinates, without overlays.",
-            soft_wrap=True,
-        )
-    if resized and plan.short_side == "auto":
-        height, width = predictor.learnt_size or (0, 0)
-        console.print(
-            f"{resized} of {len(names)} images were resized for the model, which was trained on "
-            f"{height}x{width}. To change that: short_side=<pixels>, or short_side=null for their "
-            "own size.",
-            soft_wrap=True,
-        )
+    _report(plan, predictor, files, len(names), resized)
     result = {
         "output": plan.output,
         "written": files.written,
@@ -100,6 +80,32 @@ def predict(plan: PredictionPlan) -> dict[str, Any]:
     if unreadable or problems:
         raise _unreadable_error(unreadable, problems, len(names), result)
     return result
+
+
+def _report(
+    plan: PredictionPlan, predictor: Predictor, files: PredictionFiles, images: int, resized: int
+) -> None:
+    """Print what was written, kept, read in windows and resized."""
+    console.print(f"{files.describe()} written to {plan.output} by {plan.model}", soft_wrap=True)
+    if files.kept:
+        console.print(
+            f"{len(files.kept)} files of an earlier run with the same model and options are kept",
+            soft_wrap=True,
+        )
+    if files.in_windows:
+        console.print(
+            f"{files.in_windows} of {images} images were read in windows at their own size: "
+            "their masks are TIFFs with their coordinates, without overlays.",
+            soft_wrap=True,
+        )
+    if resized and plan.short_side == "auto":
+        height, width = predictor.learnt_size or (0, 0)
+        console.print(
+            f"{resized} of {images} images were resized for the model, which was trained on "
+            f"{height}x{width}. To change that: short_side=<pixels>, or short_side=null for their "
+            "own size.",
+            soft_wrap=True,
+        )
 
 
 def _facts(plan: PredictionPlan, predictor: Predictor) -> dict[str, Any]:
