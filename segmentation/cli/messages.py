@@ -2,6 +2,7 @@
 
 import errno
 import re
+from pathlib import Path
 
 from hydra.errors import HydraException, InstantiationException, OverrideParseException
 from omegaconf import OmegaConf
@@ -13,6 +14,16 @@ from segmentation.cli.unknown_option import default_config, unknown_group_option
 from segmentation.config import CONF
 from segmentation.console import typed
 from segmentation.errors import SegmentationError
+
+REFUSED = (
+    errno.EACCES, errno.EPERM, errno.EROFS, errno.EIO, errno.ESTALE, errno.ENAMETOOLONG,
+    errno.ELOOP, errno.ENOTDIR, errno.EMFILE, errno.ENODEV,
+)  # fmt: skip
+"""Why a system refuses a file whatever a program does."""
+NO_LOCKS = (
+    "the file system has no locks, which keep two processes out of one folder. Choose another "
+    "disk: hydra.run.dir=<folder>, and XDG_CACHE_HOME=<folder> before the command for caches."
+)
 
 
 def help_text(config_name: str) -> str:
@@ -81,10 +92,27 @@ def _runtime_message(error: BaseException) -> str | None:
     if isinstance(error, SegmentationError):
         # One raised in a loader's worker arrives as that process's whole stack trace.
         return str(error).strip().rsplit(f"{type(error).__name__}: ", 1)[-1]
-    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return f"the disk is full ({error.filename or 'while writing'}). Free some space."
+    if isinstance(error, OSError):
+        return _file_message(error)
     if type(error).__name__ == "OutOfMemoryError":  # torch's, without importing torch
         return "the GPU is out of memory. Lower data.batch_size, data.size or data.crop."
+    return None
+
+
+def _file_message(error: OSError) -> str | None:
+    """Return the message where the system refuses a file; None where the program may be wrong."""
+    where = str(error.filename or "a file")
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return f"the disk is full ({error.filename or 'while writing'}). Free some space."
+    if error.errno == errno.EFBIG:
+        return f"{where} is larger than this process may write (ulimit -f)."
+    if error.errno in (errno.ENOLCK, errno.ENOTSUP):
+        return NO_LOCKS
+    if error.errno in REFUSED:
+        return f"{where} cannot be read or written: {error.strerror}. Choose another place for it."
+    gone = error.filename is not None and not Path(where).absolute().parent.exists()
+    if error.errno == errno.ENOENT and gone:
+        return f"{where} is gone, with its folder: was that removed in the meantime?"
     return None
 
 
