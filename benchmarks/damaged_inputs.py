@@ -210,8 +210,7 @@ def made(base: Path) -> dict[str, Path]:
 
 def readers(there: dict[str, Path]) -> Iterator[Case]:
     """Yield the files with their readers."""
-    a = "a/"
-    for file, read in {
+    of_runs: dict[str, Callable[[Path], object]] = {
         "metrics.json": read_metrics,
         "environment.json": read_environment,
         "config.yaml": read_settings,
@@ -219,10 +218,19 @@ def readers(there: dict[str, Path]) -> Iterator[Case]:
         "views.zip": lambda path: read_views(path, view_names(path)),
         "metrics.csv": lambda path: read_rows(path / "metrics.csv"),
         "classes.yaml": lambda path: read_table(path / "classes.yaml"),
-    }.items():
-        yield Case(f"run: {file}", there["run"], a + file, lambda at, r=read: r(at / "a"))
-    for file, read in {"job.json": read_job, "trial.json": TrialFile.read}.items():
-        yield Case(f"sweep: {file}", there["sweep"], a + file, lambda at, r=read: r(at / "a"))
+    }
+    of_jobs: dict[str, Callable[[Path], object]] = {
+        "job.json": read_job,
+        "trial.json": TrialFile.read,
+    }
+
+    def inside(read: Callable[[Path], object], part: str) -> Callable[[Path], object]:
+        return lambda at: read(at / part)
+
+    for file, read in of_runs.items():
+        yield Case(f"run: {file}", there["run"], f"a/{file}", inside(read, "a"))
+    for file, read in of_jobs.items():
+        yield Case(f"sweep: {file}", there["sweep"], f"a/{file}", inside(read, "a"))
     yield Case("sweep: study.json", there["sweep"], "study.json", read_study_file)
     for file in ("config.json", "model.safetensors"):
         yield Case(
@@ -238,7 +246,7 @@ def readers(there: dict[str, Path]) -> Iterator[Case]:
     )  # fmt: skip
     for file in ("train/train_000.png", "trainannot/train_000.png"):
         kind = "mask" if "annot" in file else "image"
-        yield Case(f"data: {kind}", there["data"], file, lambda at, f=file: _pixels(at / f))
+        yield Case(f"data: {kind}", there["data"], file, inside(_pixels, file))
     yield Case(
         "data: targets.csv", there["data"], "targets.csv",
         lambda at: read_target_file(at / "targets.csv", column_names(at / "targets.csv")),
@@ -302,9 +310,9 @@ def commands(there: dict[str, Path]) -> Iterator[Case]:
     files = ("metrics.json", "environment.json", "config.yaml", "classes.yaml", "per_image.npz")
 
     def command(*words: str) -> Callable[[Path], object]:
-        def attempt(at: Path) -> object:
+        def attempt(at: Path) -> None:
             script, *more = (word.replace("AT", str(at)) for word in words)
-            return _checked(script, *more)
+            _checked(script, *more)
 
         return attempt
 
@@ -430,21 +438,18 @@ def main() -> int:
         base = Path(folder)
         os.environ["XDG_CACHE_HOME"] = str(base / "cache")
         there = made(base)
-        rows: list[tuple[str, Callable[[], Iterator[tuple[str, str]]]]] = []
+        rows: list[tuple[str, Iterator[tuple[str, str]]]] = []
         for case in (*readers(there), *commands(there)):
             count = options.commands if case.slow else options.inputs
-            rows.append(
-                (case.kind, lambda c=case, n=count: attempts(c, n, options.seed, base))  # type: ignore[misc]
-            )
-        for kind, *cache in caches(there):
-            rows.append(
-                (kind, lambda c=cache: cache_attempts(*c, options.inputs, options.seed))  # type: ignore[misc]
-            )
+            rows.append((case.kind, attempts(case, count, options.seed, base)))
+        for kind, cache, pattern, attempt in caches(there):
+            found = cache_attempts(cache, pattern, attempt, options.inputs, options.seed)
+            rows.append((kind, found))
         for kind, outcomes in rows:
             if options.only not in kind:
                 continue
             table[kind] = Counter()
-            for end, trace in outcomes():
+            for end, trace in outcomes:
                 table[kind][end] += 1
                 if trace:
                     print(f"--- {kind}: {end}\n{trace}", file=sys.stderr, flush=True)
