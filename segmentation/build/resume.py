@@ -12,6 +12,8 @@ from segmentation.build.typed_options import typed_keys
 from segmentation.config import NOT_KEPT, settings, user_path, value_at
 from segmentation.console import argument
 from segmentation.errors import ConfigError, listed
+from segmentation.loggers.mlflow_logger import TRACKING_URI
+from segmentation.loggers.tensorboard_logger import DIRECTORY
 from segmentation.runs.directory import RUN_CONFIG, begun, read_settings
 
 log = logging.getLogger(__name__)
@@ -88,20 +90,29 @@ def _with_typed(cfg: DictConfig, saved: dict[str, Any], option: str) -> DictConf
         OmegaConf.update(result, key, now, merge=False, force_add=True)
     for key in NOT_KEPT[1:]:
         result[key] = cfg.get(key)
-    _check_entity(result, typed, option)
+    _check_recipients(result, typed, option)
     return result
 
 
-def _check_entity(result: DictConfig, typed: dict[str, Any], option: str) -> None:
-    """Check that a run is not logged to an account that only its own files name.
+RECIPIENTS = {
+    "logger.wandb.entity": ("W&B", "WANDB_ENTITY"),
+    "logger.mlflow.tracking_uri": ("MLflow", TRACKING_URI),
+    "logger.tensorboard.directory": ("TensorBoard", DIRECTORY),
+}
+"""Options that say where a run is logged to, with the service and its environment variable."""
+
+
+def _check_recipients(result: DictConfig, typed: dict[str, Any], option: str) -> None:
+    """Check that a run is not logged to a place that only its own files name.
 
     Raises:
         ConfigError: it would be.
     """
-    key = "logger.wandb.entity"
-    entity = OmegaConf.select(result, key)
-    if entity not in (None, value_at(typed, key), os.environ.get("WANDB_ENTITY")):
-        raise ConfigError(
-            f"{option}: its W&B runs go to {entity!r}. A run directory may be a stranger's, so "
-            f"that has to be typed: {argument(key, entity)}, or {argument(key, None)} for your own."
-        )
+    for key, (service, variable) in RECIPIENTS.items():
+        recipient = OmegaConf.select(result, key)
+        if recipient not in (None, value_at(typed, key), os.environ.get(variable)):
+            raise ConfigError(
+                f"{option}: its {service} runs go to {recipient!r}. A run directory may be a "
+                f"stranger's, so that has to be typed: {argument(key, recipient)}, or "
+                f"{argument(key, None)} for your own."
+            )

@@ -1,5 +1,6 @@
 """A sweep as Hydra starts it: its hook, the jobs that it composes, and the end of the command."""
 
+import os
 import re
 import sys
 import traceback
@@ -90,6 +91,10 @@ def check_sweep(config: DictConfig) -> None:
         raise ConfigError(
             "resume= and rerun= are for a single run. A sweep resumes if the same command is given "
             "again with its directory: hydra.sweep.dir=<directory>."
+        )
+    if os.environ.get("WANDB_RUN_ID") and "wandb" in (config.get("logger") or {}):
+        raise ConfigError(
+            "WANDB_RUN_ID is set, so every job of the sweep would be the same W&B run. Unset it."
         )
     keep = config.sweep.keep
     if keep not in DISPENSABLE:

@@ -17,25 +17,30 @@ if TYPE_CHECKING:
     from mlflow.tracking import MlflowClient
 
 
+TRACKING_URI = "MLFLOW_TRACKING_URI"
+
+
 class MlflowLogger(FaultTolerant, MLFlowLogger):
-    """Log to a database in a folder of the run directory.
+    """Log to a server, or to a database in a folder of the run directory.
 
     Args:
         folder: holds the database, and the id of the run for a start that resumes it.
         experiment: MLflow's group of runs.
+        tracking_uri: of the server; None for the database.
     """
 
     service = "MLflow"
 
-    def __init__(self, folder: Path, experiment: str) -> None:
+    def __init__(self, folder: Path, experiment: str, tracking_uri: str | None = None) -> None:
         database = folder / "mlflow.db"
+        known = tracking_uri is not None or database.is_file()
         super().__init__(
             experiment_name=experiment,
-            run_name=folder.parent.name,
+            run_name=os.environ.get("MLFLOW_RUN_NAME") or folder.parent.name,
             # SQLite, because MLflow 3 refuses its older store of plain files.
-            tracking_uri=f"sqlite:///{database}",
-            artifact_location=(folder / "artifacts").as_uri(),
-            run_id=read_run_id(folder) if database.is_file() else None,
+            tracking_uri=tracking_uri or f"sqlite:///{database}",
+            artifact_location=None if tracking_uri else (folder / "artifacts").as_uri(),
+            run_id=os.environ.get("MLFLOW_RUN_ID") or (read_run_id(folder) if known else None),
         )
         self._folder = folder
         self._resumed = self._run_id is not None
@@ -71,8 +76,15 @@ class MlflowLogger(FaultTolerant, MLFlowLogger):
             super().log_hyperparams(params, *args, **options)
 
 
-def mlflow(save_dir: str | os.PathLike, experiment: str = "cityseg") -> Logger:
-    """Return an MLflow logger with its own database in the folder `mlflow` of a run directory.
+def mlflow(
+    save_dir: str | os.PathLike, experiment: str = "cityseg", tracking_uri: str | None = None
+) -> Logger:
+    """Return an MLflow logger.
+
+    Args:
+        save_dir: the run directory; its folder `mlflow` has the run's id.
+        experiment: MLflow's group of runs.
+        tracking_uri: of a server; None: `MLFLOW_TRACKING_URI`, else a database in that folder.
 
     Raises:
         ConfigError: the package is not installed.
@@ -83,4 +95,4 @@ def mlflow(save_dir: str | os.PathLike, experiment: str = "cityseg") -> Logger:
     folder = Path(save_dir).absolute() / "mlflow"
     folder.mkdir(parents=True, exist_ok=True)
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-    return MlflowLogger(folder, experiment)
+    return MlflowLogger(folder, experiment, tracking_uri or os.environ.get(TRACKING_URI))

@@ -2,15 +2,19 @@
 
 import os
 from contextlib import suppress
+from pathlib import Path
 
 from pytorch_lightning.loggers import Logger, TensorBoardLogger
 
 from segmentation.loggers.fault_tolerant import FaultTolerant
 from segmentation.system.packages import require_extra
 
+DIRECTORY = "TENSORBOARD_LOGGING_DIR"
+"""Environment variable, which Hugging Face's trainer reads too: where event files go."""
+
 
 class TensorboardLogger(FaultTolerant, TensorBoardLogger):
-    """Log to the folder `tensorboard` of a run directory."""
+    """Log to event files, as Lightning does."""
 
     service = "TensorBoard"
     buffers = True
@@ -31,11 +35,17 @@ class TensorboardLogger(FaultTolerant, TensorBoardLogger):
         self._experiment = None
 
 
-def tensorboard(save_dir: str | os.PathLike) -> Logger:
+def tensorboard(save_dir: str | os.PathLike, directory: str | None = None) -> Logger:
     """Return a TensorBoard logger that writes into the folder `tensorboard` of a run directory.
+
+    Args:
+        save_dir: the run directory.
+        directory: gets a folder with the run's name instead; None: `TENSORBOARD_LOGGING_DIR`.
 
     Raises:
         ConfigError: the package is not installed.
     """
     require_extra("tensorboard", "logger=tensorboard")
+    if directory := directory or os.environ.get(DIRECTORY):
+        return TensorboardLogger(directory, name=Path(save_dir).absolute().name, version="")
     return TensorboardLogger(os.fspath(save_dir), name="tensorboard", version="")

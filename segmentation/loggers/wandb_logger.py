@@ -49,7 +49,7 @@ class WandbLogger(FaultTolerant, LightningWandbLogger):
         save_dir: the run directory; all files go into its folder `wandb`.
         project: the W&B project.
         entity: the W&B user or team; None for the account's default.
-        name: the run's name in W&B; None for the name of the run directory.
+        name: the run's name in W&B; None for `WANDB_NAME`, else the name of the run directory.
         group: the run's group in W&B; None for `WANDB_RUN_GROUP`.
         tags: the run's tags.
         pictures: whether images, masks and `report.html` are logged, or only numbers.
@@ -74,12 +74,13 @@ class WandbLogger(FaultTolerant, LightningWandbLogger):
             save_dir=folder,
             project=project,
             entity=entity,
-            name=name or folder.name,
+            name=name or os.environ.get("WANDB_NAME") or folder.name,
             group=group,
             tags=list(tags) if tags else None,
         )
         if not isinstance(pictures, bool):
             raise ConfigError(f"logger.wandb.pictures={pictures}: type true or false.")
+        _check_names(project=project, run_name=name, run_tags=tags, entity=entity, run_group=group)
         self.pictures = pictures
         self._folder = folder
         self._offline_reason = offline
@@ -140,6 +141,27 @@ class WandbLogger(FaultTolerant, LightningWandbLogger):
                 )
 
 
+def _check_names(**names: Any) -> None:
+    """Check what W&B would refuse when the run is opened, which is in the middle of the start.
+
+    Raises:
+        ConfigError: an invalid name, also in `WANDB_RUN_ID`.
+    """
+    import wandb
+    from pydantic import ValidationError
+
+    names["run_id"] = os.environ.get("WANDB_RUN_ID")
+    for key, value in names.items():
+        option = "WANDB_RUN_ID" if key == "run_id" else f"logger.wandb.{key.removeprefix('run_')}"
+        try:
+            if value is not None:
+                wandb.Settings(**{key: value})
+        except (wandb.errors.UsageError, ValidationError) as error:
+            *_, reason = [line for line in str(error).splitlines() if "For further" not in line]
+            reason = reason.strip().removeprefix("Value error, ").partition(" [type=")[0]
+            raise ConfigError(f"{option}={value!r}: {reason}.") from error
+
+
 def open_run(folder: Path, offline: str | None = None, **options: Any) -> "Run":
     """Open a W&B run: online if possible, else offline, else a disabled one.
 
@@ -154,18 +176,22 @@ def open_run(folder: Path, offline: str | None = None, **options: Any) -> "Run":
     import wandb
 
     redirect_files(folder / "wandb")
-    settings = wandb.Settings(
-        silent=True,  # its output would break the progress bar, and repeat our log
-        console="off",  # capturing the console would keep every frame of the progress bar
-        init_timeout=INIT_SECONDS,
-        finish_timeout=FINISH_SECONDS,
-        finish_timeout_raises=True,
-        git_root=str(Path(__file__).resolve().parents[2]),  # the commit of this code
-    )
-    options |= {"dir": folder, "settings": settings, "reinit": "create_new"}
+    defaults: dict[str, Any] = {
+        "silent": True,  # its output would break the progress bar, and repeat our log
+        "console": "off",  # capturing the console would keep every frame of the progress bar
+        "init_timeout": INIT_SECONDS,
+        "finish_timeout": FINISH_SECONDS,
+        "finish_timeout_raises": True,
+        "git_root": str(Path(__file__).resolve().parents[2]),  # the commit of this code
+        "resume": "allow",
+    }
+    given = {key for key in defaults if f"WANDB_{key.upper()}" in os.environ}
+    settings = wandb.Settings(**{key: defaults[key] for key in defaults.keys() - given})
+    options |= {"settings": settings, "reinit": "create_new"}
+    options["dir"] = os.environ.get("WANDB_DIR") or folder
     try:
         repair_logs(folder / "wandb")
-        options |= {"id": _wandb_id(folder / "wandb"), "resume": "allow"}
+        options["id"] = _wandb_id(folder / "wandb")
         chosen = wandb.setup(settings).settings
         if chosen.mode == "disabled":
             return wandb.init(mode="disabled", **options)
@@ -197,9 +223,10 @@ def offline_reason(settings: "Settings") -> str | None:
 
 
 def _wandb_id(folder: Path) -> str:
-    run_id = read_run_id(folder)
-    if run_id is None:  # the agent of a W&B sweep sets one
-        run_id = os.environ.get("WANDB_RUN_ID") or secrets.token_hex(6)
+    kept = read_run_id(folder)
+    # The agent of a W&B sweep sets one.
+    run_id = os.environ.get("WANDB_RUN_ID") or kept or secrets.token_hex(6)
+    if run_id != kept:
         write_run_id(folder, run_id)
     return run_id
 
