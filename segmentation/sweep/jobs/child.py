@@ -58,7 +58,7 @@ def attempt(
     write_job(directory, state)
 
     # Run the child, and note the time even if this process has to leave.
-    code = None
+    code, began = None, time.monotonic()  # the clock may be set meanwhile
     with log.open("ab") as output:
         start = output.tell()
         child = subprocess.Popen(
@@ -73,7 +73,7 @@ def attempt(
         try:
             code, stopped = _wait(child, sweep)
         finally:
-            state = replace(state, seconds=round(seconds + time.time() - state.started, 1))
+            state = replace(state, seconds=round(seconds + time.monotonic() - began, 1))
             if code is None:  # this process has to leave
                 write_job(directory, replace(state, state="interrupted"))
 
