@@ -1,5 +1,6 @@
 """The location of conf/, and plain values of a configuration."""
 
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
@@ -23,6 +24,21 @@ def user_path(text: str | Path) -> Path:
         raise ConfigError(f"{text}: {error} Type the whole path.") from error
 
 
+def working_directory() -> Path:
+    """Return the directory in which the command was typed.
+
+    Raises:
+        ConfigError: it has been removed, or Hydra would read its name as an interpolation.
+    """
+    try:
+        directory = Path.cwd()
+    except FileNotFoundError as error:
+        raise ConfigError("the working directory has been removed: change to another.") from error
+    if "${" in str(directory):
+        raise ConfigError(f"{directory}: Hydra would resolve ${{...}} in its name: rename it.")
+    return directory
+
+
 def plain(cfg: DictConfig) -> dict[str, Any]:
     """Return a part of the configuration as plain values, resolved."""
     return cast(dict[str, Any], OmegaConf.to_container(cfg, resolve=True))
@@ -32,6 +48,10 @@ _PACKAGE = Path(__file__).resolve().parent
 CONF = next(path for path in (_PACKAGE / "conf", _PACKAGE.parent / "conf") if path.is_dir())
 """The configuration files: inside an installed package, beside the package in a clone."""
 
+PATHS = ("data.root", "data.pairs", "task.targets.file")
+"""Options that are paths."""
+PATHS_OR_NAMES = ("data.classes", "data.annotations", "model.weights", "encoder.weights")
+"""Options that are a path or a word, such as the name of a table."""
 NOT_KEPT = ("hydra", "resume", "rerun", "launcher", "sweep")
 """Sections on how a run is started, not on what it is."""
 
@@ -46,10 +66,27 @@ def task_overrides(hydra: Any) -> list[str]:
 
 
 def settings(cfg: DictConfig) -> dict[str, Any]:
-    """Return what determines a run: its configuration without `NOT_KEPT`, as plain values."""
+    """Return what determines a run: its configuration without `NOT_KEPT`, as plain values.
+
+    Paths are absolute.
+    """
     part = OmegaConf.masked_copy(cfg, [str(key) for key in cfg if key not in NOT_KEPT])
     part._set_parent(cfg)  # for interpolations into the other sections
-    return plain(part)
+    return _with_absolute_paths(plain(part))
+
+
+def _with_absolute_paths(values: dict[str, Any]) -> dict[str, Any]:
+    """Make paths absolute: later steps read them from any working directory."""
+    for key in (*PATHS, *PATHS_OR_NAMES):
+        *parents, name = key.split(".")
+        section = value_at(values, ".".join(parents))
+        text = section.get(name) if isinstance(section, dict) else None
+        if not text or not isinstance(text, str):
+            continue
+        path = user_path(text)
+        if key in PATHS or (path.exists() and (os.sep in text or path.suffix)):
+            section[name] = str(path.absolute())
+    return values
 
 
 def flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

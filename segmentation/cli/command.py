@@ -6,6 +6,7 @@ Nothing here imports torch, so `--help`, `--cfg job` and tab completion answer a
 import functools
 import os
 import sys
+from argparse import Namespace
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -24,7 +25,7 @@ from segmentation.cli.json_output import Document, json_output
 from segmentation.cli.messages import exit_code, explain, failed_job
 from segmentation.cli.overrides import asks_hydra, readable, sweeps
 from segmentation.cli.terminal import replace_unprintable
-from segmentation.config import CONF
+from segmentation.config import CONF, working_directory
 from segmentation.console import check_line_breaks, start_command
 from segmentation.errors import ConfigError
 from segmentation.system.parent_process import exit_with_parent_if_asked
@@ -105,8 +106,8 @@ class Invocation:
         self.task = task
         self.check = check
         self.document = document
-        self.start = start_command(config_name)
-        self.cwd = Path.cwd()
+        self.start: list[str] = []
+        self.cwd = Path()
         self.full_error = os.environ.get(FULL_ERROR)
         self.composed = False
         self.failures: list[Exception] = []
@@ -124,6 +125,7 @@ class Invocation:
         code = 0
         os.environ[FULL_ERROR] = "1"  # else Hydra prints and exits by itself
         try:
+            self.cwd = working_directory()
             self._run_with_class_options(words)
             if self.failures:
                 raise self.failures[0]
@@ -172,9 +174,7 @@ class Invocation:
         check_line_breaks(" ".join(words))
         if arguments.multirun and (arguments.cfg or arguments.info):
             raise ConfigError("--cfg and --info show a single run: omit -m and values with commas.")
-        for flag in ("config_name", "config_path", "config_dir"):
-            if (value := getattr(arguments, flag)) is not None:
-                self.start += [f"--{flag.replace('_', '-')}", value]
+        self.start = [*start_command(self.config_name), *_file_options(arguments)]
         _run_hydra(
             args=arguments,
             args_parser=parser,
@@ -186,6 +186,7 @@ class Invocation:
     def _run_task(self, cfg: DictConfig) -> object:
         """Run one job of the command; Hydra calls it with each configuration it has composed."""
         self.composed = True
+        os.chdir(self.cwd)  # whatever hydra.job.chdir or a launcher's worker makes of it
         _restore(FULL_ERROR, self.full_error)  # for child processes
         several = HydraConfig.get().mode == RunMode.MULTIRUN
         launched = several and "launcher" in cfg
@@ -220,6 +221,17 @@ class Invocation:
         if jobs is not None:
             self.document.result = jobs
         return code
+
+
+def _file_options(arguments: Namespace) -> list[str]:
+    """Return the options of a command line that say which configuration files it has."""
+    values = {
+        "--config-name": arguments.config_name,
+        "--config-path": arguments.config_path,
+        "--config-dir": arguments.config_dir,
+    }
+    given = [[flag, value] for flag, value in values.items() if value is not None]
+    return [word for option in given for word in option]
 
 
 def _check_complete(cfg: DictConfig) -> None:
