@@ -23,7 +23,7 @@ def sweep(
 
 def jobs(directory: Path) -> dict[str, JobState]:
     """Return the jobs of a sweep by the overrides they have."""
-    found = [read_job(path.parent) for path in directory.glob("*/job.json")]
+    found = [read_job(path.parent) for path in directory.rglob("job.json")]
     return {" ".join(job.overrides): job for job in found if job is not None}
 
 
@@ -31,7 +31,7 @@ def starts(directory: Path) -> dict[str, list[dict[str, Any]]]:
     """Return what each child noted at each start, by the job's directory."""
     return {
         path.parent.name: [json.loads(line) for line in path.read_text().splitlines()]
-        for path in directory.glob("*/starts.jsonl")
+        for path in directory.rglob("starts.jsonl")
     }
 
 

@@ -8,7 +8,7 @@ import time
 
 import pytest
 from conftest import ROOT
-from stub_sweeps import STUB, jobs, starts
+from stub_sweeps import STUB, jobs, starts, sweep
 
 from segmentation.sweep.jobs.names import job_name
 
@@ -62,6 +62,23 @@ def test_a_signal_lets_the_jobs_save_and_says_how_to_go_on(tmp_path, launcher, n
     assert {job.state for job in jobs(tmp_path).values()} <= {"interrupted"}  # each child saved
     assert "continue with:" in printed
     assert f"hydra.sweep.dir={tmp_path}" in printed
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("subdir", ["a/b/${hydra.job.num}", "${hydra:job.num}"])
+def test_jobs_in_directories_of_ones_own_are_stopped_and_resumed(tmp_path, subdir):
+    process = begin(tmp_path, f"hydra.sweep.subdir={subdir}")
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=120)
+    assert process.returncode == 130
+    assert not alive(tmp_path)
+    assert [job.state for job in jobs(tmp_path).values()] == ["interrupted"]
+    seconds = ["checkpoint_minutes=3", f"hydra.sweep.subdir={subdir}"]
+    result = sweep(tmp_path, "seed=1,2,3", *seconds)
+    assert result.returncode == 0, result.stdout
+    assert [job.state for job in jobs(tmp_path).values()] == ["finished"] * 3
+    (first,) = [start for start in starts(tmp_path).values() if len(start) == 2]
+    assert first[1]["argv"][-1].startswith("resume=")
 
 
 @pytest.mark.slow
