@@ -17,7 +17,6 @@ from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
 from segmentation.config import task_overrides
-from segmentation.errors import ConfigError
 from segmentation.sweep.jobs.directories import claim_directory
 from segmentation.sweep.jobs.names import job_name
 from segmentation.system.packages import require_extra
@@ -97,7 +96,7 @@ class SearchSweeper(Sweeper):
 
     def _space(self, arguments: Sequence[str]) -> "Space":
         """Return the search space, after composing every choice in it."""
-        from segmentation.cli.check_jobs import check_jobs
+        from segmentation.cli.check_jobs import check_jobs, compose_job
         from segmentation.sweep.search.space import Space
 
         assert self.config is not None
@@ -108,29 +107,19 @@ class SearchSweeper(Sweeper):
         space = Space.from_overrides(overrides)
         typed = {override.get_key_element(): override for override in overrides}
         self._searched = [f"{key}: {typed[key].get_value_string()}" for key in space.distributions]
-        for corner in space.corners():
-            self._job(corner, 0)
-        check_jobs(self.config, space.corners())
+        corners = space.corners()
+        for number, corner in enumerate(corners):
+            compose_job(self.config, corner, number)
+        check_jobs(self.config, dict(enumerate(corners)))
         return space
 
     def _directory(self, overrides: list[str], number: int) -> Path:
         """Return the directory of a job."""
-        hydra = self._job(overrides, number).hydra
-        return claim_directory(Path(hydra.sweep.dir), job_name(overrides), hydra.sweep.subdir)
+        from segmentation.cli.check_jobs import compose_job
 
-    def _job(self, overrides: list[str], number: int) -> DictConfig:
-        """Compose a job as its launcher will."""
         assert self.config is not None
-        assert self.hydra_context is not None
-        loader = self.hydra_context.config_loader
-        cfg = loader.load_sweep_config(master_config=self.config, sweep_overrides=overrides)
-        with read_write(cfg), open_dict(cfg):
-            cfg.hydra.job.num, cfg.hydra.job.id = number, str(number)
-        job = OmegaConf.masked_copy(cfg, [str(key) for key in cfg if key != "hydra"])
-        if missing := sorted(OmegaConf.missing_keys(job)):
-            typed = " ".join(f"{key}=<value>" for key in missing)
-            raise ConfigError(f"{', '.join(missing)} is not set. Type {typed}.")
-        return cfg
+        hydra = compose_job(self.config, overrides, number).hydra
+        return claim_directory(Path(hydra.sweep.dir), job_name(overrides), hydra.sweep.subdir)
 
     def _search(self, space: "Space", directory: Path) -> "Search":
         from segmentation.sweep.search.storage import storage_url
@@ -158,7 +147,7 @@ class SearchSweeper(Sweeper):
         """Return the options of the pruner; a default one gives way to typed objectives."""
         assert self.config is not None
         pruner, objectives = options["pruner"], options["objectives"]
-        typed = any(word.startswith("sweep.pruner") for word in self.config.hydra.overrides.task)
+        typed = any(word.startswith("sweep.pruner") for word in task_overrides(self.config.hydra))
         if pruner is None or typed or objectives == ["score"]:
             return pruner
         print(f"sweep.pruner gives way to sweep.objectives={objectives}: no trial is stopped early")

@@ -18,7 +18,7 @@ from omegaconf import DictConfig, OmegaConf
 from segmentation.config import CONF, settings, task_overrides
 from segmentation.errors import ConfigError, SegmentationError, did_you_mean
 from segmentation.sweep.jobs.allotment import Allotment, allotment
-from segmentation.sweep.jobs.directories import claim_directory
+from segmentation.sweep.jobs.directories import claim_directory, noted_directories
 from segmentation.sweep.jobs.job import DISPENSABLE, Job, become_worker, run_job
 from segmentation.sweep.jobs.launchers import start_ray
 from segmentation.sweep.jobs.names import job_name, job_overrides
@@ -49,7 +49,12 @@ class SweepCallback(Callback):
             check_sweep(config)
             planned = planned_jobs(config)
             sweep = Path.cwd() / config.hydra.sweep.dir
-            left = [words for name, words in (planned or {}).items() if not finished(sweep / name)]
+            noted = noted_directories(sweep)
+            left = {
+                number: words
+                for number, (name, words) in enumerate((planned or {}).items())
+                if not finished(sweep / noted.get(name, name))
+            }
             check_jobs(config, left)
             monitor = Monitor(sweep, planned)
             monitor.start()

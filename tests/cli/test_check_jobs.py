@@ -32,6 +32,10 @@ def root(tmp_path_factory):
             "trainer.max_steps=1 ends the training before val is scored",
             marks=SLOW,
         ),
+        (
+            ["seed=3,4", "encoder.weights=w/${seed}-${hydra:job.num}.pth"],
+            "the job seed=3: encoder.weights=w/3-0.pth is not a file",
+        ),
         (["encoder.weights=none,nowhere.pth"], "encoder.weights=nowhere.pth is not a file"),
         pytest.param(
             ["data.fold=0,1", "data.folds=40"], "because of the job data.fold=0: ", marks=SLOW
