@@ -16,6 +16,7 @@ It prints a table by kind of file, and exits with 1 if there is a trace or a han
 
 import argparse
 import contextlib
+import io
 import json
 import os
 import shutil
@@ -372,7 +373,11 @@ def limited() -> Iterator[None]:
 def ended(attempt: Callable[[], object]) -> tuple[str, str]:
     """Return how an attempt ends, and its trace."""
     try:
-        with limited(), contextlib.redirect_stderr(None), contextlib.redirect_stdout(None):
+        with (
+            limited(),
+            contextlib.redirect_stderr(io.StringIO()),
+            contextlib.redirect_stdout(io.StringIO()),
+        ):
             attempt()
     except SegmentationError:
         return "clear error", ""
