@@ -39,6 +39,7 @@ class EvaluationPlan:
         targets_required: targets are among the slices by name, not by `all`.
         class_map: a map or the path of one, as it was typed; None for none.
         tracked: the W&B run of the training gets the scores.
+        any_project: whatever W&B project the run names, which a stranger may have written.
         find_split: finds the split of a loaded model with the configuration of its training, see
             `find_scored_split`.
         build_trainer: builds the trainer of that configuration with callbacks, see
@@ -54,6 +55,7 @@ class EvaluationPlan:
     targets_required: bool
     class_map: str | Mapping[str, Any] | None
     tracked: bool
+    any_project: bool
     find_split: Callable[[LoadedModel, dict[str, Any] | None], ScoredSplit]
     build_trainer: Callable[[dict[str, Any] | None, Sequence[pl.Callback]], pl.Trainer]
 
@@ -84,6 +86,7 @@ def read_evaluation(cfg: DictConfig) -> EvaluationPlan:
         targets_required=bool(slices) and "targets" in cfg.slices,
         class_map=options["class_map"],
         tracked=tracked,
+        any_project=cfg.wandb is True,
         find_split=partial(find_scored_split, cfg, run),
         build_trainer=partial(build_scoring_trainer, cfg.trainer, run),
     )
@@ -116,11 +119,11 @@ def check_tracking(wanted: object) -> bool:
     """Return whether the option `wandb` sends the scores to the W&B run of the training.
 
     Raises:
-        ConfigError: it is neither auto nor false.
+        ConfigError: it is none of auto, true and false.
     """
-    if wanted not in ("auto", False):
+    if wanted not in ("auto", True, False):
         raise ConfigError(
             f"wandb={wanted}: use auto (the scores go to the W&B run of the training, where it has "
-            "one) or false."
+            "one in your own project), true (in any project that the run names) or false."
         )
-    return wanted == "auto"
+    return wanted is not False

@@ -15,6 +15,7 @@ from segmentation.errors import ConfigError, listed
 from segmentation.loggers.mlflow_logger import TRACKING_URI
 from segmentation.loggers.tensorboard_logger import DIRECTORY
 from segmentation.runs.directory import RUN_CONFIG, begun, read_settings
+from segmentation.system.redaction import redacted
 
 log = logging.getLogger(__name__)
 
@@ -68,7 +69,7 @@ def resolve_resume(cfg: DictConfig, directory: Path, first: bool = True) -> Dict
 def _with_typed(cfg: DictConfig, saved: dict[str, Any], option: str) -> DictConfig:
     """Return a saved configuration with the overrides that may change applied to it."""
     check_targets(saved, cfg, option)
-    typed = settings(cfg)
+    typed, unredacted = redacted(settings(cfg)), settings(cfg)
     if missing := [key for key in typed if key not in saved]:
         raise ConfigError(
             f"{option}: its {RUN_CONFIG} has no {listed(missing)}: it is cut off, or of another "
@@ -80,6 +81,8 @@ def _with_typed(cfg: DictConfig, saved: dict[str, Any], option: str) -> DictConf
             continue
         now, before = value_at(typed, key), value_at(saved, key)
         if key != "experiment" and now == before:
+            if now != (secret := value_at(unredacted, key)):  # the run keeps no secrets
+                OmegaConf.update(result, key, secret, merge=False)
             continue
         if not any(key == name or key.startswith(f"{name}.") for name in MAY_CHANGE):
             raise ConfigError(

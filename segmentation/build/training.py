@@ -29,6 +29,7 @@ from segmentation.models import describe_model
 from segmentation.models.saving import extra_of
 from segmentation.runs.directory import finished, read_settings
 from segmentation.system.ranks import rank
+from segmentation.system.redaction import redacted
 from segmentation.training.module import TrainingModule
 
 
@@ -92,7 +93,7 @@ def read_training(cfg: DictConfig, directory: Path) -> TrainingPlan:
             f"extended. Repeat it for longer: {argument('rerun', directory)} "
             "trainer.max_epochs=<epochs>"
         )
-    kept = settings(cfg)
+    kept = redacted(settings(cfg))
     return TrainingPlan(
         directory=directory,
         settings=kept,

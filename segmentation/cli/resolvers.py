@@ -15,6 +15,7 @@ from segmentation.errors import ConfigError, DataError
 from segmentation.runs.directory import RUN_CONFIG, begun, finished, read_settings, working
 from segmentation.sweep.jobs.names import job_name
 from segmentation.system.ranks import external_world_size, launch_id, rank
+from segmentation.system.redaction import redacted
 
 log = logging.getLogger(__name__)
 
@@ -63,12 +64,12 @@ def run_directory(folder: str, time: str, name: str, token: str, _root_: DictCon
     if rerun := _root_.get("rerun"):
         name = _rerun_name(rerun)
     if external_world_size() is not None:  # each rank resolves for itself
-        return _shared_directory(Path(folder), name, resume == "auto", settings(_root_))
+        return _shared_directory(Path(folder), name, resume == "auto", redacted(settings(_root_)))
     new = str(Path(folder) / f"{time}_{name}_{token}")
     if resume is None:
         return new
     if new not in _chosen:  # Hydra resolves it again while the run is at work
-        _chosen[new] = str(_newest_unfinished(Path(folder), settings(_root_)) or new)
+        _chosen[new] = str(_newest_unfinished(Path(folder), redacted(settings(_root_))) or new)
     return _chosen[new]
 
 

@@ -1,6 +1,7 @@
 """Send scores to the W&B run of a training, at its end or in a later evaluation."""
 
 import logging
+import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,9 @@ WANDB_FOLDER, CURVES = "wandb", "metrics.csv"
 
 LOGGER_OPTIONS = ("project", "entity", "name", "group", "tags", "pictures")
 """Options of logger.wandb that are passed on; a stranger's configuration may hold others."""
+
+PROJECT = "cityseg"
+"""The default of logger.wandb.project."""
 
 WANDB_LOCK = ".evaluate.lock"
 
@@ -52,7 +56,7 @@ def warn_if_untracked(run: Path | None) -> None:
         log.warning(problem)
 
 
-def track_evaluation(run: Path | None, directory: Path) -> None:
+def track_evaluation(run: Path | None, directory: Path, any_project: bool = False) -> None:
     """Log an evaluation below ``evaluate/<its directory>/`` in the W&B run of the training.
 
     That run is resumed; one that was never online stays offline. A failure is a warning, as the
@@ -61,17 +65,19 @@ def track_evaluation(run: Path | None, directory: Path) -> None:
     Args:
         run: directory of the training; None if it is unknown.
         directory: of the evaluation.
+        any_project: also to another project than the default one and that of `WANDB_PROJECT`, or to
+            another account: the run's files name them, which a stranger may have written.
     """
     if run is None:
         return
     try:
         if _tracked(run) and not missing_packages("wandb"):
-            _track(run, directory)
+            _track(run, directory, any_project)
     except Exception as error:
         log.warning("W&B gets no scores of this evaluation: %s", summarize_error(error))
 
 
-def _track(run: Path, directory: Path) -> None:
+def _track(run: Path, directory: Path, any_project: bool) -> None:
     if working(run):
         log.warning("the training is still running: its W&B run gets no scores of this evaluation")
         return
@@ -79,6 +85,16 @@ def _track(run: Path, directory: Path) -> None:
     offline = None if online else "the training was"
     options = _options(run)
     known = {key: options[key] for key in LOGGER_OPTIONS if key in options}
+    project, entity = known.get("project", PROJECT), known.get("entity")
+    own = project in (PROJECT, os.environ.get("WANDB_PROJECT"))
+    if not any_project and not (own and entity in (None, os.environ.get("WANDB_ENTITY"))):
+        log.warning(
+            "W&B gets no scores of this evaluation: the run names the project %r of %s, which who "
+            "made the run has chosen. To send them there type wandb=true",
+            project,
+            "your account" if entity is None else repr(entity),
+        )
+        return
     logger = WandbLogger(run, offline=offline, **known)
     # A part that another evaluation is writing would look truncated.
     with (

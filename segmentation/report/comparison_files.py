@@ -12,9 +12,11 @@ from segmentation.evaluation.comparison.tables import (
     records,
     shown,
     shown_classes,
+    to_csv,
     to_latex,
     to_markdown,
 )
+from segmentation.system.escaping import markdown
 from segmentation.system.files import jsonable, write_atomic, write_json
 
 
@@ -23,8 +25,8 @@ def write_tables(directory: Path, compared: Compared) -> dict[str, Any]:
 
     Files of an earlier comparison are replaced. Returns the content of comparison.json.
     """
-    write_atomic(directory / "comparison.csv", compared.table.to_csv(index=False))
-    write_atomic(directory / "classes.csv", in_words(compared.classes).to_csv(index=False))
+    write_atomic(directory / "comparison.csv", to_csv(compared.table))
+    write_atomic(directory / "classes.csv", to_csv(in_words(compared.classes)))
     write_atomic(directory / "comparison.md", _markdown(compared))
     write_atomic(directory / "comparison.tex", _latex(compared))
     result = _values(compared) | {"directory": str(directory)}
@@ -35,25 +37,25 @@ def write_tables(directory: Path, compared: Compared) -> dict[str, Any]:
 def _markdown(compared: Compared) -> str:
     table, texts = compared.table, shown(compared.table)
     verdicts = [
-        f"- **{name}**: {words}"
+        f"- **{markdown(name)}**: {markdown(words)}"
         for name, words in zip(table["name"], table["verdict"], strict=True)
     ]
     costs = [contender.cost for contender in compared.contenders]
     devices = sorted({cost.device for cost in costs if cost.device})
     parts = [
-        f"# Comparison on {compared.split}",
+        f"# Comparison on {markdown(compared.split)}",
         "mIoU and differences in points (hundredths); SD: over seeds; p: Holm's, for all pairs."
         f" {compared.comparison.resampling}.",
         to_markdown(texts[list(QUALITY)]),
         "\n".join(verdicts),
         "## Cost",
         to_markdown(texts[list(COST)]),
-        *(f"Speed measured in alternation on {device}." for device in devices),
+        *(f"Speed measured in alternation on {markdown(device)}." for device in devices),
         "## IoU of each class",
         "In points. \\* highest, = not distinguishable from the highest on these images.",
         to_markdown(shown_classes(compared.classes)),
         "## Notes",
-        "\n".join(f"- {note}" for note in _notes(compared)) or "None.",
+        "\n".join(f"- {markdown(note)}" for note in _notes(compared)) or "None.",
     ]
     return "\n\n".join(parts) + "\n"
 
@@ -64,7 +66,7 @@ def _latex(compared: Compared) -> str:
         [
             r"% Needs \usepackage{booktabs}. mIoU and differences in points (hundredths);",
             "% SD: over seeds; p: corrected by Holm's method for all pairs.",
-            f"% Split: {compared.split}. {compared.comparison.resampling}.".replace("\n", " "),
+            " ".join(f"% Split: {compared.split}. {compared.comparison.resampling}.".split()),
             to_latex(texts[list(QUALITY)]),
             "% Cost",
             to_latex(texts[list(COST)]),

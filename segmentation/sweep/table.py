@@ -15,6 +15,7 @@ from segmentation.console import duration
 from segmentation.report.terminal.table import text_table
 from segmentation.sweep.jobs.names import split_override
 from segmentation.sweep.jobs.state import Jobs, JobState, State
+from segmentation.system.escaping import csv_cell
 
 REPEATS = ("seed", "data.fold")
 """Jobs that differ only in these are one group."""
@@ -108,7 +109,8 @@ def to_csv(jobs: Jobs) -> str:
         facts: list[object] = [""] * 5
         if job.begun:
             facts = [job.score, job.seconds, job.exit_code, job.host, job.error.split("\n")[-1]]
-        writer.writerow([name, job.state, *facts, *(values[name].get(key, "") for key in keys)])
+        row = [name, job.state, *facts, *(values[name].get(key, "") for key in keys)]
+        writer.writerow(map(csv_cell, row))
     return text.getvalue()
 
 

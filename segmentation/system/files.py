@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from segmentation.errors import DataError, explain_validation
+from segmentation.system.escaping import csv_cell
 
 T = TypeVar("T")
 
@@ -83,10 +84,10 @@ def write_csv(path: Path, columns: Mapping[str, Sequence[Any]]) -> None:
     """Write a table as UTF-8: a column of equal length for each name, NaN as an empty cell."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(columns)
+    writer.writerow(map(csv_cell, columns))
     for row in zip(*columns.values(), strict=True):
         writer.writerow(
-            "" if isinstance(cell, float) and math.isnan(cell) else cell for cell in row
+            "" if isinstance(cell, float) and math.isnan(cell) else csv_cell(cell) for cell in row
         )
     write_atomic(path, text.getvalue())
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from segmentation.system.ranks import rank
+from segmentation.system.redaction import redact
 
 # Each is wrong here, or about something the user cannot change.
 NOISE = (
@@ -41,7 +42,7 @@ def collected_warnings() -> Iterator[list[str]]:
 
     class Collector(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
-            if (message := record.getMessage()) not in messages:
+            if (message := redact(record.getMessage())) not in messages:
                 messages.append(message)
 
     collector = Collector(logging.WARNING)

@@ -1,15 +1,18 @@
 """Remove secrets and folders from text that is logged, printed, kept or published."""
 
+import logging
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 HIDDEN = "***"
 CREDENTIALS = re.compile(r"(?<=://)(?:[^\s/@:]*:(?!\d+/)\S*|[^\s/]*)@")
 """With a password, from `://` to the last @ of the word; without one, to the last @ before a slash.
 Digits and a slash after the colon are a port and a path, whose @ does not end any credentials."""
-SECRET_KEY = r"[^\s=&#]*(?:pass|pwd|token|api_?key|secret)[^\s=&#]*"
-PARAMETER = re.compile(rf"(?i)([?&]{SECRET_KEY}=)[^&\s#]+")
+SECRET_WORD = r"pass|pwd|token|api_?key|secret|signature|credential|auth"
+SECRET_KEY = rf"(?:[^\s=&#;]*(?:{SECRET_WORD})[^\s=&#;]*|key|sig)"
+PARAMETER = re.compile(rf"(?i)([?&#;]{SECRET_KEY}=)[^&\s#;'\"]+")
 FOLDERS = re.compile(
     r"(?<![\w.:/\\])(?:~|\.{1,2}|[A-Za-z]:)?[/\\]{1,2}"
     r"(?:[^\s/\\:,;'\"]+[/\\])*([^\s/\\:,;'\"]+)"
@@ -22,6 +25,23 @@ def redact(text: str, secrets: Iterable[str] = ()) -> str:
     for secret in filter(None, (os.environ.get("WANDB_API_KEY"), *secrets)):
         text = text.replace(secret, HIDDEN)
     return redact_parameters(CREDENTIALS.sub(f"{HIDDEN}@", text))
+
+
+def redacted(values: Any) -> Any:
+    """Return plain values with `redact` applied to each text."""
+    if isinstance(values, Mapping):
+        return {key: redacted(value) for key, value in values.items()}
+    if isinstance(values, list):
+        return [redacted(value) for value in values]
+    return redact(values) if isinstance(values, str) else values
+
+
+class RedactingFormatter(logging.Formatter):
+    """Formats what is logged without credentials, whoever logs it."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the line of a record."""
+        return redact(super().format(record))
 
 
 def redact_parameters(text: str) -> str:

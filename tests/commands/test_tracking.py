@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 import wandb
+import yaml
 from filelock import FileLock
 from logging_runs import KEY, online, records, sync
 from made_scoring import made_scoring
@@ -21,14 +22,21 @@ from segmentation.loggers.wandb_logger import WandbLogger, sync_command
 
 pytestmark = pytest.mark.usefixtures("stranger")
 
+REST = "data: {name: x}\nencoder: {name: x}\ntrainer: {}\n"
+"""What every configuration has."""
+
+
+def write_logger(directory: Path, wandb: dict[str, object]) -> None:
+    settings = yaml.safe_load(REST) | {"logger": {"wandb": wandb}}
+    (directory / "config.yaml").write_text(OmegaConf.to_yaml(OmegaConf.create(settings)))
+
 
 @pytest.fixture
 def run(tmp_path: Path) -> Path:
     """A finished training, as far as its W&B run goes on from it."""
     directory = tmp_path / "run"
     made_scoring(directory)
-    settings = {"logger": {"wandb": {"_target_": "os.abort", "project": "p", "tags": ["a"]}}}
-    (directory / "config.yaml").write_text(OmegaConf.to_yaml(OmegaConf.create(settings)))
+    write_logger(directory, {"_target_": "os.abort", "project": "p", "tags": ["a"]})
     (directory / "metrics.csv").write_text("step,val/miou\n9,0.5\n19,\n")
     return directory
 
@@ -55,7 +63,7 @@ def test_an_offline_run_gets_a_further_part(
     monkeypatch.setenv("WANDB_API_KEY", KEY)
     monkeypatch.setattr(wandb_logger, "server_answers", lambda url: pytest.fail(f"asks {url}"))
     caplog.set_level(logging.INFO, "segmentation")
-    track_evaluation(run, evaluated(run))
+    track_evaluation(run, evaluated(run), any_project=True)
     (part,) = (run / "wandb").glob(f"offline-run-*-{first.id}")
     points = [one["history"]["item"] for one in records(part) if "history" in one]
     keys = {key.split(".")[0] for point in points for key in point}
@@ -70,7 +78,7 @@ def test_an_online_run_goes_on_and_keeps_what_it_had(
     with imitation_server() as server:
         online(monkeypatch, server)
         run_id = trained(run).experiment.id
-        track_evaluation(run, evaluated(run))
+        track_evaluation(run, evaluated(run), any_project=True)
     assert list(server.runs) == [run_id]
     kept = server.runs[run_id]
     assert kept.curve("val/miou") == [(19, 0.25)]
@@ -84,7 +92,7 @@ def test_an_online_run_goes_on_and_keeps_what_it_had(
 def test_sync_brings_an_offline_training_and_its_evaluation_as_one_run(run: Path) -> None:
     logger = trained(run)
     wandb.teardown()
-    track_evaluation(run, evaluated(run))
+    track_evaluation(run, evaluated(run), any_project=True)
     with imitation_server() as server:
         assert "ERROR" not in sync(sync_command(logger.experiment), server)
     (kept,) = server.runs.values()
@@ -102,7 +110,7 @@ def test_a_failure_costs_a_warning(
         raise wandb.errors.CommError("gone")
 
     monkeypatch.setattr(wandb.Run, "log", broken)
-    track_evaluation(run, evaluated(run))
+    track_evaluation(run, evaluated(run), any_project=True)
     assert "W&B failed, the run goes on: CommError: gone" in caplog.text
 
 
@@ -112,17 +120,17 @@ def test_another_evaluation_that_never_ends_costs_a_warning(
     trained(run)
     monkeypatch.setattr(wandb_tracking, "LOCK_SECONDS", 0.1)
     with FileLock(run / "wandb" / wandb_tracking.WANDB_LOCK):
-        track_evaluation(run, evaluated(run))
+        track_evaluation(run, evaluated(run), any_project=True)
     assert "W&B failed, the run goes on: Timeout" in caplog.text
 
 
 @pytest.mark.parametrize(
     ("config", "said"),
     [
-        (None, "FileNotFoundError"),
+        (None, "No such file"),
         ("logger: null\n", "has no logger.wandb, so its project is unknown"),
         ("logger: {wandb: null}\n", "has no logger.wandb, so its project is unknown"),
-        ("logger: [\n", "ParserError"),
+        ("logger: [\n", "expected the node content"),
         ("logger: {wandb: {project: p, pictures: some}}\n", "pictures=some: type true or false"),
     ],
 )  # fmt: skip
@@ -133,18 +141,17 @@ def test_a_configuration_that_does_not_say_how_costs_a_warning(
     if config is None:
         (run / "config.yaml").unlink()
     else:
-        (run / "config.yaml").write_text(config)
-    track_evaluation(run, evaluated(run))
+        (run / "config.yaml").write_text(REST + config)
+    track_evaluation(run, evaluated(run), any_project=True)
     assert "W&B gets no scores of this evaluation: " in caplog.text
     assert said in caplog.text
 
 
 def test_pictures_that_the_training_kept_stay(run: Path) -> None:
-    settings = {"logger": {"wandb": {"project": "p", "pictures": False}}}
-    (run / "config.yaml").write_text(OmegaConf.to_yaml(OmegaConf.create(settings)))
+    write_logger(run, {"project": "p", "pictures": False})
     first = trained(run).experiment
     Path(first.dir).parent.rename(run / "wandb" / "offline-run-20200101_000000-earlier")
-    track_evaluation(run, evaluated(run))
+    track_evaluation(run, evaluated(run), any_project=True)
     (part,) = (run / "wandb").glob(f"offline-run-*-{first.id}")
     assert {path.name for path in (part / "files" / "media").iterdir()} == {"table"}
 
@@ -155,7 +162,7 @@ def test_a_training_at_work_is_left_alone(
     trained(run)
     monkeypatch.setattr(wandb_tracking, "log_evaluation", lambda *_: pytest.fail("logs"))
     with FileLock(run / "run.lock"):
-        track_evaluation(run, evaluated(run))
+        track_evaluation(run, evaluated(run), any_project=True)
     assert "the training is still running" in caplog.text
 
 
@@ -166,7 +173,7 @@ def test_without_a_wandb_run_nothing_happens(
     monkeypatch.setattr(wandb_tracking, "WandbLogger", lambda *_, **__: pytest.fail("opens a run"))
     if left == "an id alone":  # as WANDB_MODE=disabled leaves it
         write_run_id(run / "wandb", "abc")
-    track_evaluation(None if left == "no run directory" else run, evaluated(run))
+    track_evaluation(None if left == "no run directory" else run, evaluated(run), any_project=True)
 
 
 @pytest.mark.parametrize(("split", "prefix"), [("test", "test"), ("val", "best_val")])
@@ -182,7 +189,47 @@ def test_the_end_of_a_training_is_no_point_of_its_curves(
 
 def test_the_option() -> None:
     assert check_tracking("auto")
+    assert check_tracking(True)
     assert not check_tracking(False)
-    for wrong in (True, "yes", None):
+    for wrong in ("yes", None, 2):
         with pytest.raises(ConfigError, match=r"wandb=.*: use auto .* or false"):
             check_tracking(wrong)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"project": "theirs"},
+        {"project": "cityseg", "entity": "theirs"},
+        {"entity": "theirs"},
+        {"project": "mine", "entity": "theirs"},
+    ],
+)
+def test_a_project_that_only_the_run_names_gets_nothing(
+    options: dict[str, object],
+    run: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    trained(run)
+    write_logger(run, options)
+    monkeypatch.setenv("WANDB_PROJECT", "mine")
+    monkeypatch.setattr(wandb_tracking, "WandbLogger", lambda *_, **__: pytest.fail("opens a run"))
+    track_evaluation(run, evaluated(run))
+    assert "which who made the run has chosen. To send them there type wandb=true" in caplog.text
+
+
+@pytest.mark.parametrize(
+    "options", [{"project": "cityseg"}, {"project": "mine", "entity": "us"}, {"entity": None}]
+)
+def test_a_project_of_ones_own_gets_the_scores(
+    options: dict[str, object], run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trained(run)
+    write_logger(run, options)
+    monkeypatch.setenv("WANDB_PROJECT", "mine")
+    monkeypatch.setenv("WANDB_ENTITY", "us")
+    logged: list[object] = []
+    monkeypatch.setattr(wandb_tracking, "log_evaluation", lambda *words: logged.append(words))
+    track_evaluation(run, evaluated(run))
+    assert len(logged) == 1

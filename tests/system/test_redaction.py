@@ -1,8 +1,19 @@
 """No secret is shown."""
 
-import pytest
+import logging
+import logging.config
 
-from segmentation.system.redaction import last_component, redact, strip_folders
+import pytest
+import yaml
+
+from segmentation.config import CONF
+from segmentation.system.redaction import (
+    RedactingFormatter,
+    last_component,
+    redact,
+    redacted,
+    strip_folders,
+)
 
 KEY = "0123456789" * 4
 
@@ -61,3 +72,33 @@ def test_of_a_path_its_last_part_is_left(text: str, shown: str) -> None:
 )
 def test_what_is_known_to_be_a_path_keeps_nothing_but_its_end(path: str, last: str) -> None:
     assert last_component(path) == last
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("https://h/x#access_token=abc", "https://h/x#access_token=***"),
+        ("https://h/x?key=abc&v=1", "https://h/x?key=***&v=1"),
+        ("https://h/x?sig=a%2Fb&sv=2", "https://h/x?sig=***&sv=2"),
+        ("https://h/x?X-Amz-Signature=abc", "https://h/x?X-Amz-Signature=***"),
+        ("https://user:p/w@h/x", "https://***@h/x"),
+        ("https://h/x?keyboard=us", "https://h/x?keyboard=us"),
+    ],
+)
+def test_secrets_of_urls(text: str, shown: str) -> None:
+    assert redact(text) == shown
+    assert redacted({"a": [text, 1], "b": {"c": text}}) == {"a": [shown, 1], "b": {"c": shown}}
+
+
+def test_what_is_logged() -> None:
+    record = logging.LogRecord("x", 30, "f", 1, "GET %s", ("https://u:p/w@h?token=a",), None)
+    assert RedactingFormatter("%(message)s").format(record) == "GET https://***@h?token=***"
+
+
+def test_every_log_of_a_command_is_redacted() -> None:
+    for name in ("train", "once"):
+        (formatter,) = yaml.safe_load((CONF / "hydra" / f"{name}.yaml").read_text())["job_logging"][
+            "formatters"
+        ].values()
+        assert formatter["class"].endswith(".RedactingFormatter")
+        logging.config.dictConfig({"version": 1, "formatters": {"simple": formatter}})

@@ -85,7 +85,7 @@ def evaluate(plan: EvaluationPlan, warnings: Sequence[str]) -> Results | None:
     console.show_warnings(messages)
     console.console.print(f"written to {directory}{replaced}: {REPORT} shows it", soft_wrap=True)
     if plan.tracked:
-        track_evaluation(plan.run, directory)
+        track_evaluation(plan.run, directory, plan.any_project)
     return results
 
 

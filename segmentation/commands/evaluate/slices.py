@@ -19,6 +19,7 @@ from segmentation.data.discovery.scanned_dataset import ScannedDataset
 from segmentation.data.targets.columns import read_target_columns
 from segmentation.data.targets.files import TARGETS_FILE, find_target_files
 from segmentation.errors import ConfigError, DataError
+from segmentation.evaluation.comparison.tables import to_csv
 from segmentation.evaluation.slices.attributes import image_attributes, sizes_of
 from segmentation.evaluation.slices.robustness import score_corruptions
 from segmentation.evaluation.slices.scores import score_slices
@@ -144,7 +145,7 @@ def write_slices(
         log.warning("slices: nothing divides the %s split. %s", plan.split, " ".join(notes))
         return
     everything = pd.concat(tables, ignore_index=True)
-    write_atomic(directory / SLICES_FILE, everything.to_csv(index=False))
+    write_atomic(directory / SLICES_FILE, to_csv(everything))
     add_facts(directory, slices=facts | {"notes": notes})
     show_slices(everything, [*words, *notes], SLICES_FILE)
 

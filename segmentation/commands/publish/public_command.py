@@ -43,15 +43,21 @@ def _without_machine(override: str, data: str) -> str:
     key, _, text = override.partition("=")
     name = key.lstrip("+~")
     if name == "data.root":
-        return f"{key}=<{data}>"
+        return _quoted(f"{key}=<{data}>")
     try:
         value = OverridesParser.create().parse_override(readable(override)).value()
     except HydraException:  # of an older version, which kept the words as they were typed
         value = text
     shown = _without_folders(name, value)
     if shown == RUN:
-        return f"{key}={RUN}"
+        return _quoted(f"{key}={RUN}")
     return shlex.quote(redact(override if shown == value else f"{key}={quoted(shown)}"))
+
+
+def _quoted(placeholder: str) -> str:
+    """Return a word that is to be replaced as it is, unless a shell would read more in it."""
+    plain = re.fullmatch(r"[\w.+~/@-]+=<[\w.-]+>", placeholder)
+    return placeholder if plain else shlex.quote(placeholder)
 
 
 def _without_folders(name: str, value: Any) -> Any:

@@ -12,6 +12,7 @@ import pandas as pd
 from segmentation.console import duration
 from segmentation.evaluation.comparison.result import Comparison, Contender, Difference
 from segmentation.evaluation.statistics.intervals import Interval
+from segmentation.system.escaping import csv_cell, markdown
 
 QUALITY = ("contender", "seeds", "mIoU", "95% interval", "SD", "to best", "95% of that", "p")
 
@@ -130,15 +131,21 @@ def shown_classes(classes: pd.DataFrame) -> pd.DataFrame:
 
 def to_markdown(frame: pd.DataFrame) -> str:
     """Return a frame of texts as a Markdown table; first column left, the others right."""
-    safe = frame.map(_in_markdown).rename(columns=_in_markdown)
+    safe = frame.map(markdown).rename(columns=markdown)
     sides = ["left", *["right"] * (len(frame.columns) - 1)]
     return safe.to_markdown(index=False, colalign=sides, disable_numparse=True)
+
+
+def to_csv(frame: pd.DataFrame) -> str:
+    """Return a frame as CSV, in which no name is a formula of a spreadsheet."""
+    return frame.map(csv_cell).rename(columns=csv_cell).to_csv(index=False)
 
 
 def to_latex(frame: pd.DataFrame) -> str:
     """Return a frame of texts as a LaTeX table in the manner of `booktabs`, all of it escaped."""
     sides = "l" + "r" * (len(frame.columns) - 1)
-    text = frame.to_latex(index=False, escape=True, column_format=sides)
+    one_line = frame.map(lambda text: " ".join(text.split()))
+    text = one_line.to_latex(index=False, escape=True, column_format=sides)
     # A row that begins with [ would be read as the argument of the line break before it.
     return re.sub(r"^\[", "{}[", re.sub(r"(?<=[ \[])-(?=\d)", "$-$", text), flags=re.MULTILINE)
 
@@ -168,10 +175,6 @@ def _each(column: pd.Series, text: Any) -> list[str]:
 
 def _ends(low: float, high: float) -> str:
     return NONE if np.isnan(low) else Interval(low, high).points()
-
-
-def _in_markdown(text: str) -> str:
-    return str(text).replace("\\", "\\\\").replace("|", "\\|").replace("*", "\\*")
 
 
 @dataclass(frozen=True, eq=False)

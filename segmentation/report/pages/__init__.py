@@ -7,12 +7,12 @@ light mode, dark mode and paper, and a policy that forbids every request and eve
 hashes, and no others (`plots_page.py`).
 """
 
-import re
 from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
+from segmentation.system.escaping import markdown
 from segmentation.system.files import write_atomic
 
 _templates = Environment(
@@ -24,12 +24,7 @@ _templates = Environment(
 )
 
 
-def _markdown(text: object) -> str:
-    """Escape what Markdown or HTML would read in a text, and join its lines."""
-    return re.sub(r"([\\`*_|<>\[\]#])", r"\\\1", " ".join(str(text).split()))
-
-
-_templates.filters["markdown"] = _markdown
+_templates.filters["markdown"] = markdown
 
 
 def write_page(path: Path, template: str, **values: Any) -> None:

@@ -24,6 +24,7 @@ from segmentation.evaluation.comparison.tables import (  # fmt: skip
     to_markdown,
 )
 from segmentation.runs.scored_images import ScoredImages
+from segmentation.system.escaping import markdown
 
 WORST = "50%_of & more|less"
 COST = Cost(2_500_000, 12_340_000_000, 55.84, 90.5, 3723.4, (32, 32), "CPU, 1 core")
@@ -148,7 +149,7 @@ def test_markdown_has_a_cell_for_each_value(made):
     assert set(line) <= set("|:-")
     assert len(rows) == len(texts)
     for row, values in zip(rows, texts.itertuples(index=False), strict=True):
-        assert cells(row) == [value.replace("|", "\\|") for value in values]
+        assert cells(row) == [markdown(value) for value in values]
     assert "93.0 \\*" in to_markdown(pd.DataFrame({"x": ["93.0 *"]}))
 
 
