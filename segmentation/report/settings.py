@@ -1,6 +1,7 @@
 """Tables of configurations and environments, and of the differences between them."""
 
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,7 @@ def yaml_text(value: Any) -> str:
     return redact(text.removesuffix("...\n").strip())
 
 
+@cache
 def default_settings() -> dict[str, Any]:
     """Return the configuration of a training without any override.
 

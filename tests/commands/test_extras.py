@@ -23,6 +23,7 @@ def cityseg(*words: str) -> subprocess.CompletedProcess:
     return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
 
 
+@pytest.mark.slow
 def test_a_training_says_at_its_start_what_it_goes_without(tmp_path: Path) -> None:
     data, run = fake_camvid(tmp_path, {"train": 2, "val": 1, "test": 1}), tmp_path / "run"
     done = cityseg(

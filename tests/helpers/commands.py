@@ -10,7 +10,13 @@ from dataclasses import dataclass
 from unittest import mock
 
 from conftest import ROOT
+from hydra._internal.hydra import Hydra
 from hydra.core.global_hydra import GlobalHydra
+from hydra.types import RunMode
+
+MODE = Hydra.get_mode
+SETS_MODE = ("-m", "--multirun", "hydra.mode", "experiment", "--config", "-c", "hydra.searchpath")
+"""What may make a command a sweep; nothing in conf/ does."""
 
 
 @dataclass
@@ -22,6 +28,13 @@ class Result:
     stderr: str
 
 
+def mode(hydra: Hydra, config_name: str | None, overrides: list[str]) -> RunMode | None:
+    """Return a command's mode, for which Hydra composes the whole configuration once more."""
+    if any(word.lstrip("+~").startswith(SETS_MODE) for word in [*sys.argv[1:], *overrides]):
+        return MODE(hydra, config_name, overrides)
+    return RunMode.RUN
+
+
 def run(script: str, *arguments: object, **environment: str) -> Result:
     """Run a script in this process, which spares the seconds that imports take."""
     out, err = io.StringIO(), io.StringIO()
@@ -30,6 +43,7 @@ def run(script: str, *arguments: object, **environment: str) -> Result:
     with (
         mock.patch.object(sys, "argv", [str(ROOT / script), *map(str, arguments)]),
         mock.patch.dict(os.environ, environment),
+        mock.patch.object(Hydra, "get_mode", mode),
         contextlib.redirect_stdout(out),
         contextlib.redirect_stderr(err),
     ):

@@ -1,5 +1,7 @@
 """The tables of configurations: differences from the default, values as YAML."""
 
+import copy
+
 import pytest
 import yaml
 from hydra import compose, initialize_config_dir
@@ -20,7 +22,7 @@ def test_the_default_is_that_of_hydra_and_its_state_stays_as_it_is():
 
 
 def test_what_differs_from_the_default_is_marked():
-    own = default_settings()
+    own = copy.deepcopy(default_settings())
     own["data"]["batch_size"] = 99
     own["data"]["colour"] = "red"
     own["data"]["nothing"] = None

@@ -153,6 +153,7 @@ def test_memory_layout_does_not_matter(make, weights, layout):
     assert torch.allclose(loss(other, target), loss(logits, target))
 
 
+@pytest.mark.slow
 def test_all_compile_to_one_graph_so_nothing_is_read_back():
     weights = torch.tensor([0.5, 1.0, 2.0, 4.0])
     terms = {name: make(class_weights=weights) for name, make in LOSSES.items()}
