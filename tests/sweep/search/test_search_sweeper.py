@@ -81,14 +81,17 @@ def test_failed_jobs_do_not_end_the_search(tmp_path):
         ("encoder=choice(resnet18,resnett34)", "encoder has no option 'resnett34'. Did you mean"),
         ("sweep.trails=3", "there is no option 'sweep.trails'"),
         ("data=camvid", "data.root is not set. Type data.root=<value>."),
-        ("sweep.objectives=[score,latency_ms]", "type sweep.pruner=null"),
+        (
+            "sweep.objectives=[score,latency_ms] sweep.pruner.name=MedianPruner",
+            "type sweep.pruner=null",
+        ),
         ("sweep.sampler.name=TPE", "sweep.sampler.name=TPE is none of"),
         ("seed=tag(log,interval(0,1))", "seed=tag(log,interval(0,1)) cannot be searched"),
         ("sweep.storage=postgresql://me:hunter2@127.0.0.1:9/db", "me:***@127.0.0.1:9/db cannot be"),
     ],
 )
 def test_a_mistake_stops_the_search_before_any_job(tmp_path, override, message):
-    result = sweep(tmp_path, *SEARCH, override)
+    result = sweep(tmp_path, *SEARCH, *override.split())
     assert result.returncode == 1
     assert message in result.stderr
     assert "Traceback" not in result.stderr
