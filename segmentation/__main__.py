@@ -13,6 +13,7 @@ from omegaconf import DictConfig, open_dict
 
 from segmentation import __version__
 from segmentation.cli.command import command
+from segmentation.cli.terminal import make_printable
 from segmentation.console import typed
 from segmentation.errors import did_you_mean
 from segmentation.system.packages import require_extra
@@ -123,6 +124,7 @@ COMMANDS = {
 
 def main() -> None:
     """Run `cityseg <command> [arguments]`."""
+    make_printable()
     name = sys.argv[1] if len(sys.argv) > 1 else "--help"
     if name in COMMANDS:
         COMMANDS[name](subcommand=True)

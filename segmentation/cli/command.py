@@ -24,7 +24,7 @@ from segmentation.cli.composed import apply_composed
 from segmentation.cli.json_output import Document, json_output
 from segmentation.cli.messages import exit_code, explain, failed_job
 from segmentation.cli.overrides import asks_hydra, readable, sweeps
-from segmentation.cli.terminal import replace_unprintable
+from segmentation.cli.terminal import make_printable
 from segmentation.config import CONF, working_directory
 from segmentation.console import check_line_breaks, start_command
 from segmentation.errors import ConfigError
@@ -70,7 +70,7 @@ def command(
         @functools.wraps(task)
         def main(subcommand: bool = False) -> None:
             exit_with_parent_if_asked()
-            replace_unprintable()
+            make_printable()
             name = sys.argv[1:2] if subcommand else []
             words = sys.argv[1 + len(name) :]
             with json_output(words, asks_hydra) as document:

@@ -1,5 +1,6 @@
 """Keep stdout for a result, and turn SIGTERM into an exception."""
 
+import io
 import os
 import signal
 import sys
@@ -8,6 +9,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stdout
 from types import FrameType
 from typing import TextIO
+
+from segmentation.cli.terminal import open_pipe
 
 
 class Terminated(SystemExit):
@@ -51,7 +54,7 @@ def stdout_to_stderr() -> Iterator[Callable[[str], object]]:
         return
     stdout.flush()
     # The copy is not inherited, so that a reader does not wait for processes that stay behind.
-    with os.fdopen(os.dup(stdout.fileno()), "w", encoding="ascii") as real:
+    with io.TextIOWrapper(open_pipe(os.dup(stdout.fileno())), encoding="ascii") as real:
         os.dup2(sys.stderr.fileno(), stdout.fileno())
         sys.stdout = sys.stderr  # for good: threads and exit handlers print even later
         yield real.write

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from segmentation.cli.json_output import FLAG, Document, json_output
-from segmentation.cli.terminal import replace_unprintable
+from segmentation.cli.terminal import make_printable
 from segmentation.config import user_path
 from segmentation.console import argument, show_next, typed
 from segmentation.errors import ConfigError, SegmentationError
@@ -17,7 +17,7 @@ from segmentation.errors import ConfigError, SegmentationError
 def main(arguments: Sequence[str]) -> int:
     """Run the command and return its exit code."""
     words = list(arguments)
-    replace_unprintable()
+    make_printable()
     with json_output(words) as document:
         return _run(words, document)
 

@@ -91,7 +91,7 @@ def test_a_split_without_labels(monkeypatch):
 def test_a_pipe_of_ascii_gets_ascii_and_no_colour():
     code = (
         "import json, sys; import numpy as np\n"
-        "from segmentation.cli.terminal import replace_unprintable; replace_unprintable()\n"
+        "from segmentation.cli.terminal import make_printable; make_printable()\n"
         "from segmentation.report.terminal.scores import show_scores\n"
         f"show_scores('ä', {NEW!r}, np.array([750, 240, 10]))"
     )
