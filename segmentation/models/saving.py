@@ -216,8 +216,8 @@ def restore_model(description: Any, state: dict[str, Tensor], where: Path) -> Lo
             finite.
     """
     try:
-        check_plain(description)
         parsed = parse_description(description)
+        check_plain(description)
         with torch.device("meta"):
             expected, classes = parsed.build().state_dict(), parsed.class_table()
     except (SegmentationError, ValueError) as error:

@@ -128,7 +128,7 @@ def test_another_evaluation_that_never_ends_costs_a_warning(
     ("config", "said"),
     [
         (None, "No such file"),
-        ("logger: null\n", "has no logger.wandb, so its project is unknown"),
+        ("logger: null\n", "logger=None: must be a mapping"),
         ("logger: {wandb: null}\n", "has no logger.wandb, so its project is unknown"),
         ("logger: [\n", "expected the node content"),
         ("logger: {wandb: {project: p, pictures: some}}\n", "pictures=some: type true or false"),
