@@ -53,7 +53,7 @@ def class_grid(evaluation: Evaluation, scored: ScoredImages) -> Grid:
                 Cell(name, color=colors.get(name)),
                 points(metrics["iou"].get(name)),
                 interval(evaluation.class_ends(name)),
-                points(metrics["accuracy"].get(name)),
+                points(metrics.get("accuracy", {}).get(name)),
                 points(precision),
                 number(100 * share[index], ".2f"),
                 *(points(evaluation.of_class(part, name)) for part, _ in more),
