@@ -3,6 +3,7 @@
 import codecs
 import io
 import os
+import stat
 import sys
 from typing import Any
 
@@ -39,8 +40,8 @@ def make_printable() -> None:
             setattr(sys, name, stream)
         elif isinstance(stream, io.TextIOWrapper):  # else a caller has replaced it
             stream.reconfigure(errors="similar")
-            raw = getattr(stream.buffer, "raw", stream.buffer)  # the same with PYTHONUNBUFFERED
-            if type(raw) is io.FileIO and not stream.isatty():
+            own = stream is getattr(sys, f"__{name}__")  # a caller's is not ours to detach
+            if own and stat.S_ISFIFO(os.fstat(stream.fileno()).st_mode):
                 _leave_reader(name, stream)
 
 

@@ -113,7 +113,7 @@ class Git(Schema):
     """The state of the code."""
 
     commit: str
-    changed: bool
+    changed: bool = False
     patch: str | None = None
     untracked: list[str] = []
 

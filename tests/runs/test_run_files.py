@@ -66,7 +66,7 @@ def test_every_run_has_a_configuration(tmp_path):
         ({"seconds": -1.0}, "seconds=-1.0: must be greater than or equal to 0"),
         ({"pruned": True}, "pruned=True: must be a whole number"),
         ({"warnings": "none"}, "warnings='none': must be a list"),
-        ({"miou": 0.5}, "it has miou without the other scores"),
+        ({"miou": 0.5}, "it has only one of miou and iou"),
         ({"miou": 0.5, "iou": {"a": 1}, "accuracy": {"b": 1}}, "have different classes"),
         ({"iou": {"a": [1]}}, r"iou.a=\[1\]: must be a number"),
         ({"intervals": {"iou": {"a": [0.1]}}}, r"intervals.iou.a=\[0.1\]: "),
@@ -84,7 +84,7 @@ def test_scores_of_another_type_are_refused(tmp_path, values, reason):
 @pytest.mark.parametrize(
     ("values", "reason"),
     [
-        ({"git": {"commit": "a"}}, "git.changed is missing"),
+        ({"git": {"commit": 1}}, "git.commit=1: must be text"),
         ({"versions": {"torch": 2}}, "versions.torch=2: must be text"),
         ({"overrides": "seed=1"}, "overrides='seed=1': must be a list"),
         ({"parts": 0}, "parts=0: "),

@@ -116,7 +116,7 @@ def test_how_many_processes_train(overrides, here, all_of_them):
 
 @pytest.mark.parametrize("devices", ["many", "0", "-2", "1.5"])
 def test_a_number_of_devices_that_is_none_is_refused(devices):
-    with pytest.raises(ConfigError, match=r"trainer\.devices=.*pass a number"):
+    with pytest.raises(ConfigError, match=r"trainer\.devices=.*(pass a number|expected)"):
         options("trainer=ddp_cpu", f"trainer.devices={devices}")
 
 

@@ -252,13 +252,13 @@ def test_accumulation_early_stopping_and_a_limit_of_time(data, tmp_path):
     assert metrics(tmp_path / "time")["epoch"] < 100000
 
 
-def test_a_run_that_never_was_scored_says_so(data, tmp_path):
+def test_a_run_that_would_never_be_scored_does_not_start(data, tmp_path):
     result = run(
         "train.py", "data=camvid", f"data.root={data}", *QUICK, "trainer.max_epochs=1",
-        "+trainer.check_val_every_n_epoch=5", f"hydra.run.dir={tmp_path}/run",
+        "trainer.check_val_every_n_epoch=5", f"hydra.run.dir={tmp_path}/run",
     )  # fmt: skip
     assert result.returncode == 1
-    assert "before val was scored once" in result.stderr
+    assert "trainer.max_epochs=1 ends the training before val is scored" in result.stderr
 
 
 def test_a_nan_loss_stops_the_run(data, tmp_path):

@@ -185,7 +185,7 @@ def write_metrics(directory, **values):
     write_job(directory, job)
 
 
-@pytest.mark.parametrize("metrics", [{}, {"score": None}, {"score": float("nan")}])
+@pytest.mark.parametrize("metrics", [{}, {"score": None}])
 def test_a_job_without_a_score_failed(tmp_path, metrics):
     search = open_search(tmp_path)
 
