@@ -12,11 +12,11 @@ from segmentation.config import plain, user_path
 from segmentation.console import argument, typed
 from segmentation.data.annotations.convert import describe_unused, find_annotations, is_chosen
 from segmentation.data.augment.options import Augmentation
-from segmentation.data.cache.cache import open_pairs
+from segmentation.data.cache.cache import check_mode, open_pairs
 from segmentation.data.datamodule import AUTO_BATCH_SIZE, SegmentationData, auto_crop
 from segmentation.data.discovery.class_table import TABLE_FILE
 from segmentation.data.discovery.layouts import SPLITS
-from segmentation.data.discovery.scanned_dataset import ScannedDataset, scan_dataset
+from segmentation.data.discovery.scanned_dataset import ScannedDataset, check_on_error, scan_dataset
 from segmentation.data.discovery.splits import Splits, find_splits
 from segmentation.data.discovery.value_range import with_value_range
 from segmentation.data.images.channels import Channels
@@ -52,6 +52,7 @@ def find_dataset(
         ConfigError, DataError: on invalid user input; bad files are noted in the result.
     """
     root = data_root(data)
+    _check_options(data)
     if "draw" in data:
         write_streets(
             root,
@@ -93,6 +94,25 @@ def find_dataset(
     return with_value_range(
         scan_dataset(root, splits, data.classes, data.void, data.unknown, directory, reader)
     )
+
+
+def _check_options(data: DictConfig) -> None:
+    """Check the options that need no data, before any are drawn.
+
+    Raises:
+        ConfigError: an invalid value.
+    """
+    batch_size(data)
+    size_of(data)
+    if data.crop != "auto":
+        size_of(data, "crop")
+    if data.workers != "auto":
+        check_count("data.workers", data.workers, 0)
+    check_mode(data.cache)
+    check_on_error(data.on_error)
+    check_count("data.max_pixels", data.get("max_pixels", MAX_PIXELS), 1)
+    parse_files(data.get("bands"))
+    _fold(data)
 
 
 def _reader(data: DictConfig, splits: Splits, known: Channels | None) -> ImageReader:

@@ -8,6 +8,7 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig
 from torch import Tensor
 from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler
 
 from segmentation import models
 from segmentation.build.data import batch_size
@@ -57,8 +58,7 @@ def build_module(
     checkpoint_extra: dict,
 ) -> TrainingModule:
     """Return the module that trains `model` as configured."""
-    optimizer, schedule = build_optimizer(cfg), instantiate(cfg.schedule)
-    check_arguments("schedule", schedule)
+    optimizer, schedule = build_optimizer(cfg), build_schedule(cfg.schedule)
     columns = model.target_head.columns if model.target_head is not None else None
     segmentation = None if classes is None else build_loss(cfg.loss, pixels)
     return TrainingModule(
@@ -86,6 +86,13 @@ def build_optimizer(cfg: DictConfig) -> partial[Optimizer]:
     check_arguments("optimizer", optimizer)
     lr = check_number("optimizer.lr", options["lr"], "above 0", lambda value: value > 0)
     return partial(optimizer, lr=factor * lr)
+
+
+def build_schedule(schedule: DictConfig) -> partial[LRScheduler]:
+    """Return a factory of the learning rate schedule, see conf/schedule."""
+    factory = instantiate(schedule)
+    check_arguments("schedule", factory)
+    return factory
 
 
 def describe_optimizer(cfg: DictConfig) -> str:

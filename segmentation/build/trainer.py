@@ -138,6 +138,7 @@ def trainer_options(trainer: DictConfig, freezes: bool = False) -> dict[str, Any
     options = plain(trainer)
     _check_names(options)
     check_count("trainer.log_every_n_steps", options["log_every_n_steps"], 1)
+    _check_length(options)
     options["accelerator"] = kind = pick_accelerator(options["accelerator"], "trainer")
     if options["precision"] == "auto":
         options["precision"] = fastest_precision(kind)
@@ -148,6 +149,13 @@ def trainer_options(trainer: DictConfig, freezes: bool = False) -> dict[str, Any
     if freezes and options.get("strategy") == "ddp":
         options["strategy"] = "ddp_find_unused_parameters_true"
     return options
+
+
+def _check_length(options: Mapping[str, Any]) -> None:
+    """Check that a training has at least one epoch and step; -1 is Lightning's "no limit"."""
+    for name in ("max_epochs", "max_steps"):
+        if (value := options.get(name)) not in (None, -1):
+            check_count(f"trainer.{name}", value, 1)
 
 
 def _check_names(options: Mapping[str, Any]) -> None:

@@ -11,15 +11,16 @@ from omegaconf import DictConfig
 
 from segmentation.build.data import build_data, find_dataset, size_of
 from segmentation.build.limits import FirstStep, check_first_step
+from segmentation.build.module import build_optimizer, build_schedule
 from segmentation.build.targets import find_targets
 from segmentation.classes import ClassTable
-from segmentation.config import user_path
+from segmentation.config import plain, user_path
+from segmentation.data.augment.options import Augmentation
 from segmentation.data.augment.window import Size
-from segmentation.data.cache.cache import check_mode
 from segmentation.data.check import quick_check
 from segmentation.data.datamodule import SegmentationData
 from segmentation.data.discovery.scanned_dataset import ScannedDataset, select_usable
-from segmentation.errors import DataError
+from segmentation.errors import DataError, check_count
 from segmentation.targets import TargetColumns
 from segmentation.training.distributed import check_processes
 
@@ -67,6 +68,7 @@ def find_training_data(
         ConfigError, DataError: the data can't be trained on as configured.
     """
     data, segments = cfg.data, cfg.task.segmentation
+    _check_options(cfg)
     source = select_usable(
         find_dataset(data, directory=directory, masks=segments), data.on_error, segments
     )
@@ -83,7 +85,6 @@ def find_training_data(
     for warning in step.warnings:
         log.warning("%s", warning)
     build = partial(build_data, source=source, augment=cfg.augment, seed=cfg.seed, targets=targets)
-    check_mode(data.cache)
     uncached = data.copy()
     uncached.cache = "off"
     build(uncached)  # so that its options are checked
@@ -95,3 +96,16 @@ def find_training_data(
         columns,
         partial(build, data, parts=parts),
     )
+
+
+def _check_options(cfg: DictConfig) -> None:
+    """Check options of a training that need no data, before any are looked at or drawn.
+
+    Raises:
+        ConfigError: an invalid value.
+    """
+    if cfg.augment:
+        Augmentation.from_dict(plain(cfg.augment))
+    build_optimizer(cfg)
+    build_schedule(cfg.schedule)
+    check_count("encoder.freeze_epochs", cfg.encoder.freeze_epochs, 0)

@@ -4,6 +4,7 @@ import csv
 import json
 import logging
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -14,6 +15,7 @@ import cv2
 import numpy as np
 from filelock import FileLock
 
+from segmentation.console import argument, quoted
 from segmentation.errors import DataError
 from segmentation.streets.scene import check_size, draw_scene, plan_scene
 from segmentation.streets.targets import COLUMNS, targets
@@ -51,7 +53,7 @@ arousal = tanh(4 traffic + 20 people - trees + A - 0.9), A: night 0.4, rain 0.3,
 valence = tanh(3 trees + 2 sky - traffic + V - 0.6), V: sunny 0.6, dusk 0.3, overcast 0, rain and
 night -0.75, where people (9 and 10), trees and sky are shares of the picture's pixels.
 Put your own pictures and masks into folders like these to train on them. This folder itself is
-drawn anew whenever its size, seed or counts change: keep nothing of yours in it.
+drawn again where a file of it is damaged or missing: keep nothing of yours in it.
 """
 
 
@@ -63,8 +65,9 @@ def write_streets(
 ) -> None:
     """Draw all splits into `root`, unless they already exist.
 
-    The folder appears complete or not at all, and replaces one drawn with other arguments. Of
-    several concurrent processes one draws, and the others wait at a lock file beside the folder.
+    The folder appears complete or not at all, and replaces one that is damaged or of an earlier
+    `VERSION`. Of several concurrent processes one draws, and the others wait at a lock file beside
+    the folder.
 
     Args:
         root: the folder to create, with ``train/0000.png``, ``trainannot/0000.png`` and so on.
@@ -74,7 +77,8 @@ def write_streets(
             in two splits, and a split's scenes do not depend on the other counts.
 
     Raises:
-        DataError: invalid arguments, a folder with other content, or no permission to write.
+        DataError: invalid arguments, a folder with other content or with scenes drawn with other
+            arguments, or no permission to write.
     """
     _check(seed, size, counts)
     root = Path(os.path.realpath(root))
@@ -98,6 +102,7 @@ def write_streets(
                     f"{README} of one). It is left unchanged: pass another data.root=<folder>, or "
                     "move this one away."
                 )
+            _check_settings(root, stamp)
             _replace(root, stamp)
     except OSError as error:
         raise DataError(
@@ -119,14 +124,45 @@ def _check(seed: int, size: tuple[int, int], counts: Mapping[str, int]) -> None:
 
 
 def _is_whole(root: Path, stamp: dict) -> bool:
-    """Return whether a folder holds the scenes of a stamp, each file with the size it was given."""
+    """Return whether a folder holds the scenes of a stamp, and is not damaged."""
+    return _whole_stamp(root) == stamp
+
+
+def _whole_stamp(root: Path) -> dict | None:
+    """Return the stamp of the scenes in a folder; None unless each file has the size it had."""
     try:
         present = read_json(root / STAMP) or {}
         files = present.pop("files", {})
         sizes = {name: (root / name).stat().st_size for name in files}
     except (DataError, FileNotFoundError, NotADirectoryError, AttributeError, TypeError):
-        return False
-    return present == stamp and bool(files) and sizes == files
+        return None
+    return present if files and sizes == files else None
+
+
+def _check_settings(root: Path, stamp: dict) -> None:
+    """Check that a folder holds no intact scenes of other settings, which would be lost.
+
+    Raises:
+        DataError: it does.
+    """
+    present = _whole_stamp(root) or {}
+    other = {key: present[key] for key in ("counts", "size", "seed") if key in present}
+    other = {key: value for key, value in other.items() if value != stamp[key]}
+    if not other:
+        return
+    held = " and ".join(f"{key} {quoted(value)}" for key, value in other.items())
+    words = [argument(f"data.draw.{key}", other[key]) for key in other if key != "counts"]
+    counts = other.get("counts", {})
+    for split in SPLITS if counts else ():
+        key = f"data.draw.counts.{split}"
+        if split in counts and counts[split] != stamp["counts"].get(split):
+            words.append(argument(key, counts[split]))
+        elif split not in counts and split in stamp["counts"]:
+            words.append(shlex.quote(f"~{key}"))
+    raise DataError(
+        f"{root} holds street scenes drawn with {held}. To use them, type {' '.join(words)}; to "
+        "draw others, type another data.root=<folder>."
+    )
 
 
 def _is_own(root: Path) -> bool:

@@ -13,6 +13,8 @@ from segmentation.build.evaluation import read_evaluation
 from segmentation.build.inspection import read_check, read_preview
 from segmentation.build.prediction import read_prediction
 from segmentation.build.publication import read_publication
+from segmentation.build.trainer import trainer_options
+from segmentation.build.training_data import find_training_data
 from segmentation.config import CONF
 from segmentation.errors import ConfigError
 
@@ -86,3 +88,39 @@ def test_where_a_comparison_goes():
 def test_invalid_options_are_refused_before_anything_is_read(command, overrides, message):
     with pytest.raises(ConfigError, match=message):
         plan(command, *overrides)
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("data.batch_size=-1", r"data\.batch_size=-1: expected a whole number of 1"),
+        ("data.size=[0,3]", r"data\.size=\[0, 3\]"),
+        ("data.crop=7", r"data\.crop=7"),
+        ("data.workers=-1", r"data\.workers=-1"),
+        ("data.cache=ram", r"invalid data\.cache='ram'"),
+        ("data.on_error=stopp", r"invalid data\.on_error='stopp'"),
+        ("data.max_pixels=0", r"data\.max_pixels=0"),
+        ("data.bands=a.tif", r"a\.tif"),
+        ("data.folds=3", r"data\.folds and data\.fold belong together"),
+        ("+augment.flips=2", "flips"),
+        ("optimizer.lr=0", r"optimizer\.lr"),
+        ("+optimizer.speed=1", "speed"),
+        ("+schedule.speed=1", "speed"),
+        ("encoder.freeze_epochs=-1", r"encoder\.freeze_epochs=-1"),
+    ],
+)
+def test_options_are_checked_before_streets_are_drawn(override, message, tmp_path, monkeypatch):
+    monkeypatch.setattr("segmentation.build.data.write_streets", lambda *_: pytest.fail("it draws"))
+    with hydra.initialize_config_dir(str(CONF), version_base="1.3"):
+        cfg = hydra.compose("train", [f"data.root={tmp_path}", override])
+    with pytest.raises(ConfigError, match=message):
+        find_training_data(cfg, tmp_path, {}, 1)
+
+
+@pytest.mark.parametrize("option", ["trainer.max_epochs=0", "+trainer.max_steps=0"])
+def test_a_training_has_at_least_one_epoch_and_step(option):
+    with hydra.initialize_config_dir(str(CONF), version_base="1.3"):
+        trainer = hydra.compose("train", ["trainer=cpu", option]).trainer
+    name = option.removeprefix("+")
+    with pytest.raises(ConfigError, match=f"{name}: expected a whole number of 1 or more"):
+        trainer_options(trainer)

@@ -294,22 +294,51 @@ class TestFiles:
         write_streets(tmp_path / "streets", size=SMALL, counts=FEW)
 
     @pytest.mark.parametrize(
-        "change",
-        [{"seed": 1}, {"size": (64, 80)}, {"counts": {"train": 2}}, {"generator": 9}],
-        ids=lambda change: next(iter(change)),
+        ("change", "held"),
+        [
+            ({"seed": 1}, "drawn with seed 0. To use them, type data.draw.seed=0; to"),
+            ({"size": (64, 80)}, "size [60,80]. To use them, type 'data.draw.size=[60,80]'; to"),
+            (
+                {"counts": {"train": 2, "val": 2}},
+                "drawn with counts {train:3,val:2,test:2}. To use them, type "
+                "data.draw.counts.train=3 data.draw.counts.test=2; to",
+            ),
+            (
+                {"seed": 1, "counts": FEW | {"val": 9}},
+                "data.draw.seed=0 data.draw.counts.val=2; to",
+            ),
+        ],
+        ids=["seed", "size", "counts", "two"],
     )
-    def test_other_arguments_draw_it_anew(self, tmp_path, monkeypatch, change):
+    def test_scenes_of_other_arguments_are_not_drawn_over(self, tmp_path, change, held):
         root = tmp_path / "streets"
         write_streets(root, size=SMALL, counts=FEW)
         before = files(root)
-        if "generator" in change:
-            monkeypatch.setattr(writing, "VERSION", change["generator"])
-            change = {}
-        write_streets(root, **{"seed": 0, "size": SMALL, "counts": FEW, **change})
-        assert files(root)["streets.json"] != before["streets.json"]
+        with pytest.raises(DataError) as error:
+            write_streets(root, **{"seed": 0, "size": SMALL, "counts": FEW, **change})
+        assert held in str(error.value)
+        assert str(error.value).endswith("to draw others, type another data.root=<folder>.")
+        assert files(root) == before
+
+    def test_a_split_that_the_folder_lacks_is_named_as_one_to_omit(self, tmp_path):
+        write_streets(tmp_path / "streets", size=SMALL, counts={"train": 1})
+        with pytest.raises(DataError, match=r"type '~data\.draw\.counts\.val'; to"):
+            write_streets(tmp_path / "streets", size=SMALL, counts={"train": 1, "val": 1})
+
+    def test_scenes_of_another_version_are_drawn_anew(self, tmp_path, monkeypatch):
+        root = tmp_path / "streets"
+        write_streets(root, size=SMALL, counts=FEW)
+        monkeypatch.setattr(writing, "VERSION", 9)
+        write_streets(root, size=SMALL, counts=FEW)
+        assert json.loads((root / "streets.json").read_text())["generator"] == 9
         assert names(tmp_path) == ["streets"]
-        if "counts" in change:
-            assert not (root / "val").exists()
+
+    def test_damaged_scenes_of_other_arguments_are_drawn_anew(self, tmp_path):
+        root = tmp_path / "streets"
+        write_streets(root, size=SMALL, counts=FEW)
+        (root / "train" / "0000.png").unlink()
+        write_streets(root, size=SMALL, counts={"train": 2})
+        assert not (root / "val").exists()
 
     def test_an_empty_folder_is_filled(self, tmp_path):
         (tmp_path / "streets").mkdir()
@@ -370,10 +399,12 @@ class TestFiles:
         assert names(tmp_path) == ["streets"]
 
     @pytest.mark.parametrize("outdated", [False, True], ids=["absent", "outdated"])
-    def test_two_processes_at_once_end_with_one_whole_folder(self, tmp_path, outdated):
+    def test_two_processes_at_once_end_with_one_whole_folder(self, tmp_path, monkeypatch, outdated):
         root, counts = tmp_path / "streets", {"train": 12, "val": 6, "test": 6}
         if outdated:
-            write_streets(root, seed=1, size=SMALL, counts=FEW)
+            with monkeypatch.context() as earlier:
+                earlier.setattr(writing, "VERSION", 1)
+                write_streets(root, size=SMALL, counts=counts)
         code = (
             "from pathlib import Path\n"
             "from segmentation.streets import write_streets\n"

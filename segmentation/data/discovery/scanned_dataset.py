@@ -97,6 +97,16 @@ def scan_dataset(
     return ScannedDataset(labels, splits, scans, origin, reader)
 
 
+def check_on_error(on_error: str) -> None:
+    """Check a value of `data.on_error`.
+
+    Raises:
+        ConfigError: none of `ON_ERROR`.
+    """
+    if on_error not in ON_ERROR:
+        raise ConfigError(f"invalid data.on_error={on_error!r}: use data.on_error=stop or skip.")
+
+
 def select_usable(
     source: ScannedDataset, on_error: str, segmentation: bool = True
 ) -> ScannedDataset:
@@ -113,8 +123,7 @@ def select_usable(
         DataError: bad files that are not skipped, or a split without any usable pair.
         ConfigError: an invalid `on_error`.
     """
-    if on_error not in ON_ERROR:
-        raise ConfigError(f"invalid data.on_error={on_error!r}: use data.on_error=stop or skip.")
+    check_on_error(on_error)
     check_paired(source.splits, skip=on_error == "skip")
     _check_problems(source, skip=on_error == "skip")
     _warn_of_unknown(source)
