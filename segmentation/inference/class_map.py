@@ -13,6 +13,8 @@ from segmentation.config import user_path
 from segmentation.errors import ConfigError, did_you_mean, listed
 from segmentation.inference.wrapper import WrappedModel, outputs
 from segmentation.models import Outputs
+from segmentation.system.files import read_bounded
+from segmentation.system.plain_data import MAX_YAML_BYTES, load_yaml
 
 log = logging.getLogger(__name__)
 
@@ -36,8 +38,9 @@ def read_class_map(given: str | Mapping[str, Any], model: ClassTable) -> ClassMa
     if isinstance(given, str):
         path = user_path(given)
         try:
-            values = yaml.safe_load(path.read_text(encoding="utf-8"))
-        except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+            text = read_bounded(path, MAX_YAML_BYTES).decode("utf-8")
+            values = load_yaml(text, yaml.SafeLoader)
+        except (OSError, ValueError) as error:
             raise ConfigError(f"the class map {path} can't be read: {error}") from error
         where = f"the class map {path}"
     else:

@@ -56,7 +56,7 @@ def test_a_map_that_does_not_fit_the_model(given, message):
         read_class_map(given, PARTS)
 
 
-@pytest.mark.parametrize("text", ["- wall\n", "{", "wall", ""])
+@pytest.mark.parametrize("text", ["- wall\n", "{", "wall", "", "[" * 5000, "a: &a [x]\nb: *a"])
 def test_a_file_that_is_no_map(text, tmp_path):
     file = tmp_path / "map.yaml"
     file.write_text(text)

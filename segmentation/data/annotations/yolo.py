@@ -3,6 +3,7 @@
 Format: https://docs.ultralytics.com/datasets/segment/
 """
 
+import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -27,33 +28,38 @@ from segmentation.data.annotations.shapes import Polygons, box
 from segmentation.data.annotations.yolo_labels import LabelFinder
 from segmentation.data.files import read_text
 from segmentation.errors import DataError, listed
+from segmentation.system.plain_data import load_yaml
 
 NAME = "YOLO"
 
 SPLIT_KEYS = ("train", "val", "valid", "validation", "test")
+NAMES = re.compile(r"^['\"]?names['\"]?\s*:", re.MULTILINE)
 OUTSIDE = 0.05
 """How far outside of 0 to 1 a coordinate may lie: rounding and labels at the border."""
 
 
 def find(folder: Folder) -> list[Path]:
-    """Return data.yaml where there is one, else the label files."""
-    configs = [path for path in folder.files(".yaml", ".yml") if _is_config(path)]
+    """Return data.yaml where there is one, else the label files.
+
+    Raises:
+        DataError: beside labels, a file that may be data.yaml is invalid.
+    """
     labels = _label_files(folder)
-    return [*configs, *labels] if labels else []
+    if not labels:
+        return []
+    return [*(path for path in folder.files(".yaml", ".yml") if _is_config(path)), *labels]
 
 
 def _is_config(path: Path) -> bool:
-    values = _read_yaml(path)
+    text = read_text(path)
+    try:
+        values = load_yaml(text, yaml.BaseLoader)
+    except ValueError as error:
+        if NAMES.search(text) is None:
+            return False
+        raise DataError(f"{path} is invalid: {error}. Fix it: it names the classes.") from error
     keys = ("nc", "path", *SPLIT_KEYS)
     return isinstance(values, dict) and "names" in values and any(key in values for key in keys)
-
-
-def _read_yaml(path: Path) -> Any:
-    """Read YAML with every scalar as the text that was written: a class may be named no."""
-    try:
-        return yaml.load(read_text(path), Loader=yaml.BaseLoader)
-    except (DataError, yaml.YAMLError, RecursionError):
-        return None
 
 
 def _label_files(folder: Folder) -> list[Path]:
@@ -90,7 +96,8 @@ def read(folder: Folder, paths: Sequence[Path]) -> Annotations:
     notes: list[str] = []
     labels = [path for path in paths if path.suffix == ".txt"]
     config = _choose([path for path in paths if path.suffix != ".txt"])
-    values = _read_yaml(config) if config else {}
+    # Every scalar is the text that was written: a class may be named no
+    values = load_yaml(read_text(config), yaml.BaseLoader) if config else {}
     if "kpt_shape" in values:
         raise NoMasksError(f"{config} is a data set of key points (kpt_shape): it has no masks.")
     names = _names(folder, config, values, labels, notes)

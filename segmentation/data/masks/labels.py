@@ -15,6 +15,7 @@ from segmentation.data.files import read_mask, read_text
 from segmentation.data.images.image_format import MAX_PIXELS
 from segmentation.errors import ConfigError, DataError, did_you_mean
 from segmentation.system.files import write_atomic
+from segmentation.system.plain_data import load_yaml
 
 GUESS = "# guessed from"
 UNKNOWN = 254
@@ -182,8 +183,8 @@ def read_table(path: Path) -> tuple[Entry, ...]:
     """
     try:
         text = read_text(path)
-        rows, words = yaml.safe_load(text), yaml.load(text, yaml.BaseLoader)
-    except (DataError, yaml.YAMLError, ValueError, RecursionError) as error:
+        rows, words = load_yaml(text, yaml.SafeLoader), load_yaml(text, yaml.BaseLoader)
+    except (DataError, ValueError) as error:
         raise ConfigError(f"the class table {path} cannot be read: {error}") from error
     if not isinstance(rows, list) or not rows or len(rows) > 4 * MAX_CLASSES:
         raise ConfigError(f"{path} is not a class table: expected a list of '- name: ...' entries.")

@@ -123,6 +123,24 @@ def test_invalid_names(tmp_path, config, message):
         found(roboflow(tmp_path, config=config))
 
 
+@pytest.mark.parametrize(
+    ("config", "reason"),
+    [
+        ("names: &a [x]\nothers: [*a, *a]", "an alias .* in line 4"),
+        (f"names: {'[' * 5000}", "more than 64 levels in line 3"),
+        ("names: [x", "line"),
+    ],
+)
+def test_a_data_yaml_that_is_invalid(tmp_path, config, reason):
+    with pytest.raises(DataError, match=rf"data\.yaml is invalid: .*{reason}.* the classes\."):
+        found(roboflow(tmp_path, config=config))
+
+
+def test_other_yaml_files_may_hold_anything(tmp_path):
+    write(roboflow(tmp_path) / "chart.yaml", "{{ .Values.name }}: [\n")
+    assert names_of(found(tmp_path)) == ["background", "no", "007"]
+
+
 @pytest.mark.parametrize("entry", ["{images: train/images}", "[{a: b}]", "[[train/images]]"])
 def test_splits_that_are_no_path(tmp_path, entry):
     root = roboflow(tmp_path)

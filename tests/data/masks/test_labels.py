@@ -117,7 +117,8 @@ def test_an_entry_of_several_indices(tmp_path):
         ("- {name: [a], color: [0, 0, 0]}", "expected a word"),
         ("- {name: a, color: [0, 0, 0], merge: [b]}", "merge is .*expected a word"),
         ("- {name: 2020-13-45, color: [0, 0, 0]}", "cannot be read"),
-        ("- &a {name: a, color: [0, 0, 0]}\n- {<<: *a, index: 1}", "entry 2: expected"),
+        ("- &a {name: a, color: [0, 0, 0]}\n- {<<: *a, index: 1}", r"cannot be read: an alias"),
+        ("[" * 5000, "cannot be read: more than 64 levels"),
         ("- {name: a, color: [0, 0, 0], void: 1}", "void is 1"),
         ("- {name: a, color: [0, 0, 0], void: true, merge: b}", "remove one of the two"),
         ("- !!python/object/apply:os.getcwd []", "cannot be read"),
@@ -151,10 +152,7 @@ def test_index_masks_need_indices():
 
 
 def test_a_message_stays_short_whatever_the_file_holds(tmp_path):
-    bomb = "a: &a [x, x]\n" + "".join(f"{n}: &{n} [{p}, {p}]\n" for n, p in
-        zip("bcdefghijklmnop", (f"*{c}" for c in "abcdefghijklmno"), strict=True))  # fmt: skip
-    rows = "".join(f"- {line}\n" for line in bomb.splitlines())
-    (tmp_path / "t.yaml").write_text(rows)
+    (tmp_path / "t.yaml").write_text(f"- {{name: [{'x, ' * 1000}], color: [{'0, ' * 1000}]}}")
     with pytest.raises(ConfigError) as error:
         read_table(tmp_path / "t.yaml")
     assert len(str(error.value)) < 500
