@@ -29,6 +29,7 @@ from segmentation.inference.predictor import Prediction
 from segmentation.metrics.targets import TargetPredictions
 from segmentation.pictures import overlay
 from segmentation.runs.target_predictions import TARGET_PREDICTIONS, write_predictions
+from segmentation.system.escaping import csv_text
 from segmentation.system.files import atomic_file, file_state
 from segmentation.targets import TargetColumns
 
@@ -137,7 +138,7 @@ class PredictionFiles:
     def _is_own_table(self, path: Path) -> bool:
         try:
             with path.open(encoding="utf-8", newline="") as file:
-                header = next(csv.reader(file), [])
+                header = [csv_text(cell) for cell in next(csv.reader(file), [])]
         except (OSError, ValueError, csv.Error):
             return False
         assert self.columns is not None

@@ -1,11 +1,15 @@
 import csv
+import tempfile
+from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
+from segmentation.data.targets.columns import column_names
+from segmentation.data.targets.files import read_target_file
 from segmentation.metrics.targets import TargetPredictions
 from segmentation.runs.target_predictions import write_predictions
 from segmentation.targets import NO_CATEGORY, TargetColumns
@@ -76,6 +80,33 @@ def test_every_digit_comes_back(numbers, tmp_path_factory):
         np.testing.assert_array_equal(said, numbers[:, k])
         truth = np.array([row[column] for row in rows], dtype=np.float32)
         np.testing.assert_array_equal(truth, numbers[::-1, k])
+
+
+NAMES = st.text(
+    st.characters(exclude_categories=["Z", "C"]) | st.sampled_from("-=+@'"), min_size=1, max_size=8
+)
+
+
+@given(st.lists(NAMES, min_size=1, max_size=4), NAMES, NAMES)
+@settings(deadline=None)
+def test_names_come_back_where_the_file_is_read_as_targets(names, column, category):
+    assume(len({"image", "split", column, f"{column}_probability"}) == 4)
+    columns = TargetColumns(column, (category, f"{category}2"))
+    count = len(names)
+    table = TargetPredictions(
+        columns,
+        np.tile(np.float32([0.9, 0.1]), (count, 1)),
+        np.zeros((count, 0), np.float32),
+        np.full(count, NO_CATEGORY),
+        np.zeros((count, 0), np.float32),
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "t.csv"
+        write_predictions(path, names, table, truth=False)
+        assert column_names(path) == [column, f"{column}_probability"]
+        rows = read_target_file(path, [column])
+    assert [row.image for row in rows] == names
+    assert {row.cells[column] for row in rows} == {category}
 
 
 @pytest.mark.parametrize("kept", [np.array([True, False, True]), np.array([0, 2])])

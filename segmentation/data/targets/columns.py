@@ -15,6 +15,7 @@ from segmentation.data.targets.files import (
     read_target_file,
 )
 from segmentation.errors import DataError
+from segmentation.system.escaping import csv_text
 
 
 def read_target_columns(
@@ -66,5 +67,5 @@ def column_names(path: Path) -> list[str]:
         header = next(csv.reader(io.StringIO(read_text(path), newline=""), strict=True), [])
     except csv.Error as error:
         raise DataError(f"{path} is no CSV: {error}.") from error
-    names = [cell.strip() for cell in header]
+    names = [csv_text(cell.strip()) for cell in header]
     return [name for name in names if name and name not in (IMAGE, SPLIT)]

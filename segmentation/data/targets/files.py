@@ -11,6 +11,7 @@ from pathlib import Path, PurePath, PurePosixPath
 from segmentation.data.discovery.layouts import Sample, split_of
 from segmentation.data.files import read_text
 from segmentation.errors import DataError, did_you_mean
+from segmentation.system.escaping import csv_text
 
 TARGETS_FILE = "targets.csv"
 
@@ -67,7 +68,7 @@ def read_target_file(path: Path, columns: Sequence[str]) -> list[TargetRow]:
     """
     lines = csv.reader(io.StringIO(read_text(path), newline=""), strict=True)
     try:
-        header = [cell.strip() for cell in next(lines, [])]
+        header = [csv_text(cell.strip()) for cell in next(lines, [])]
         _check_header(path, header, columns)
         rows = []
         for cells in lines:
@@ -79,7 +80,8 @@ def read_target_file(path: Path, columns: Sequence[str]) -> list[TargetRow]:
                     f"{where} has {len(cells)} cells, the header {len(header)}. Put text with "
                     "commas in quotation marks, and leave a cell empty where nothing is known."
                 )
-            row = dict(zip(header, map(str.strip, cells), strict=True))
+            texts = [csv_text(cell.strip()) for cell in cells]
+            row = dict(zip(header, texts, strict=True))
             if not row[IMAGE]:
                 raise DataError(f"{where} names no image.")
             wanted = {column: row[column] for column in columns}

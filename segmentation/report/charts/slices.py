@@ -19,6 +19,7 @@ from segmentation.report.charts.chart import (
 )
 from segmentation.report.table import Grid, Row, interval, number, points
 from segmentation.runs.directory import SLICES_FILE
+from segmentation.system.escaping import csv_text
 
 TEXTS, FRACTIONS = COLUMNS[:2], COLUMNS[3:]
 CLASS_ALONE = "size"
@@ -34,13 +35,14 @@ def read_slices(evaluation: Path) -> pd.DataFrame:
     path = evaluation / SLICES_FILE
     if not path.is_file():
         return pd.DataFrame(columns=list(COLUMNS))
-    kinds = dict.fromkeys(TEXTS, str) | {"images": int} | dict.fromkeys(FRACTIONS, float)
+    kinds = {"images": int} | dict.fromkeys(FRACTIONS, float)
     try:
         return pd.read_csv(
             path,
             usecols=list(COLUMNS),
             index_col=False,
             dtype=kinds,
+            converters=dict.fromkeys(TEXTS, csv_text),
             keep_default_na=False,  # a slice may be called "None"
             na_values=dict.fromkeys(FRACTIONS, ""),
         )

@@ -47,6 +47,12 @@ def test_a_file_of_the_users_own_is_read_alone(tmp_path):
     assert found == {"scene": ["town", ""]}
 
 
+def test_an_image_whose_name_was_escaped_is_found(tmp_path):
+    write(tmp_path, "image,'=scene\n'-x.png,'+town\n")
+    splits = {"val": [Sample("-x", tmp_path / "val/-x.png", None)]}
+    assert read_target_columns(tmp_path, splits, "val") == {"=scene": ["+town"]}
+
+
 def test_what_cannot_be_used_is_refused(tmp_path):
     with pytest.raises(DataError, match=r"no targets.csv in"):
         read_target_columns(tmp_path, splits_of(tmp_path), "val")

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from made_evaluations import CLASSES, CSV, HOSTILE, make_comparison, make_evaluation
 
+from segmentation.evaluation.comparison.tables import to_csv
 from segmentation.evaluation.slices.scores import COLUMNS
 from segmentation.report.charts.chart import (
     COLORS,
@@ -27,10 +28,11 @@ from segmentation.report.charts.confusion import confusion_chart
 from segmentation.report.charts.cost import cost_chart, front
 from segmentation.report.charts.curves import Curves, learning_curves, overlaid_curves, read_curves
 from segmentation.report.charts.reliability import reliability_chart
-from segmentation.report.charts.slices import slices_chart
+from segmentation.report.charts.slices import read_slices, slices_chart
 from segmentation.report.evaluation import read_evaluation
 from segmentation.report.pages.plots_page import script
 from segmentation.report.table import Cell, Grid
+from segmentation.runs.directory import SLICES_FILE
 
 GRID = Grid("numbers", [], [])
 
@@ -224,6 +226,15 @@ def test_each_slice_has_its_own_label_and_says_what_its_score_is():
     assert chart.figures["corruptions"].layout.xaxis.title.text == "mIoU"
     assert "for size the IoU of a class" in chart.summary
     assert "for size" not in slices_chart(rows[:6]).summary
+
+
+def test_the_names_of_slices_are_read_as_they_were_written(tmp_path):
+    numbers = dict.fromkeys(COLUMNS[2:], 0.5) | {"images": 3}
+    names = [("=night", "-1"), ("sequence", "'@x"), ("None", "+a,b"), ("presence", "road")]
+    rows = pd.DataFrame({"slice": kind, "value": value} | numbers for kind, value in names)
+    (tmp_path / SLICES_FILE).write_text(to_csv(rows))
+    read = read_slices(tmp_path)
+    assert list(zip(read["slice"], read["value"], strict=True)) == names
 
 
 @given(st.text())
