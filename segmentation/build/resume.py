@@ -11,6 +11,7 @@ from segmentation.build.trusted_targets import check_targets
 from segmentation.build.typed_options import typed_keys
 from segmentation.config import NOT_KEPT, settings, user_path, value_at
 from segmentation.console import argument
+from segmentation.data.images.image_format import MAX_PIXELS
 from segmentation.errors import ConfigError, listed
 from segmentation.loggers.mlflow_logger import TRACKING_URI
 from segmentation.loggers.tensorboard_logger import DIRECTORY
@@ -94,7 +95,30 @@ def _with_typed(cfg: DictConfig, saved: dict[str, Any], option: str) -> DictConf
     for key in NOT_KEPT[1:]:
         result[key] = cfg.get(key)
     _check_recipients(result, typed, option)
+    check_max_pixels(value_at(saved, MOST_PIXELS), value_at(typed, MOST_PIXELS), option)
     return result
+
+
+MOST_PIXELS = "data.max_pixels"
+
+
+def check_max_pixels(saved: Any, typed: Any, option: str) -> None:
+    """Check that images above the default size are not read because a run directory says so.
+
+    Args:
+        saved: `data.max_pixels` there.
+        typed: the same as it was typed, if it was.
+        option: the run, for the message.
+
+    Raises:
+        ConfigError: the saved value is above the default, and was not typed.
+    """
+    if isinstance(saved, int) and saved > MAX_PIXELS and saved != typed:
+        raise ConfigError(
+            f"{option}: its {MOST_PIXELS}={saved} lets images take more memory than the default "
+            f"({MAX_PIXELS}). A run directory may be a stranger's, so that has to be typed: "
+            f"{argument(MOST_PIXELS, saved)}."
+        )
 
 
 RECIPIENTS = {

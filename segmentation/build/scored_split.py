@@ -12,6 +12,7 @@ from typing import Any, cast
 from omegaconf import DictConfig, OmegaConf
 
 from segmentation.build.data import build_data, find_dataset
+from segmentation.build.resume import check_max_pixels
 from segmentation.build.targets import known_targets
 from segmentation.classes import TABLES, ClassTable
 from segmentation.config import CONF, user_path
@@ -112,7 +113,8 @@ def scored_data(
         run: its directory, which keeps the class table.
 
     Raises:
-        ConfigError: the model does not know its data, and no others are given.
+        ConfigError: the model does not know its data, and no others are given; or see
+            `check_max_pixels`.
         DataError: its data were drawn, and are missing.
     """
     if cfg.data.name:
@@ -128,6 +130,8 @@ def scored_data(
         trained["data"]["classes"] = str(run / TABLE_FILE)
     changes = {key: value for key, value in cfg.data.items() if value is not None}
     trained["data"] |= {"channels": None}  # the model says which it takes
+    if cfg.data.max_pixels is None:
+        check_max_pixels(trained["data"].get("max_pixels"), None, f"run={cfg.run}")
     drawn = trained["data"].pop("draw", None)
     defaults = OmegaConf.load(CONF / "data" / "folder.yaml")  # for runs older than some option
     data = cast(DictConfig, OmegaConf.merge(defaults, trained["data"], changes, {"crop": None}))

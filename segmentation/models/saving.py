@@ -20,12 +20,11 @@ from segmentation.models.description import MAX_SIDE, Model, describe_model, par
 from segmentation.models.shipped import locate, shipped
 from segmentation.models.tensors import check_shapes, check_values
 from segmentation.models.weights_files import (
-    MAX_CONFIG_BYTES,
     TENSORS,
     read_checkpoint,
     read_state_dict,
 )
-from segmentation.system.files import read_bounded, sync
+from segmentation.system.files import MAX_JSON_BYTES, read_bounded, sync
 from segmentation.system.plain_data import check_plain
 
 CONFIG = "config.json"
@@ -178,7 +177,7 @@ def load_model(path: str | Path) -> LoadedModel:
 
 def _from_directory(directory: Path) -> LoadedModel:
     try:
-        description = json.loads(read_bounded(directory / CONFIG, MAX_CONFIG_BYTES))
+        description = json.loads(read_bounded(directory / CONFIG, MAX_JSON_BYTES))
     except FileNotFoundError as error:
         raise ModelError(f"{directory} has no {CONFIG}: it is not a model directory.") from error
     except (OSError, ValueError, RecursionError) as error:

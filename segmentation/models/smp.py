@@ -14,8 +14,8 @@ from segmentation.models.encoder import Encoder, spread
 from segmentation.models.tensors import check_values
 from segmentation.models.unet import UNet
 from segmentation.models.weights import IMAGENET_MEAN, IMAGENET_STD
-from segmentation.models.weights_files import MAX_CONFIG_BYTES, load_body, read_state_dict
-from segmentation.system.files import read_bounded
+from segmentation.models.weights_files import load_body, read_state_dict
+from segmentation.system.files import MAX_JSON_BYTES, read_bounded
 
 log = logging.getLogger(__name__)
 
@@ -116,7 +116,7 @@ def _read(path: Path) -> tuple[dict[str, Any], Mapping[str, Tensor]]:
     if not path.is_dir():
         return {}, read_state_dict(path)
     try:
-        config = json.loads(read_bounded(path / "config.json", MAX_CONFIG_BYTES))
+        config = json.loads(read_bounded(path / "config.json", MAX_JSON_BYTES))
     except (OSError, ValueError, RecursionError) as error:
         raise ModelError(f"{path} has no readable config.json of SMP: {error}.") from error
     if not isinstance(config, dict):

@@ -13,8 +13,8 @@ from segmentation.models.tensors import check_archive, check_values
 from segmentation.models.timm_import import timm
 
 TENSORS = "model.safetensors"
-MAX_CONFIG_BYTES = 2**24
-"""Of a description beside the tensors, and of the header of a safetensors file."""
+MAX_HEADER_BYTES = 2**24
+"""Of a safetensors file."""
 PLACES = (TENSORS, "checkpoints/best.ckpt", f"model/{TENSORS}")
 """Where weights are in a model directory, a run directory, and a run without checkpoints."""
 
@@ -66,7 +66,7 @@ def read_state_dict(path: Path) -> dict[str, Tensor]:
             raise ModelError(f"{path}: no such file.")
         try:
             with path.open("rb") as file:
-                if int.from_bytes(file.read(8), "little") > MAX_CONFIG_BYTES:
+                if int.from_bytes(file.read(8), "little") > MAX_HEADER_BYTES:
                     raise ValueError("its header is too large")
             return load_file(path)  # mapped, as in `read_checkpoint`
         except Exception as error:  # SafetensorError, or an error of the header's parser

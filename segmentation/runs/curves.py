@@ -9,6 +9,9 @@ from segmentation.system.files import MAX_FILE_BYTES, damaged, read_bounded
 CurveRow = dict[str, str]
 
 STEP = re.compile("[0-9]{1,18}")
+MOST_LINES = 10**6
+MOST_CELLS = 10**8
+"""Curves of 1,000 columns have 100,000 lines then: a run logs a line in ten steps."""
 REMEDY = "Remove it: the run then has no curves up to here."
 
 
@@ -27,6 +30,9 @@ def read_rows(path: Path) -> list[CurveRow]:
     except (OSError, ValueError) as error:
         raise damaged(path, error, REMEDY) from error
     whole = text[: text.rfind("\n") + 1]
+    lines, columns = whole.count("\n"), whole.partition("\n")[0].count(",") + 1
+    if lines > MOST_LINES or lines * columns > MOST_CELLS:
+        raise damaged(path, f"{lines:,} lines of {columns:,} cells are no curves", REMEDY)
     try:
         return [
             {key: value for key, value in row.items() if key and value}

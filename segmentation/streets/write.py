@@ -19,7 +19,7 @@ from segmentation.console import argument, quoted
 from segmentation.errors import DataError
 from segmentation.streets.scene import check_size, draw_scene, plan_scene
 from segmentation.streets.targets import COLUMNS, targets
-from segmentation.system.files import file_sizes, read_json, sync, write_json
+from segmentation.system.files import MAX_FILE_BYTES, file_sizes, read_json, sync, write_json
 from segmentation.system.hardware import available_cores
 
 SPLITS = ("train", "val", "test")
@@ -131,7 +131,7 @@ def _is_whole(root: Path, stamp: dict) -> bool:
 def _whole_stamp(root: Path) -> dict | None:
     """Return the stamp of the scenes in a folder; None unless each file has the size it had."""
     try:
-        present = read_json(root / STAMP) or {}
+        present = read_json(root / STAMP, most=MAX_FILE_BYTES) or {}
         files = present.pop("files", {})
         sizes = {name: (root / name).stat().st_size for name in files}
     except (DataError, FileNotFoundError, NotADirectoryError, AttributeError, TypeError):

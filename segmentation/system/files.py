@@ -22,7 +22,9 @@ T = TypeVar("T")
 PARTIAL = ".partial"
 """Suffix of a file that is being written."""
 MAX_FILE_BYTES = 2**26
-"""Larger than any JSON file of this project; anything above it is not read."""
+"""Larger than any table or list of files of this project; anything above it is not read."""
+MAX_JSON_BYTES = 2**22
+"""Larger than any other JSON file of this project, and 100 MB in memory at most."""
 DAMAGED_ARCHIVE = (
     OSError,
     ValueError,
@@ -110,19 +112,20 @@ def file_state(path: Path) -> str:
     return f"{path.resolve()}|{state.st_size}|{times}\n"
 
 
-def read_json(path: Path, remedy: str = "") -> dict[str, Any] | None:
+def read_json(path: Path, remedy: str = "", most: int = MAX_JSON_BYTES) -> dict[str, Any] | None:
     """Return the dictionary in a file, or None if there is no such file.
 
     Args:
         path: the file.
         remedy: ends the message of the error.
+        most: the most bytes that are read.
 
     Raises:
-        DataError: it cannot be read, is larger than `MAX_FILE_BYTES`, not UTF-8, invalid JSON,
-            nested too deeply, or not an object.
+        DataError: it cannot be read, is too large, not UTF-8, invalid JSON, nested too deeply, or
+            not an object.
     """
     try:
-        content = read_bounded(path, MAX_FILE_BYTES)
+        content = read_bounded(path, most)
         values = json.loads(content.decode("utf-8"))
         if b"\\u" in content:  # half a surrogate pair cannot be written anywhere
             json.dumps(values, ensure_ascii=False).encode("utf-8")

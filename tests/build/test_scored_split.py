@@ -41,6 +41,17 @@ def test_a_run_draws_nothing_wherever_its_configuration_says(tmp_path, monkeypat
     assert typed.root == str(there)
 
 
+def test_larger_images_than_the_default_are_read_where_that_is_typed(tmp_path):
+    there = fake_camvid(tmp_path / "data", {"val": 1})
+    trained = stranger(there)
+    trained["data"]["max_pixels"] = 2**30
+    with pytest.raises(ConfigError, match=r"run=somewhere: .* typed: data\.max_pixels=1073741824"):
+        scored_data(compose(), trained, None, None)
+    assert scored_data(compose("data.max_pixels=9"), trained, None, None).max_pixels == 9
+    trained["data"]["max_pixels"] = 5
+    assert scored_data(compose(), trained, None, None).max_pixels == 5
+
+
 def test_a_hash_of_the_targets():
     category, values = np.array([0, -1]), np.array([[1.0], [np.nan]], np.float32)
     one = targets_fingerprint({"val": TargetTable(category, values)}, "val")

@@ -12,7 +12,7 @@ from segmentation.runs import per_image_file
 from segmentation.runs.results import write_results
 from segmentation.runs.per_image_file import read_scored
 from segmentation.runs.scored_images import ScoredImages
-from segmentation.system import files
+from segmentation.system.files import MAX_JSON_BYTES
 
 CLASSES = ClassTable(tuple("abcde"), ((0, 0, 0),) * 5)
 CONFUSION = Scenes(np.random.default_rng(0), 6).predict()
@@ -159,9 +159,9 @@ def test_damaged_metrics_are_refused(run, text, reason):
         read_scored(run)
 
 
-def test_metrics_too_large_are_refused(run, monkeypatch):
-    monkeypatch.setattr(files, "MAX_FILE_BYTES", 10)
-    with pytest.raises(DataError, match=r"metrics.json is damaged: it is larger than 10 bytes"):
+def test_metrics_too_large_are_refused(run):
+    (run / "metrics.json").write_text(" " * (MAX_JSON_BYTES + 1))
+    with pytest.raises(DataError, match=r"metrics.json is damaged: it is larger than 4,194,304 b"):
         read_scored(run)
 
 

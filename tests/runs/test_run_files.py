@@ -122,6 +122,13 @@ def test_what_is_unknown_is_kept(tmp_path):
     assert read_metrics(tmp_path) == {"split": "val", "of tomorrow": [1]}
 
 
+@pytest.mark.parametrize("text", ["step\n" + "1\n" * 10**6, "step" + "," * 10**6 + "\n1" * 200 + "\n"])
+def test_curves_that_would_fill_the_memory_are_refused(tmp_path, text):
+    (tmp_path / "metrics.csv").write_text(text)
+    with pytest.raises(DataError, match=r"metrics.csv is damaged: .* are no curves"):
+        read_rows(tmp_path / "metrics.csv")
+
+
 @pytest.mark.parametrize("step", ["²", "9" * 5000, "-1", ""])
 def test_rows_without_a_number_of_steps_are_left_out(tmp_path, step):
     (tmp_path / "metrics.csv").write_text(f"step,val/miou\n{step},0.5\n7,0.6\n")

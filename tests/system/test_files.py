@@ -7,8 +7,13 @@ import sys
 import pytest
 
 from segmentation.errors import DataError
-from segmentation.system import files
-from segmentation.system.files import atomic_file, read_json, write_atomic, write_json
+from segmentation.system.files import (
+    MAX_JSON_BYTES,
+    atomic_file,
+    read_json,
+    write_atomic,
+    write_json,
+)
 
 
 def test_a_file_appears_only_when_it_is_complete(tmp_path):
@@ -101,17 +106,24 @@ def test_what_is_damaged_is_refused(tmp_path, content, reason):
         read_json(tmp_path / "a.json", "Mend it.")
 
 
-def test_what_is_too_large_or_not_a_file_is_refused(tmp_path, monkeypatch):
+def test_what_is_too_large_or_not_a_file_is_refused(tmp_path):
     (tmp_path / "folder.json").mkdir()
     os.mkfifo(tmp_path / "pipe.json")
     for name in ("folder.json", "pipe.json"):
         with pytest.raises(DataError, match="it is not a file"):
             read_json(tmp_path / name)
-    monkeypatch.setattr(files, "MAX_FILE_BYTES", 10)
     (tmp_path / "a.json").write_text('{"a": 1}  ')
-    assert read_json(tmp_path / "a.json") == {"a": 1}
+    assert read_json(tmp_path / "a.json", most=10) == {"a": 1}
     (tmp_path / "a.json").write_text('{"a": 1}   ')
     with pytest.raises(DataError, match="larger than 10 bytes"):
+        read_json(tmp_path / "a.json", most=10)
+
+
+def test_json_takes_little_memory(tmp_path):
+    lists = MAX_JSON_BYTES // len("[],")
+    assert lists * (sys.getsizeof([]) + 8) < 100e6
+    (tmp_path / "a.json").write_text("[]" * (MAX_JSON_BYTES // 2 + 1))
+    with pytest.raises(DataError, match="larger than 4,194,304 bytes"):
         read_json(tmp_path / "a.json")
 
 

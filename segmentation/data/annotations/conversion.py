@@ -22,7 +22,15 @@ from platformdirs import user_cache_path
 from segmentation.data.annotations.folder import Folder
 from segmentation.data.discovery.layouts import Sample
 from segmentation.errors import DataError
-from segmentation.system.files import PARTIAL, file_sizes, file_state, read_json, sync, write_json
+from segmentation.system.files import (
+    MAX_FILE_BYTES,
+    PARTIAL,
+    file_sizes,
+    file_state,
+    read_json,
+    sync,
+    write_json,
+)
 
 log = logging.getLogger(__name__)
 
@@ -144,7 +152,7 @@ def _write(
 def _read(place: Path, root: Path) -> Conversion | None:
     """Return a conversion that was kept; None if it is missing, damaged or of another version."""
     with contextlib.suppress(DataError, ValueError, KeyError, TypeError, AttributeError):
-        values = read_json(place / RECORD)
+        values = read_json(place / RECORD, most=MAX_FILE_BYTES)
         if values is not None and values.pop("files") == _written(place):
             with contextlib.suppress(OSError):  # the time of last use
                 os.utime(place / RECORD)

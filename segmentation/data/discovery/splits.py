@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from segmentation.data.discovery.folds import divide, into_folds
+from segmentation.data.discovery.groups import group_samples
 from segmentation.data.discovery.layouts import (
     SPLITS,
     Sample,
@@ -20,7 +21,7 @@ from segmentation.data.discovery.layouts import (
 from segmentation.data.discovery.lists import apply_lists, find_lists
 from segmentation.data.discovery.not_found import explain
 from segmentation.data.files import read_text
-from segmentation.errors import ConfigError, DataError, did_you_mean, listed
+from segmentation.errors import DataError, did_you_mean, listed
 
 log = logging.getLogger(__name__)
 
@@ -104,7 +105,7 @@ def find_splits(
         found = _from_folders(root, mask_ending, masks, annotations, bands)
     samples = found.samples
     if group and not pairs:
-        samples = {split: _grouped(rows, group) for split, rows in samples.items()}
+        samples = {split: group_samples(rows, group) for split, rows in samples.items()}
     grouped = any(sample.group for rows in samples.values() for sample in rows)
     if fold is None:
         samples, note = _complete(samples, grouped)
@@ -287,7 +288,7 @@ def _from_table(root: Path, table: Path, group: str | None, masks_needed: bool) 
 
     by_split = {split: list(by_name.values()) for split, by_name in samples.items()}
     if group and group_column != group:
-        by_split = {split: _grouped(named, group) for split, named in by_split.items()}
+        by_split = {split: group_samples(named, group) for split, named in by_split.items()}
     return Splits(by_split, f"pairs of {table}")
 
 
@@ -321,37 +322,6 @@ def _row_sample(root: Path, row: Mapping[str, str], group_column: str, where: st
         mask=root / row["mask"] if row.get("mask") else None,
         group=row.get(group_column) or "",
     )
-
-
-def _grouped(samples: Sequence[Sample], pattern: str) -> list[Sample]:
-    """Return the samples with the groups that a regular expression finds in their names."""
-    try:
-        compiled = re.compile(pattern)
-    except re.error as error:
-        raise ConfigError(
-            f"data.group={pattern!r} is an invalid regular expression: {error}."
-        ) from error
-    if compiled.groups < 1:
-        raise ConfigError(
-            f"data.group={pattern!r} needs parentheses around the group's name, as in "
-            'data.group="^(.*?)_".'
-        )
-    matches = [compiled.search(sample.name) for sample in samples]
-    without = [
-        sample.name
-        for sample, match in zip(samples, matches, strict=True)
-        if not (match and match[1])
-    ]
-    if without:
-        raise ConfigError(
-            f"data.group={pattern!r} finds no group in {len(without)} of {len(samples)} names, "
-            f"such as {listed(without, 3)}."
-        )
-    return [
-        replace(sample, group=match[1] or "")
-        for sample, match in zip(samples, matches, strict=True)
-        if match
-    ]
 
 
 def check_paired(found: Splits, skip: bool) -> None:

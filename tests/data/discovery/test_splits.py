@@ -3,6 +3,7 @@ from fakes import fake_camvid
 from hypothesis import given
 from hypothesis import strategies as st
 
+from segmentation.data.discovery import groups
 from segmentation.data.discovery.folds import divide
 from segmentation.data.discovery.layouts import Sample
 from segmentation.data.discovery.splits import check_paired, find_splits
@@ -122,6 +123,7 @@ def test_two_groups_leave_none_to_test(tmp_path):
     ("pattern", "message"),
     [
         ("(", "invalid regular"),
+        ("(" * 5000, "invalid regular"),
         ("a", "needs parentheses"),
         ("^(x)", "no group in 4 of 4"),
         ("^(x?)", "no group in 4 of 4"),
@@ -130,6 +132,12 @@ def test_two_groups_leave_none_to_test(tmp_path):
 def test_bad_patterns(tmp_path, pattern, message):
     with pytest.raises(ConfigError, match=message):
         find_splits(flat(tmp_path, "abcd"), group=pattern)
+
+
+def test_a_pattern_that_backtracks_for_years(tmp_path, monkeypatch):
+    monkeypatch.setattr(groups, "SEARCH_SECONDS", 1)
+    with pytest.raises(ConfigError, match=r"not found in 1 names within 1 s: it backtracks"):
+        find_splits(flat(tmp_path, ["a" * 60]), group="^((a+)+)_")
 
 
 def test_a_table_of_pairs(tmp_path):
