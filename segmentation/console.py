@@ -6,13 +6,32 @@ import shlex
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
+from rich.text import Text
 
 from segmentation.errors import ConfigError
+from segmentation.system.redaction import shown
 
-console = Console(markup=False, highlight=False)
-"""Prints text as it is: names of files and classes may hold square brackets."""
+
+class PlainConsole(Console):
+    """Prints text without credentials and control characters, and reads no markup in it.
+
+    Names of files and classes may hold square brackets, and a stranger's anything.
+    """
+
+    def __init__(self, stderr: bool = False, soft_wrap: bool = False) -> None:
+        super().__init__(
+            stderr=stderr, soft_wrap=soft_wrap, markup=False, emoji=False, highlight=False
+        )
+
+    def render_str(self, text: str, **options: Any) -> Text:
+        """Make a text of a string: rich calls it for all that it prints, cells of tables too."""
+        return super().render_str(shown(text), **options)
+
+
+console = PlainConsole()
 
 PLAIN = re.compile(r"(\.{0,2}/|[a-z_])[\w/.+-]*", re.ASCII | re.IGNORECASE)
 """Values that Hydra reads as text without quotation marks, except `WORDS`."""
@@ -30,6 +49,11 @@ def show_warnings(messages: Sequence[str]) -> None:
     """Print warnings again, below the score that they concern."""
     for message in messages:
         console.print(f"warning: {message}", style="yellow")
+
+
+def show_error(message: object) -> None:
+    """Print the message that ends a command."""
+    print(f"error: {shown(str(message))}", file=sys.stderr)
 
 
 def show_next(where: str, *commands: str) -> None:

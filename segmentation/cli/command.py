@@ -26,7 +26,7 @@ from segmentation.cli.messages import exit_code, explain, failed_job
 from segmentation.cli.overrides import asks_hydra, readable, sweeps
 from segmentation.cli.terminal import make_printable
 from segmentation.config import CONF, working_directory
-from segmentation.console import check_line_breaks, start_command
+from segmentation.console import check_line_breaks, show_error, start_command
 from segmentation.errors import ConfigError
 from segmentation.system.parent_process import exit_with_parent_if_asked
 
@@ -140,7 +140,7 @@ class Invocation:
             self.document.fail(error, message)
             if message is None or self.full_error == "1":
                 raise
-            print(f"error: {message}", file=sys.stderr)
+            show_error(message)
         finally:
             _restore(FULL_ERROR, self.full_error)
             code = self._end_sweep(code)

@@ -10,6 +10,7 @@ from segmentation.config import differing_keys, flat, settings, value_at
 from segmentation.errors import ConfigError, listed
 from segmentation.runs.directory import begun, read_settings
 from segmentation.sweep.jobs.child import COMPOSED_VARIABLE
+from segmentation.system.redaction import HIDDEN, redacted
 
 
 def apply_composed(cfg: DictConfig) -> None:
@@ -30,10 +31,12 @@ def apply_composed(cfg: DictConfig) -> None:
     typed: Any = OmegaConf.to_container(cfg)
     for key, value in flat(typed).items():
         if "${" in str(value) and key.partition(".")[0] in composed:
-            OmegaConf.update(cfg, key, _literal(value_at(composed, key)), merge=False)
+            resolved = value_at(composed, key)
+            if HIDDEN not in str(resolved):  # else it holds a secret, which no file keeps
+                OmegaConf.update(cfg, key, _literal(resolved), merge=False)
     if resumed:  # by its own configuration, see `resolve_resume`
         return
-    here, there = flat(settings(cfg)), flat(composed)
+    here, there = flat(redacted(settings(cfg))), flat(composed)
     if keys := differing_keys([here, there]):
         different = [f"{key}={there.get(key)} there, {here.get(key)} here" for key in keys]
         raise ConfigError(

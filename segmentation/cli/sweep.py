@@ -16,6 +16,7 @@ from hydra.experimental.callback import Callback
 from omegaconf import DictConfig, OmegaConf
 
 from segmentation.config import CONF, settings, task_overrides
+from segmentation.console import show_error
 from segmentation.errors import ConfigError, SegmentationError, did_you_mean
 from segmentation.sweep.jobs.allotment import Allotment, allotment
 from segmentation.sweep.jobs.directories import claim_directory, noted_directories
@@ -59,7 +60,7 @@ class SweepCallback(Callback):
             monitor = Monitor(sweep, planned)
             monitor.start()
         except SegmentationError as error:
-            print(f"error: {error}", file=sys.stderr)
+            show_error(error)
             sys.exit(error.exit_code)
         except Exception:
             traceback.print_exc()

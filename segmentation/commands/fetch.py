@@ -10,7 +10,7 @@ from pathlib import Path
 from segmentation.cli.json_output import FLAG, Document, json_output
 from segmentation.cli.terminal import make_printable
 from segmentation.config import user_path
-from segmentation.console import argument, show_next, typed
+from segmentation.console import argument, show_error, show_next, typed
 from segmentation.errors import ConfigError, SegmentationError
 
 
@@ -30,7 +30,7 @@ def _run(words: Sequence[str], document: Document) -> int:
         else:
             _cityscapes(options.to)
     except SegmentationError as error:
-        print(f"error: {error}", file=sys.stderr)
+        show_error(error)
         document.fail(error)
         return 1
     except KeyboardInterrupt as error:

@@ -12,9 +12,8 @@ from pathlib import Path
 from types import FrameType
 
 from filelock import FileLock
-from rich.console import Console
 
-from segmentation.console import argument, duration, is_script, typed
+from segmentation.console import PlainConsole, argument, duration, is_script, typed
 from segmentation.errors import DataError
 from segmentation.sweep import table
 from segmentation.sweep.jobs.allotment import acquired
@@ -57,7 +56,7 @@ class Monitor:
         self._planned = planned is not None
         self._noted: dict[str, str] = {}
         self._read: dict[str, JobState] = {}
-        self._console = Console(markup=False, highlight=False, soft_wrap=True)
+        self._console = PlainConsole(soft_wrap=True)
         if not self._console.is_terminal:
             self._console.width = max(self._console.width, LOG_WIDTH)
         self._lock = FileLock(sweep / ".sweep.lock")

@@ -6,6 +6,8 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from segmentation.system.escaping import printable
+
 HIDDEN = "***"
 CREDENTIALS = re.compile(r"(?<=://)(?:[^\s/@:]*:(?!\d+/)\S*|[^\s/]*)@")
 """With a password, from `://` to the last @ of the word; without one, to the last @ before a slash.
@@ -37,11 +39,16 @@ def redacted(values: Any) -> Any:
 
 
 class RedactingFormatter(logging.Formatter):
-    """Formats what is logged without credentials, whoever logs it."""
+    """Formats what is logged without credentials and control characters, whoever logs it."""
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the line of a record."""
-        return redact(super().format(record))
+        return shown(super().format(record))
+
+
+def shown(text: str) -> str:
+    """Return a text as it may be logged or printed, see `redact` and `escaping.printable`."""
+    return printable(redact(text))
 
 
 def redact_parameters(text: str) -> str:

@@ -5,7 +5,6 @@ from typing import Any
 
 import pytorch_lightning as pl
 from pytorch_lightning.callbacks import ProgressBar
-from rich.console import Console
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -16,6 +15,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from segmentation.console import PlainConsole
 from segmentation.training.callbacks import at_log_interval
 
 METRICS = {
@@ -36,7 +36,7 @@ class RunProgressBar(ProgressBar):
 
     def __init__(self) -> None:
         super().__init__()
-        self._console = Console(stderr=True)
+        self._console = PlainConsole(stderr=True)
         self._bar: Progress | None = None
         self._enabled = True
 

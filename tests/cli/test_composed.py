@@ -13,6 +13,7 @@ from segmentation.cli.sweep import hydra_overrides
 from segmentation.config import CONF, settings
 from segmentation.errors import ConfigError
 from segmentation.sweep.jobs.child import COMPOSED, COMPOSED_VARIABLE
+from segmentation.system.redaction import redacted
 
 
 def compose(*overrides):
@@ -30,7 +31,7 @@ def job(tmp_path, monkeypatch):
 
     def write(*overrides):
         composed = settings(compose(*overrides, "hydra.job.num=3"))
-        OmegaConf.save(OmegaConf.create(composed), tmp_path / COMPOSED)
+        OmegaConf.save(OmegaConf.create(redacted(composed)), tmp_path / COMPOSED)
         monkeypatch.setenv(COMPOSED_VARIABLE, str(tmp_path / COMPOSED))
         return composed
 
@@ -58,6 +59,16 @@ def test_the_child_has_what_was_composed(job, words, monkeypatch):
     cfg = compose(*words)
     apply_composed(cfg)
     assert settings(cfg) == composed
+
+
+def test_a_secret_is_resolved_again(job, monkeypatch):
+    words = ["logger=mlflow", "logger.mlflow.tracking_uri=${oc.env:SOME_SERVER}"]
+    monkeypatch.setenv("SOME_SERVER", "https://user:word@host/x")
+    composed = job(*words)
+    cfg = compose(*words)
+    apply_composed(cfg)
+    assert settings(cfg) == composed
+    assert composed["logger"]["mlflow"]["tracking_uri"] == "https://user:word@host/x"
 
 
 def test_a_difference_is_an_error_that_names_it(job):

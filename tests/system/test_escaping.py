@@ -1,15 +1,25 @@
 """Names that others chose are text in every file that people open."""
 
 import csv
+import io
+import logging
+import re
 import shlex
+from pathlib import Path
 
 import pandas as pd
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+import segmentation
 from segmentation.commands.publish.public_command import public_command
+from segmentation.console import PlainConsole, show_error
 from segmentation.evaluation.comparison.tables import to_csv, to_latex, to_markdown
-from segmentation.system.escaping import csv_cell, markdown
+from segmentation.report.terminal.table import text_table
+from segmentation.system.escaping import csv_cell, csv_text, markdown, printable
 from segmentation.system.files import write_csv
+from segmentation.system.redaction import RedactingFormatter
 
 FORMULAS = ["=1+1", "+cmd|' /C calc'!A0", "-2+3", "@SUM(A1)", "\t=1", '=HYPERLINK("http://x")']
 
@@ -27,6 +37,49 @@ def test_a_cell_is_no_formula(tmp_path, text):
 @pytest.mark.parametrize("value", ["-1", "-0.5", "+3", "-1e-05", "-inf", "road", "", -1.5, 3, None])
 def test_numbers_and_names_stay(value):
     assert csv_cell(value) == value
+
+
+@given(st.text() | st.text(alphabet="'=+-@1.\t\n", max_size=6))
+@settings(max_examples=500, deadline=None)
+def test_a_cell_is_read_as_the_text_that_it_was(text):
+    assert csv_text(csv_cell(text)) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "seen"),
+    [
+        ("a\x1b[31mb\x1b]8;;http://x\x07", r"a\x1b[31mb\x1b]8;;http://x\x07"),
+        ("road\rbuilding\b", r"road\rbuilding\x08"),
+        ("\x9b2J \x7f", r"\x9b2J \x7f"),
+        ("gnp.\u202eexe", r"gnp.\u202eexe"),
+        ("a\udcff.png", r"a\udcff.png"),
+        ("ä 路\n\tb [red] :smile:", "ä 路\n\tb [red] :smile:"),
+    ],
+)
+def test_nothing_moves_the_cursor_or_hides(text, seen, capsys):
+    assert printable(text) == seen
+    show_error(text)
+    assert capsys.readouterr().err == f"error: {seen}\n"
+    record = logging.LogRecord("x", 30, "f", 1, "see %s", (text,), None)
+    assert RedactingFormatter("%(message)s").format(record) == f"see {seen}"
+    console = PlainConsole()
+    console.file = io.StringIO()
+    console.width = 99
+    console.print(text_table(text, {text: [text], "b": [text]}))
+    console.print(text, text)
+    printed = console.file.getvalue()
+    assert printable(printed) == printed
+    assert printed.count(seen.partition("\n")[0].rstrip()) == 6
+
+
+def test_all_that_rich_prints_goes_through_the_plain_console():
+    folder = Path(segmentation.__file__).parent
+    makers = [
+        path.name
+        for path in folder.rglob("*.py")
+        if re.search(r"rich\.console import .*\bConsole\b|rich import", path.read_text())
+    ]
+    assert sorted(makers) == ["console.py", "table.py"]
 
 
 @pytest.mark.parametrize(

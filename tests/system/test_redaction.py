@@ -2,11 +2,15 @@
 
 import logging
 import logging.config
+from pathlib import Path
 
 import pytest
 import yaml
 
 from segmentation.config import CONF
+from segmentation.console import show_error
+from segmentation.sweep.jobs.state import JobState, read_job, write_job
+from segmentation.sweep.table import labels, plan, to_csv, to_json
 from segmentation.system.redaction import (
     RedactingFormatter,
     last_component,
@@ -95,10 +99,33 @@ def test_what_is_logged() -> None:
     assert RedactingFormatter("%(message)s").format(record) == "GET https://***@h?token=***"
 
 
+def test_what_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
+    show_error("GET https://u:p/w@h?token=a failed")
+    assert capsys.readouterr().err == "error: GET https://***@h?token=*** failed\n"
+
+
+def test_the_jobs_of_a_sweep(tmp_path: Path) -> None:
+    words = ["seed=1", "logger.mlflow.tracking_uri=https://u:p/w@h"]
+    job = JobState(words, "failed", error="GET https://u:p/w@h?token=a")
+    write_job(tmp_path, job)
+    assert read_job(tmp_path) == job
+    shown = [(tmp_path / "job.json").read_text(), plan({"a": job}), to_csv({"a": job})]
+    for text in (
+        *shown,
+        str(to_json({"a": job})),
+        str(labels({"a": job, "b": JobState([], "waiting")})),
+    ):
+        assert "https://***@h" in text
+        assert "p/w" not in text
+        assert "token=a" not in text
+
+
 def test_every_log_of_a_command_is_redacted() -> None:
     for name in ("train", "once"):
         (formatter,) = yaml.safe_load((CONF / "hydra" / f"{name}.yaml").read_text())["job_logging"][
             "formatters"
         ].values()
         assert formatter["class"].endswith(".RedactingFormatter")
-        logging.config.dictConfig({"version": 1, "formatters": {"simple": formatter}})
+        logging.config.dictConfig(
+            {"version": 1, "disable_existing_loggers": False, "formatters": {"simple": formatter}}
+        )

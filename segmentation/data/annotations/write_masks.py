@@ -7,10 +7,10 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from rich.console import Console
 from rich.progress import track
 
 from segmentation.classes import VOID
+from segmentation.console import PlainConsole
 from segmentation.data.annotations.conversion import TABLE, Conversion
 from segmentation.data.annotations.draw_masks import (
     Drawn,
@@ -167,7 +167,7 @@ def _progress(results: Iterable[Drawn | str], total: int) -> Iterable[Drawn | st
         results,
         "drawing masks",
         total,
-        console=Console(stderr=True),
+        console=PlainConsole(stderr=True),
         transient=True,
         disable=not sys.stderr.isatty(),
     )

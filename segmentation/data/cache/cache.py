@@ -10,9 +10,9 @@ import sys
 from collections.abc import Callable, Collection, Mapping, Sequence
 
 import numpy as np
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from segmentation.console import PlainConsole
 from segmentation.data.cache.folder import CacheFolder, disk_folder
 from segmentation.data.cache.mapped_pairs import MARK, CachedPairs, places, write_pairs
 from segmentation.data.discovery.layouts import Sample
@@ -223,7 +223,7 @@ def _bar() -> Progress:
         BarColumn(),
         MofNCompleteColumn(),
         TimeRemainingColumn(),
-        console=Console(stderr=True),
+        console=PlainConsole(stderr=True),
         transient=True,
         disable=not sys.stderr.isatty(),
     )

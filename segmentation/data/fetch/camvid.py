@@ -11,8 +11,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from filelock import FileLock, Timeout
-from rich.console import Console
 
+from segmentation.console import PlainConsole
 from segmentation.data.fetch.checksums import compare, read_checksums
 from segmentation.data.fetch.client import Patience
 from segmentation.data.fetch.download import RemoteDataset, fill
@@ -48,7 +48,7 @@ def fetch(root: Path, source: RemoteDataset = CAMVID, patience: Patience | None 
     """
     root = Path(os.path.realpath(root))
     checksums = read_checksums(source.checksums)
-    console = Console()
+    console = PlainConsole()
     try:
         if not _needed(root, checksums) and not partial_folder(root).exists():
             return
@@ -88,13 +88,13 @@ def _needed(root: Path, checksums: Mapping[str, str]) -> list[str]:
 
 
 @contextmanager
-def _alone(root: Path, console: Console) -> Iterator[None]:
+def _alone(root: Path, console: PlainConsole) -> Iterator[None]:
     """Hold the folder's lock; wait for another process that downloads to it."""
     lock = FileLock(root.parent / f".{root.name}.lock")
     try:
         lock.acquire(timeout=0)
     except Timeout:
-        console.print("another process is fetching CamVid; waiting for it", highlight=False)
+        console.print("another process is fetching CamVid; waiting for it")
         lock.acquire()
     try:
         yield

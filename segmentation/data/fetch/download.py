@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from segmentation.console import PlainConsole
 from segmentation.data.fetch.archive import members
 from segmentation.data.fetch.client import CONNECTIONS, Client, Patience, UnreachableError
 from segmentation.data.fetch.partial import PartialFolder
@@ -38,7 +38,11 @@ class RemoteDataset:
 
 
 def fill(
-    partial: PartialFolder, source: RemoteDataset, total: int, patience: Patience, console: Console
+    partial: PartialFolder,
+    source: RemoteDataset,
+    total: int,
+    patience: Patience,
+    console: PlainConsole,
 ) -> None:
     """Fetch the missing files, with a progress bar.
 

@@ -9,6 +9,7 @@ from segmentation.console import console, percent, show_summary
 from segmentation.data.check.finding import Finding
 from segmentation.report.check.facts import summary_grid
 from segmentation.report.terminal.table import text_table
+from segmentation.system.redaction import shown
 
 STYLES = {"error": "bold red", "warning": "yellow", "note": "cyan"}
 
@@ -20,7 +21,7 @@ def show_check(known: dict[str, Any], findings: Sequence[Finding]) -> None:
         known: see `facts`.
         findings: see `check_dataset`.
     """
-    show_summary({name: _printable(text) for name, text in known["summary"].items()})
+    show_summary(known["summary"])
     columns = summary_grid(known["splits"]).columns
     facts = len(columns[""])
     for head, cells in _class_columns(known).items():
@@ -30,7 +31,7 @@ def show_check(known: dict[str, Any], findings: Sequence[Finding]) -> None:
     console.print(table)
     for finding in findings:
         level = (f"{finding.level}: ", STYLES[finding.level])
-        console.print(Text.assemble(level, _printable(finding.message)))
+        console.print(Text.assemble(level, shown(finding.message)))
     if not findings:
         console.print("No problems found.")
 
@@ -53,8 +54,3 @@ def _class_columns(known: dict[str, Any]) -> dict[str, list[str]]:
                 "" if entry[key] is None else format(entry[key], form) for entry in entries
             ]
     return columns
-
-
-def _printable(text: str) -> str:
-    """Replace the bytes of file names that are not valid Unicode."""
-    return text.encode("utf-8", errors="replace").decode()

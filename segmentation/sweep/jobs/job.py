@@ -29,6 +29,7 @@ from segmentation.sweep.jobs.state import JOB_LOCK, JobState, State, read_job, w
 from segmentation.sweep.jobs.stop import ask_to_stop, stop_asked
 from segmentation.system.files import write_atomic
 from segmentation.system.parent_process import exit_with_parent
+from segmentation.system.redaction import redacted
 
 SWEEPER = "CITYSEG_SWEEPER"
 """Environment variable: the number of the process that sweeps."""
@@ -88,7 +89,7 @@ def run_job(job: Job, launcher: str, share: Allotment) -> float | None:
         return None
     with _locked(job.directory, job.sweep) as locked:
         if not locked:
-            console.print(f"{job.directory.name} is running elsewhere", markup=False)
+            console.print(f"{job.directory.name} is running elsewhere")
             return None
         return _run(job, launcher, share)
 
@@ -151,7 +152,7 @@ def _run(job: Job, launcher: str, share: Allotment) -> float | None:
         if environment is None or stop_asked(job.sweep):
             return None
         if not begun(job.directory):
-            write_atomic(composed, OmegaConf.to_yaml(OmegaConf.create(job.settings)))
+            write_atomic(composed, OmegaConf.to_yaml(OmegaConf.create(redacted(job.settings))))
         environment[child.COMPOSED_VARIABLE] = str(composed)
         after = child.attempt(
             job.command(), job.overrides, job.directory, before, job.sweep, job.cwd, environment

@@ -14,6 +14,7 @@ from typing import Literal
 from segmentation.runs.directory import working
 from segmentation.sweep.jobs.directories import JOB_FILE, job_directories
 from segmentation.system.files import read_json_as, write_json
+from segmentation.system.redaction import redact
 
 JOB_LOCK = "job.lock"
 """Held by the process that runs a job, from before its child starts to after its end. The training
@@ -47,6 +48,11 @@ class JobState:
     error: str = ""
     host: str = field(default_factory=platform.node)
     started: float = field(default_factory=time.time)
+
+    def __post_init__(self) -> None:
+        """Leave out credentials: the state is kept and shown."""
+        object.__setattr__(self, "overrides", [redact(word) for word in self.overrides])
+        object.__setattr__(self, "error", redact(self.error))
 
     @property
     def done(self) -> bool:

@@ -162,4 +162,4 @@ def test_the_terminal_shows_splits_classes_and_findings(capsys):
     printed = capsys.readouterr().out
     assert re.search(r"usable images\s+│\s+3\s+│\s+1", printed)
     assert re.search(r"Car\s+│\s+9\.1%\s+│\s+9\.1%", printed)
-    assert "warning: see ?[bold]" in printed
+    assert "warning: see \\udcff[bold]" in printed

@@ -87,7 +87,7 @@ def test_failed_jobs_do_not_end_the_search(tmp_path):
         ),
         ("sweep.sampler.name=TPE", "sweep.sampler.name=TPE is none of"),
         ("seed=tag(log,interval(0,1))", "seed=tag(log,interval(0,1)) cannot be searched"),
-        ("sweep.storage=postgresql://me:hunter2@127.0.0.1:9/db", "me:***@127.0.0.1:9/db cannot be"),
+        ("sweep.storage=postgresql://me:hunter2@127.0.0.1:9/db", "//***@127.0.0.1:9/db cannot be"),
     ],
 )
 def test_a_mistake_stops_the_search_before_any_job(tmp_path, override, message):
