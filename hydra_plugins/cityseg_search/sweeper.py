@@ -17,6 +17,7 @@ from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
 from segmentation.config import task_overrides
+from segmentation.errors import check_count
 from segmentation.sweep.jobs.directories import claim_directory
 from segmentation.sweep.jobs.names import job_name
 from segmentation.system.packages import require_extra
@@ -75,13 +76,14 @@ class SearchSweeper(Sweeper):
         assert self.config is not None
         assert self.launcher is not None
         require_extra("search", "sweep=search")
+        trials = check_count("sweep.trials", self.config.sweep.trials, 1)
         space = self._space([word for word in arguments if not word.startswith(SECRET)])
         directory = Path(self.config.hydra.sweep.dir)
         size = launcher_share(self.config.launcher).jobs
         search = self._search(space, directory)
-        print(f"{self.config.sweep.trials} trials in all", *self._searched, sep="\n  ")
+        print(f"{trials} trials in all", *self._searched, sep="\n  ")
         try:
-            while draws := search.next(size, self.config.sweep.trials):
+            while draws := search.next(size, trials):
                 folders = [self._directory(draw.overrides, draw.trial.number) for draw in draws]
                 for draw, folder in zip(draws, folders, strict=True):
                     search.start(draw, folder)

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
+from threading import Event
 from typing import Any, Literal
 from uuid import uuid4
 
@@ -24,6 +25,7 @@ from segmentation.errors import ConfigError, check_seed
 from segmentation.runs.directory import read_metrics
 from segmentation.sweep.jobs.names import job_overrides
 from segmentation.sweep.jobs.state import read_job
+from segmentation.sweep.search.dry_run import try_pruner, try_sampler
 from segmentation.sweep.search.space import Space
 from segmentation.sweep.search.storage import (
     STORAGE_VARIABLE,
@@ -32,7 +34,7 @@ from segmentation.sweep.search.storage import (
     storage_url,
     write_study_file,
 )
-from segmentation.sweep.search.trials import TrialFile, make_pruner, make_sampler
+from segmentation.sweep.search.trials import TrialFile, check_named, make_sampler
 from segmentation.system.redaction import HIDDEN
 
 OBJECTIVES: dict[str, Literal["maximize", "minimize"]] = {
@@ -94,11 +96,13 @@ class Search:
                 "trials can be pruned only if the score is the only objective. Otherwise type "
                 "sweep.pruner=null."
             )
-        self._after = None if pruner is None else pruner.get("after", 0.0)
+        if pruner is not None:
+            check_named("pruner", pruner)
+        self._after = None if pruner is None else _share(pruner.get("after", 0.0))
         self._pruner = {key: value for key, value in (pruner or {}).items() if key != "after"}
         if pruner is not None:
-            make_pruner(self._pruner)
-        make_sampler(sampler, check_seed("sweep.seed", seed))
+            try_pruner(self._pruner)
+        try_sampler(space, len(objectives), sampler, check_seed("sweep.seed", seed))
         self.space = space
         self.objectives = list(objectives)
         self._directory = directory
@@ -120,11 +124,18 @@ class Search:
                 load_if_exists=True,
             )
             self._check_settings()
+        self._exhausted = Event()
+        self.study.stop = self._exhausted.set  # type: ignore[method-assign]  # as samplers ask for
         own = storage == storage_url(None, directory)
         write_study_file(directory, None if own else self._storage, name)
 
     def next(self, size: int, total: int) -> list[Draw]:
-        """Return up to `size` trials to run: abandoned ones first, then new ones up to `total`."""
+        """Return up to `size` trials to run: abandoned ones first, then new ones up to `total`.
+
+        There are none after a sampler such as BruteForceSampler has drawn its whole space.
+        """
+        if self._exhausted.is_set():
+            return []
         with self._locked():
             running = self.study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
             ids = [trial._trial_id for trial in running if self._is_abandoned(trial)]
@@ -254,6 +265,13 @@ class Search:
     def _locked(self) -> Iterator[None]:
         with FileLock(self._directory / "study.lock"):
             yield
+
+
+def _share(value: Any) -> float:
+    """Check and return `sweep.pruner.after`."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
+        raise ConfigError(f"sweep.pruner.after={value}: expected a share of the epochs, 0 to 1.")
+    return value
 
 
 def _is_free(file: Path) -> bool:

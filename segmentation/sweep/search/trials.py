@@ -88,11 +88,22 @@ def make_sampler(options: dict[str, Any], seed: int) -> "optuna.samplers.BaseSam
     """
     import optuna
 
-    return _instance("sampler", optuna.samplers, options | {"seed": seed})
+    return _instance("sampler", optuna.samplers, options, seed=seed)
 
 
-def _instance(kind: str, module: Any, options: dict[str, Any]) -> Any:
-    arguments = dict(options)
+def check_named(kind: str, options: object) -> None:
+    """Check that the options of a sampler or pruner are a mapping with its name.
+
+    Raises:
+        ConfigError: they are not.
+    """
+    if not isinstance(options, dict) or "name" not in options:
+        raise ConfigError(f"sweep.{kind}={options} has no name. Type sweep.{kind}.name=<a class>.")
+
+
+def _instance(kind: str, module: Any, options: Any, **fixed: Any) -> Any:
+    check_named(kind, options)
+    arguments = {**options, **fixed}
     name = str(arguments.pop("name"))
     known = sorted(word for word in module.__all__ if word.lower().endswith(kind))
     known.remove(f"Base{kind.capitalize()}")

@@ -42,10 +42,13 @@ def space_of(*overrides):
 RANGES = ("data=camvid", "lr=tag(log,interval(1e-4,1e-1))", "encoder=choice(small,large)")
 
 
-def open_search(sweep, *ranges, objectives=("score",), storage=None, pruner=None, seed=0, name="s"):
+def open_search(
+    sweep, *ranges, objectives=("score",), storage=None, pruner=None, seed=0, name="s",
+    sampler=SAMPLER,
+):  # fmt: skip
     url = storage_url(storage, sweep)
     space = space_of(*(ranges or RANGES))
-    return Search(url, name, sweep, space, objectives, SAMPLER, seed, pruner)
+    return Search(url, name, sweep, space, objectives, sampler, seed, pruner)
 
 
 def work(search, sweep, total, size=1, run=None, batches=10**9):
@@ -81,6 +84,13 @@ def test_the_total_is_a_total(tmp_path, size):
     assert work(again, tmp_path, 3, size) == []
     assert len(work(again, tmp_path, 6, size)) == 2
     assert states(again) == ["COMPLETE"] * 6
+
+
+def test_a_sampler_that_has_drawn_its_whole_space_ends_the_search(tmp_path):
+    sampler = {"name": "BruteForceSampler"}
+    search = open_search(tmp_path, "encoder=choice(small,large)", sampler=sampler)
+    assert len(work(search, tmp_path, 9)) == 2
+    assert states(search) == ["COMPLETE"] * 2
 
 
 def test_what_is_drawn_follows_from_the_seed_however_often_it_is_interrupted(tmp_path):
