@@ -14,6 +14,7 @@ from segmentation.errors import ConfigError
 from segmentation.loggers.fault_tolerant import summarize_error
 from segmentation.loggers.run_id import read_run_id
 from segmentation.loggers.wandb_logger import WandbLogger
+from segmentation.loggers.wandb_offline import parts_of_run
 from segmentation.runs.curves import read_rows
 from segmentation.runs.directory import RUN_CONFIG, finished, read_settings, working
 from segmentation.system.packages import explain_missing, missing_packages
@@ -81,8 +82,7 @@ def _track(run: Path, directory: Path, any_project: bool) -> None:
     if working(run):
         log.warning("the training is still running: its W&B run gets no scores of this evaluation")
         return
-    online = any((run / WANDB_FOLDER).glob("run-*"))
-    offline = None if online else "the training was"
+    offline = None if parts_of_run(run, "run") else "the training was"
     options = _options(run)
     known = {key: options[key] for key in LOGGER_OPTIONS if key in options}
     project, entity = known.get("project", PROJECT), known.get("entity")
@@ -125,6 +125,4 @@ def _last_step(run: Path) -> int | None:
 
 def _tracked(run: Path) -> bool:
     """Return whether a training left a W&B run: its id, and its files."""
-    folder = run / WANDB_FOLDER
-    parts = (*folder.glob("run-*"), *folder.glob("offline-run-*"))
-    return read_run_id(folder) is not None and bool(parts)
+    return read_run_id(run / WANDB_FOLDER) is not None and bool(parts_of_run(run))

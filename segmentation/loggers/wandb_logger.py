@@ -190,7 +190,7 @@ def open_run(folder: Path, offline: str | None = None, **options: Any) -> "Run":
     options |= {"settings": settings, "reinit": "create_new"}
     options["dir"] = os.environ.get("WANDB_DIR") or folder
     try:
-        repair_logs(folder / "wandb")
+        repair_logs(folder)
         options["id"] = _wandb_id(folder / "wandb")
         chosen = wandb.setup(settings).settings
         if chosen.mode == "disabled":

@@ -14,6 +14,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from segmentation.loggers.run_id import read_run_id
 from segmentation.system.files import read_json, write_json
 
 if TYPE_CHECKING:
@@ -29,12 +30,27 @@ SUMMARY_FILE = "last_values.json"
 log = logging.getLogger(__name__)
 
 
-def repair_logs(folder: Path) -> None:
-    """Truncate the logs in W&B's folder of a run directory after their last complete record.
+def parts_of_run(directory: Path, kind: str = "*run") -> set[Path]:
+    """Return the folders that W&B has written for a run, in its directory and below `WANDB_DIR`.
+
+    Args:
+        directory: of the run.
+        kind: ``"run"`` for online parts, ``"offline-run"``, or both.
+    """
+    parts = set((directory / "wandb").glob(f"{kind}-*"))
+    shared, run_id = os.environ.get("WANDB_DIR"), read_run_id(directory / "wandb")
+    if shared and run_id:  # among those of other runs; `.wandb` if there is one
+        parts.update(Path(shared).absolute().glob(f"*wandb/{kind}-*-{run_id}"))
+    return parts
+
+
+def repair_logs(directory: Path) -> None:
+    """Truncate the offline logs of a run after their last complete record.
 
     No other process may be writing to them.
     """
-    for path in folder.glob("offline-run-*/run-*.wandb"):
+    parts = parts_of_run(directory, "offline-run")
+    for path in (path for part in parts for path in part.glob("run-*.wandb")):
         whole = whole_bytes(path.read_bytes())
         if whole <= HEADER:
             path.unlink()  # killed before the first record

@@ -1,6 +1,7 @@
 """An evaluation goes to the W&B run of its training, and is never lost to it."""
 
 import logging
+import os
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,7 @@ from segmentation.errors import ConfigError
 from segmentation.loggers import wandb_logger
 from segmentation.loggers.run_id import write_run_id
 from segmentation.loggers.wandb_logger import WandbLogger, sync_command
+from segmentation.loggers.wandb_offline import whole_bytes
 
 pytestmark = pytest.mark.usefixtures("stranger")
 
@@ -86,6 +88,23 @@ def test_an_online_run_goes_on_and_keeps_what_it_had(
     values = kept.summary()
     assert values["val/miou"] == 0.25
     assert values["evaluate/val_flip/boundary_iou"] == 0.375
+
+
+def test_a_run_whose_wandb_files_are_elsewhere_gets_a_further_part_there(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.setenv("WANDB_DIR", str(tmp_path / "elsewhere"))
+    first = trained(run).experiment
+    folder = tmp_path / "elsewhere" / "wandb"
+    part = Path(first.dir).parent.rename(folder / f"offline-run-20200101_000000-{first.id}")
+    log = part / f"run-{first.id}.wandb"
+    os.truncate(log, log.stat().st_size - 1)  # as a kill leaves it
+    track_evaluation(run, evaluated(run), any_project=True)
+    parts = {len(records(part)) for part in folder.glob(f"offline-run-*-{first.id}")}
+    assert len(parts) == 2
+    assert whole_bytes(log.read_bytes()) == log.stat().st_size
+    assert not list((run / "wandb").glob("offline-run-*"))
 
 
 @pytest.mark.slow

@@ -9,6 +9,7 @@ import wandb
 from hypothesis import given
 from hypothesis import strategies as st
 
+from segmentation.loggers.run_id import write_run_id
 from segmentation.loggers.wandb_offline import BLOCK, repair_logs, whole_bytes
 
 
@@ -59,14 +60,14 @@ def test_the_log_of_a_real_run_is_whole(tmp_path: Path) -> None:
     assert len(content) > BLOCK
     assert whole_bytes(content) == len(content)
     assert len(content) - 3000 < whole_bytes(content[:-700]) < len(content) - 700
-    repair_logs(tmp_path / "wandb")
+    repair_logs(tmp_path)
     assert path.read_bytes() == content
 
 
 @pytest.mark.parametrize("left", [0, 3, 7, 12])
 def test_a_part_without_a_record_is_removed(left: int, tmp_path: Path) -> None:
-    path = tmp_path / "offline-run-20260101_000000-abc" / "run-abc.wandb"
-    path.parent.mkdir()
+    path = tmp_path / "wandb" / "offline-run-20260101_000000-abc" / "run-abc.wandb"
+    path.parent.mkdir(parents=True)
     path.write_bytes(written([100])[0])
     os.truncate(path, left)
     repair_logs(tmp_path)
@@ -74,8 +75,23 @@ def test_a_part_without_a_record_is_removed(left: int, tmp_path: Path) -> None:
 
 
 def test_parts_that_were_uploaded_while_they_were_written_are_left_alone(tmp_path: Path) -> None:
-    path = tmp_path / "run-20260101_000000-abc" / "run-abc.wandb"
-    path.parent.mkdir()
+    path = tmp_path / "wandb" / "run-20260101_000000-abc" / "run-abc.wandb"
+    path.parent.mkdir(parents=True)
     path.write_bytes(b"")
     repair_logs(tmp_path)
     assert path.exists()
+
+
+def test_in_a_directory_of_many_runs_only_the_logs_of_this_one_are_repaired(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WANDB_DIR", str(tmp_path / "shared"))
+    write_run_id(tmp_path / "run" / "wandb", "abc")
+    whole = written([100])[0]
+    for run_id in ("abc", "other-abcd"):
+        path = tmp_path / f"shared/wandb/offline-run-20260101_000000-{run_id}/run-{run_id}.wandb"
+        path.parent.mkdir(parents=True)
+        path.write_bytes(whole + b"cut")
+    repair_logs(tmp_path / "run")
+    sizes = {path.stem: path.stat().st_size for path in tmp_path.rglob("*.wandb")}
+    assert sizes == {"run-abc": len(whole), "run-other-abcd": len(whole) + 3}
