@@ -9,7 +9,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from hydra.core.hydra_config import HydraConfig
-from omegaconf import DictConfig, open_dict
+from omegaconf import DictConfig
 
 from segmentation import __version__
 from segmentation.cli.command import command
@@ -20,14 +20,15 @@ from segmentation.system.packages import require_extra
 
 
 def check_training(cfg: DictConfig) -> None:
-    """Build everything of a training except its caches, on the CPU: a job may run elsewhere."""
+    """Check a job's devices, and build everything of its training but its caches, on the CPU."""
+    from segmentation.build.job_devices import check_job_devices, use_one_cpu
     from segmentation.build.training import read_training
     from segmentation.commands.train.command import build_once
     from segmentation.system.logs import quiet_libraries
 
     quiet_libraries()
-    with open_dict(cfg):
-        cfg.trainer.update(accelerator="cpu", devices=1, num_nodes=1, strategy="auto")
+    check_job_devices(cfg)
+    use_one_cpu(cfg)
     with TemporaryDirectory() as directory:
         build_once(read_training(cfg, Path(directory)))
 

@@ -39,7 +39,7 @@ def processes_here(options: Mapping[str, Any]) -> int:
         ConfigError: `devices` is neither a number of devices nor a list of them.
     """
     devices = options["devices"]
-    if isinstance(devices, list):
+    if isinstance(devices, list) and devices and all(type(index) is int for index in devices):
         return len(devices)
     if not isinstance(devices, int) or isinstance(devices, bool) or devices < -1 or not devices:
         raise ConfigError(

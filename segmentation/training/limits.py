@@ -55,16 +55,25 @@ def check_batch(batch: TrainingBatch) -> Iterator[str]:
     Raises:
         ConfigError: the batch does not divide among the ranks.
     """
-    if batch.images % batch.ranks:
-        raise ConfigError(
-            f"data.batch_size={batch.images} is the global batch and does not divide among "
-            f"{batch.ranks} processes: use a multiple of {batch.ranks}."
-        )
+    check_division(batch.images, batch.ranks)
     if batch.images > batch.images_there:
         fitting = batch.images_there // batch.ranks * batch.ranks or batch.ranks
         yield (
             f"train has {batch.images_there} images, fewer than data.batch_size={batch.images}: "
             f"images repeat within each batch. Use data.batch_size={fitting} or less."
+        )
+
+
+def check_division(images: int, ranks: int) -> None:
+    """Check that a global batch of `images` divides among `ranks` processes.
+
+    Raises:
+        ConfigError: it does not.
+    """
+    if images % ranks:
+        raise ConfigError(
+            f"data.batch_size={images} is the global batch and does not divide among "
+            f"{ranks} processes: use a multiple of {ranks}."
         )
 
 
@@ -137,8 +146,6 @@ def check_epoch(trainer: Mapping[str, Any], train_batches: int, val_batches: int
     Raises:
         ConfigError: an epoch without a batch, or one that ends before val is scored.
     """
-    if trainer.get("fast_dev_run"):
-        return
     splits = {"train": train_batches, "val": val_batches}
     for split, batches in splits.items():
         key = "overfit_batches" if trainer.get("overfit_batches") else f"limit_{split}_batches"
