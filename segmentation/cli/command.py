@@ -4,11 +4,13 @@ Nothing here imports torch, so `--help`, `--cfg job` and tab completion answer a
 """
 
 import functools
+import logging
 import os
 import sys
 from argparse import Namespace
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 from hydra import version
 from hydra._internal.utils import _run_hydra, get_args_parser
@@ -38,6 +40,8 @@ FULL_ERROR = "HYDRA_FULL_ERROR"
 """Environment variable: show the stack trace of a user's mistake too."""
 
 Task = Callable[[DictConfig], object]
+
+log = logging.getLogger(__name__)
 
 resolvers.register()
 
@@ -185,11 +189,13 @@ class Invocation:
 
     def _run_task(self, cfg: DictConfig) -> object:
         """Run one job of the command; Hydra calls it with each configuration it has composed."""
-        self.composed = True
+        first, self.composed = not self.composed, True
         os.chdir(self.cwd)  # whatever hydra.job.chdir or a launcher's worker makes of it
         _restore(FULL_ERROR, self.full_error)  # for child processes
         several = HydraConfig.get().mode == RunMode.MULTIRUN
         launched = several and "launcher" in cfg
+        if first and not launched:
+            warn_of_chdir(HydraConfig.get())
         if several and not launched:
             self.document.jobs = self.results
         try:
@@ -232,6 +238,19 @@ def _file_options(arguments: Namespace) -> list[str]:
     }
     given = [[flag, value] for flag, value in values.items() if value is not None]
     return [word for option in given for word in option]
+
+
+def warn_of_chdir(hydra: Any) -> None:
+    """Warn where Hydra is asked to work in the run directory, which commands do not.
+
+    Args:
+        hydra: Hydra's own configuration.
+    """
+    if hydra.job.chdir:
+        log.warning(
+            "hydra.job.chdir=true has no effect: relative paths count from where the command was "
+            "typed"
+        )
 
 
 def _check_complete(cfg: DictConfig) -> None:

@@ -43,10 +43,12 @@ class SweepCallback(Callback):
         Hydra would turn an Exception into a warning, and sweep all the same.
         """
         from segmentation.cli.check_jobs import check_jobs
+        from segmentation.cli.command import warn_of_chdir
         from segmentation.runs.directory import finished
         from segmentation.sweep.monitor import Monitor
 
         try:
+            warn_of_chdir(config.hydra)
             check_sweep(config)
             planned = planned_jobs(config)
             sweep = Path.cwd() / config.hydra.sweep.dir

@@ -52,6 +52,7 @@ def test_a_job_starts_where_its_sweep_was_typed(here, launcher):
     words = ["seed=1,2", "data.root=camvid", "hydra.job.chdir=true", f"launcher={launcher}"]
     result = sweep("runs/sweep", *words, child=launcher != "basic")
     assert result.returncode == 0, result.stdout + result.stderr
+    assert (result.stdout + result.stderr).count("hydra.job.chdir=true has no effect: ") == 1
     begun = [start for (start,) in starts(here / "runs" / "sweep").values()]
     assert [start["cwd"] for start in begun] == [str(here)] * 2
     assert len(table(here / "runs" / "sweep")) == 2
@@ -87,3 +88,11 @@ def test_a_working_directory_that_is_gone_or_an_interpolation_is_an_error(tmp_pa
         assert message in result.stderr
         assert "Traceback" not in result.stderr
     monkeypatch.chdir(tmp_path)
+
+
+def test_one_line_says_that_hydras_working_directory_has_no_effect(here, caplog):
+    for words, count in (["hydra.job.chdir=true"], 1), ([], 0):
+        caplog.clear()
+        assert run("check.py", "data=folder", "data.root=nowhere", *words).returncode == 1
+        said = "hydra.job.chdir=true has no effect: relative paths count from"
+        assert caplog.text.count(said) == count
