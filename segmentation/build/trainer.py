@@ -48,6 +48,8 @@ SET_HERE = {
     "deterministic": "set deterministic=true",
     "enable_checkpointing": "a run is scored by its best checkpoint",
     "enable_model_summary": "the summary at the start has the parameters",
+    "fast_dev_run": "it leaves no checkpoint to score. To try a training out, type "
+    "trainer.max_epochs=1 trainer.limit_train_batches=1",
     "limit_test_batches": "a score is of every image of its split",
     "logger": "choose logger=<option>",
     "num_sanity_val_steps": "files and labels are checked before the training",

@@ -149,8 +149,7 @@ class LastCheckpoint(Checkpoint):
         self._save(trainer)
 
     def _save(self, trainer: pl.Trainer) -> None:
-        if not trainer.fast_dev_run:  # type: ignore[attr-defined]
-            save_last(trainer, self.directory)
+        save_last(trainer, self.directory)
         self._since, self._due = time.monotonic(), False
 
 

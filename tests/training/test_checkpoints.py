@@ -179,7 +179,6 @@ def test_after_a_save_its_clock_starts_again(tmp_path, monkeypatch):
         val_check_batch=None,
         check_val_every_n_epoch=1,
         fit_loop=SimpleNamespace(epoch_loop=SimpleNamespace(restarting=False)),
-        fast_dev_run=False,
         is_global_zero=True,
     )
     monkeypatch.setattr(checkpoints.time, "monotonic", lambda: now[0])

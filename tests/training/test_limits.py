@@ -176,7 +176,6 @@ def test_epochs_that_limits_leave_empty(options, message):
         {"overfit_batches": 0.0},
         {"val_check_interval": 4, "check_val_every_n_epoch": None},
         {"val_check_interval": 1.0},
-        {"fast_dev_run": True, "limit_train_batches": 0},
     ],
 )
 def test_epochs_with_a_batch(options):
