@@ -9,6 +9,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import DictConfig
 from test_config import compose
 
+from segmentation.cli.class_options import accept_class_options
 from segmentation.cli.overrides import readable
 from segmentation.config import CONF
 
@@ -87,6 +88,9 @@ def test_commands_can_be_typed(name, known):
 def test_options_that_are_named_exist(name, known):
     keys = {match[1] for code in codes(PAGES[name]) for match in OPTION.finditer(code)}
     keys = {key for key in keys if not key.startswith("hydra.")}
+    words = [f"{key}=1" for key in sorted(keys)]
+    added = accept_class_options(["callbacks=[ema,early_stopping]", *words], "train")
+    keys -= {word.strip("+").removesuffix("=1") for word in added if word.startswith("++")}
     assert {key for key in keys if all(node(cfg, key) is None for cfg in known["train"])} == set()
 
 
