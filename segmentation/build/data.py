@@ -172,7 +172,10 @@ def data_root(data: DictConfig) -> Path:
         ConfigError: none is named.
     """
     if data.root is None:
-        raise ConfigError("data.root is not set. Type data=<option> data.root=<folder>.")
+        raise ConfigError(
+            "data.root is not set. Type data=<option> data.root=<folder>, a folder of images and "
+            "masks."
+        )
     return user_path(data.root)
 
 

@@ -12,7 +12,7 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 from omegaconf.errors import OmegaConfBaseException
 
-from segmentation.cli.messages import explain
+from segmentation.cli.messages import explain, missing_message
 from segmentation.config import settings, task_overrides
 from segmentation.errors import ConfigError, SegmentationError, check_seed
 from segmentation.sweep.jobs.names import NOT_OF_THE_JOB, job_overrides
@@ -49,8 +49,7 @@ def compose_job(config: DictConfig, overrides: Sequence[str], number: int) -> Di
     with _as_job(cfg):
         missing = sorted(OmegaConf.missing_keys(job))
     if missing:
-        typed = " ".join(f"{key}=<value>" for key in missing)
-        raise ConfigError(f"{', '.join(missing)} is not set. Type {typed}.")
+        raise ConfigError(missing_message(missing, _command, cfg.data.name))
     return cfg
 
 

@@ -24,7 +24,7 @@ from segmentation.cli import resolvers
 from segmentation.cli.class_options import accept_class_options
 from segmentation.cli.composed import apply_composed
 from segmentation.cli.json_output import Document, json_output
-from segmentation.cli.messages import exit_code, explain, failed_job
+from segmentation.cli.messages import exit_code, explain, failed_job, missing_message
 from segmentation.cli.overrides import asks_hydra, readable, sweeps
 from segmentation.cli.terminal import make_printable
 from segmentation.config import CONF, working_directory
@@ -200,12 +200,12 @@ class Invocation:
             self.document.jobs = self.results
         try:
             if launched:
-                _check_complete(cfg)
+                _check_complete(cfg, self.config_name)
                 from segmentation.cli.sweep import run_composed_job  # only sweeps need it
 
                 return run_composed_job(cfg, self.start, self.cwd)
             apply_composed(cfg)
-            _check_complete(cfg)
+            _check_complete(cfg, self.config_name)
             result = self.task(cfg)
             self.results.append(result)
             return result
@@ -253,10 +253,10 @@ def warn_of_chdir(hydra: Any) -> None:
         )
 
 
-def _check_complete(cfg: DictConfig) -> None:
+def _check_complete(cfg: DictConfig, config_name: str) -> None:
     if missing := sorted(OmegaConf.missing_keys(cfg)):
-        needed = " ".join(f"{key}=<value>" for key in missing)
-        raise ConfigError(f"{', '.join(missing)} is not set. Type {needed}.")
+        data = OmegaConf.select(cfg, "data.name") or "folder"
+        raise ConfigError(missing_message(missing, config_name, data))
 
 
 def _restore(key: str, value: str | None) -> None:

@@ -2,6 +2,7 @@
 
 import errno
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 from hydra.errors import HydraException, InstantiationException, OverrideParseException
@@ -73,7 +74,7 @@ def explain(error: Exception, config_name: str, composed: bool) -> str | None:
             return message
         cause = cause.__cause__
     if missing := re.search(r"Missing mandatory value: ([\w.]+)", str(error)):
-        return f"{missing[1]} is not set. Type {missing[1]}=<value>."
+        return missing_message([missing[1]], config_name)
     if isinstance(error, InstantiationException):
         return str(error)
     if isinstance(error, OverrideParseException):
@@ -85,6 +86,32 @@ def explain(error: Exception, config_name: str, composed: bool) -> str | None:
         return f"{mark.name}, line {mark.line + 1}: invalid YAML: {error.problem}. Fix the file."
     if isinstance(error, HydraException | OmegaConfBaseException):
         return _hydra_message(error, config_name)
+    return None
+
+
+def missing_message(keys: Sequence[str], config_name: str, data: str = "folder") -> str:
+    """Return the message for options that must be set.
+
+    Args:
+        keys: the options.
+        config_name: the command.
+        data: the chosen option of the group `data`.
+    """
+    needed = " ".join(f"{key}=<value>" for key in keys)
+    meanings = [f"{key} is {text}." for key in keys if (text := _meaning(key, config_name, data))]
+    verb = "is" if len(keys) == 1 else "are"
+    return " ".join([f"{', '.join(keys)} {verb} not set. Type {needed}.", *meanings])
+
+
+def _meaning(key: str, config_name: str, data: str) -> str | None:
+    """Return the comment that conf/ has on a required option; None if it has none."""
+    group, _, name = key.rpartition(".")
+    files = sorted((CONF / group).glob("*.yaml")) if group else [CONF / f"{config_name}.yaml"]
+    files.sort(key=lambda path: path.stem != data)
+    for path in files:
+        pattern = rf"^{re.escape(name)}: \?\?\? # (.+)$"
+        if path.is_file() and (comment := re.search(pattern, path.read_text("utf-8"), re.M)):
+            return comment[1].replace("python fetch.py", typed("fetch"))
     return None
 
 
@@ -117,6 +144,12 @@ def _file_message(error: OSError) -> str | None:
 
 
 def _override_message(error: OverrideParseException, config_name: str) -> str:
+    value = error.override.partition("=")[2]
+    if value[:1] in ("[", "{") and value[-1:] not in ("]", "}"):  # the shell divided it
+        return (
+            f"cannot read {error.override!r}: its brackets do not close. Type no spaces between "
+            "values, or quotes around the whole, as in 'key=[a, b]'."
+        )
     if "=" in error.override:
         return f"cannot read {error.override!r}: {error}"
     key = _first_required(config_name)  # `python evaluate.py runs/one`

@@ -76,8 +76,15 @@ STREETS = ["data=camvid", "data.root=${oc.env:FAKE}", "encoder.weights=none"]
             ["runs/one"],
             "'runs/one': every word is key=value. `python train.py --cfg job` lists all keys.",
         ),
-        (["data=camvid"], "data.root is not set. Type data.root=<value>."),
-        (["encoder=timm"], "encoder.name is not set. Type encoder.name=<value>."),
+        (
+            ["data=camvid"],
+            "data.root is not set. Type data.root=<value>. data.root is the folder of CamVid: "
+            "`python fetch.py camvid` downloads it.",
+        ),
+        (
+            ["encoder=timm"],
+            "encoder.name is not set. Type encoder.name=<value>. encoder.name is a model of timm.",
+        ),
         (["data=camvid", "data.root=nowhere"], "no folder nowhere. Pass the data set's"),
         (["+loss.terms.cross_entropy.gamma=1", *STREETS], "unexpected keyword argument 'gamma'"),
         (["optimizer.lr=-1", *STREETS], "optimizer.lr is -1: it must be a number"),

@@ -27,6 +27,10 @@ from segmentation.system.files import jsonable
 CHECK = "check.py"
 NUMBERS = st.floats() | st.integers() | st.booleans() | st.none() | st.text()
 
+RUN_MISSING = (
+    "run is not set. Type run=<value>. run is a run directory, a checkpoint or a model directory."
+)
+
 
 @given(st.recursive(NUMBERS, lambda x: st.lists(x) | st.dictionaries(st.text(), x), max_leaves=20))
 def test_a_document_is_valid_json_with_null_for_what_is_no_number(value):
@@ -140,7 +144,7 @@ def test_the_name_of_a_command_is_no_question(tmp_path):
     done = subprocess.run(
         [sys.executable, "-c", code, "--json"], cwd=tmp_path, capture_output=True, text=True
     )  # argv[0] is "-c"
-    assert json.loads(done.stdout) == {"error": "run is not set. Type run=<value>."}
+    assert json.loads(done.stdout) == {"error": RUN_MISSING}
 
 
 def failing(error, result=None):
@@ -282,7 +286,7 @@ def test_a_preview_says_where_it_is(tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["evaluate.py"], "run is not set. Type run=<value>."),
+        (["evaluate.py"], RUN_MISSING),
         (["train.py", "encoder=resnet43"], "encoder has no option 'resnet43'."),
         (["train.py", "-m", "data=camvid", "data.root=nowhere", "resume=auto"], "resume= and"),
     ],
