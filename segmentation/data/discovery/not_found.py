@@ -79,6 +79,11 @@ class Tree:
         names = self.files.get(folder, [])
         return [name for name in names if PurePosixPath(name).suffix.lower() in IMAGE_SUFFIXES]
 
+    def only_jpeg(self, folder: PurePosixPath) -> bool:
+        """Return whether a folder has images, and all of them are JPEG files."""
+        suffixes = {PurePosixPath(name).suffix.lower() for name in self.images(folder)}
+        return bool(suffixes) and suffixes <= set(JPEG)
+
 
 def explain(root: Path) -> str:
     """Return what lies in a folder, what each nearly fitting layout lacks, and what to type."""
@@ -117,12 +122,10 @@ def _no_images(tree: Tree) -> Iterator[str]:
 
 def _jpeg_masks(tree: Tree) -> Iterator[str]:
     for folder in tree.files:
-        images = tree.images(folder)
-        jpegs = [name for name in images if PurePosixPath(name).suffix.lower() in JPEG]
-        if _is_masks(folder) and jpegs and len(jpegs) == len(images):
+        if _is_masks(folder) and tree.only_jpeg(folder):
             yield (
-                f"{folder}/ holds {len(jpegs)} JPEG files: JPEG changes labels, so these are no "
-                "masks. Save them as PNG, from their source."
+                f"{folder}/ holds {len(tree.images(folder))} JPEG files: JPEG changes labels, so "
+                "these are no masks. Save them as PNG, from their source."
             )
 
 
@@ -133,7 +136,8 @@ def _different_names(tree: Tree) -> Iterator[str]:
         for folder in tree.files
         if tree.images(folder)
     }
-    masks = [folder for folder in stems if _is_masks(folder)]
+    # JPEG files are no masks, whatever their names: see `_jpeg_masks`.
+    masks = [folder for folder in stems if _is_masks(folder) and not tree.only_jpeg(folder)]
     images = [folder for folder in stems if not _is_masks(folder)]
     pairs = sorted(product(images, masks), key=lambda pair: -_alike(*pair))
     for image, mask in pairs[:COMPARED]:
@@ -149,6 +153,11 @@ def _compare(
     images: PurePosixPath, image_stems: list[str], masks: PurePosixPath, mask_stems: list[str]
 ) -> str:
     where, same = f"{images}/ and {masks}/", set(image_stems) & set(mask_stems)
+    if same and images.name.lower() in {word.lower() for word in WORDS["images"]}:
+        return (
+            f"{where} have {len(same)} names in common, but do not lie side by side: move both "
+            "into one folder."
+        )
     if same:
         known = ", ".join(f"{word}/" for word in WORDS["images"][:4])
         return (

@@ -23,9 +23,21 @@ CASES = {
         ["pictures/a.jpg", "pictures/b.jpg", "masks/a.png", "masks/b.png"],
         "have 2 names in common, but pictures/ is no name that folders of images have",
     ),
+    "apart": (
+        ["one/images/a.jpg", "two/masks/a.png"],
+        "have 1 names in common, but do not lie side by side: move both into one folder",
+    ),
     "other names": (["images/a.png", "masks/b.png"], "share no name: a / b"),
     "images alone": (["photos/a.png", "photos/b.png"], "There are 2 images in photos/, and no"),
 }
+
+
+def test_jpeg_masks_are_all_that_is_wrong_where_the_names_are_right(tmp_path):
+    touch(tmp_path, "images/a.jpg", "masks/a.jpg", "train/images/b.jpg", "train/labels/b.jpg")
+    text = explain(tmp_path)
+    assert text.count("JPEG changes labels") == 2
+    for other in ("rename", "in common", "share no name", "side by side"):
+        assert other not in text
 
 
 @pytest.mark.parametrize("case", list(CASES))
