@@ -88,6 +88,10 @@ def test_a_single_contender_without_runs_and_views_has_a_page(tmp_path):
         "Fewer than two",
     ):
         assert part in text, part
+    assert text.count("nly one contender: there is nothing to compare") == 1
+    for wrong in ("Highest", "highest", "contenders with", "* marks", "Holm"):
+        assert wrong not in text, wrong
+    assert not re.search(r"\b1 contender|\d [*=]", text)
 
 
 def test_evaluations_without_views_say_how_to_get_some(tmp_path):

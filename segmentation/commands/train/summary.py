@@ -77,7 +77,7 @@ def _epochs(options: Mapping[str, Any], loaders: SegmentationData, trainer: pl.T
     batches = overfit or max(len(loaders.train_set) // loaders.batch_size, 1)
     limit = f", at most {options['max_time']}" if options["max_time"] else ""
     note = " (overfitted; val is cut to as many)" if overfit else ""
-    epochs = f"{trainer.max_epochs} epochs"
+    epochs = f"{trainer.max_epochs} epoch{'' if trainer.max_epochs == 1 else 's'}"
     if trainer.max_epochs is None or trainer.max_epochs < 0:
         epochs = "epochs"
     if trainer.max_steps >= 0:

@@ -29,7 +29,7 @@ COST_TYPES = {
 
 HIGHEST = "highest mIoU"
 
-ALONE = "nothing to compare with"
+ALONE = "only one contender: there is nothing to compare"
 
 NONE = "–"
 
@@ -114,19 +114,25 @@ def shown(table: pd.DataFrame) -> pd.DataFrame:
 def shown_classes(classes: pd.DataFrame) -> pd.DataFrame:
     """Return a frame of classes as people read it: IoU in points, ``*`` marks the best.
 
-    A contender that the images cannot tell from the best has ``=`` after its IoU.
+    A contender that the images cannot tell from the best has ``=`` after its IoU. A single
+    contender has no marks.
     """
     columns: dict[str, list[str]] = {"class": classes["class"].tolist()}
     rivals = classes["not_distinguishable"]
+    several = len(classes.columns[3:]) > 1
     for column in classes.columns[3:]:
         name = column.removeprefix("iou: ")
         columns[name] = [
-            f"{100 * value:.1f}{' *' if name == best else ' =' if name in same else ''}"
+            f"{100 * value:.1f}{_mark(name, best, same) if several else ''}"
             if pd.notna(value)
             else NONE
             for value, best, same in zip(classes[column], classes["best"], rivals, strict=True)
         ]
     return pd.DataFrame(columns)
+
+
+def _mark(name: str, best: str | None, rivals: Sequence[str]) -> str:
+    return " *" if name == best else " =" if name in rivals else ""
 
 
 def to_markdown(frame: pd.DataFrame) -> str:

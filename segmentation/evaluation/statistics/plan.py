@@ -68,7 +68,8 @@ def plan(
     series = np.nan_to_num(np.column_stack([series, series - series.mean(axis=1, keepdims=True)]))
     length = block_length(series, sequences)
     if length == 1:
-        return replace(images, notes=(TOO_FEW if len(order) < 2 * FEWEST_BLOCKS else UNLIKE,))
+        why = TOO_FEW if len(order) < 2 * FEWEST_BLOCKS else UNLIKE
+        return replace(images, notes=(*images.notes, why))
     return by_block(sequences, length, resamples, seed)
 
 

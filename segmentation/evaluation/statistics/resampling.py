@@ -8,6 +8,7 @@ import numpy as np
 
 COUNTS_AT_ONCE = 2**20
 """Counts held in memory at once: 8 MB."""
+FEW_IMAGES = 10
 FEW_BLOCKS = 15
 FEW_SEQUENCES = 5
 
@@ -83,7 +84,7 @@ def by_image(images: int, resamples: int = 10_000, seed: int = 0) -> Resampling:
     places = np.arange(images)
     return Resampling(
         places, places, places + 1, np.full(images, 1 / images), images, float(images),
-        length=1, sequences=0, resamples=resamples, seed=seed,
+        length=1, sequences=0, resamples=resamples, seed=seed, notes=_few(images),
     )  # fmt: skip
 
 
@@ -124,7 +125,7 @@ def by_block(
 
 def _notes(images: int, sequences: int, blocks: float) -> tuple[str, ...]:
     """Return caveats for few sequences and few blocks."""
-    notes = []
+    notes = [*_few(images)]
     if sequences < FEW_SEQUENCES:
         notes.append(
             f"All {images} images come from {_count(sequences, 'sequence')}: the intervals cover "
@@ -136,6 +137,16 @@ def _notes(images: int, sequences: int, blocks: float) -> tuple[str, ...]:
             "still cover the true score less often than stated."
         )
     return tuple(notes)
+
+
+def _few(images: int) -> tuple[str, ...]:
+    """Return a caveat for few images."""
+    if images >= FEW_IMAGES:
+        return ()
+    return (
+        f"There {'is' if images == 1 else 'are'} only {_count(images, 'image')}: no interval from "
+        f"fewer than {FEW_IMAGES} is worth trusting.",
+    )
 
 
 def _count(number: int, noun: str) -> str:

@@ -178,8 +178,8 @@ def name_axis(names: Sequence[str]) -> dict[str, Any]:
 
 
 def percent_axis(title: str, **more: object) -> dict[str, object]:
-    """Make an axis of fractions, labelled in per cent."""
-    return {"title": {"text": title}, "tickformat": ".0%", **more}
+    """Make an axis of fractions, labelled in per cent with the decimals that its ticks need."""
+    return {"title": {"text": title}, "tickformat": ".4~%", **more}
 
 
 def whiskers(values: Sequence[float], ends: Sequence[Sequence[float] | None]) -> dict[str, object]:

@@ -66,6 +66,8 @@ def miou_chart(comparison: Comparison, contenders: Sequence[Contender], grid: Gr
     summary = (
         f"mIoU of {len(names)} contenders with 95% intervals; highest {best.name} "
         f"({best.miou.value:.1%})."
+        if len(names) > 1
+        else f"mIoU of {best.name} with its 95% interval: {best.miou.value:.1%}."
     )
     return Chart("miou", summary, {"mIoU": drawn}, grid)
 
@@ -116,9 +118,13 @@ def difference_chart(comparison: Comparison, grid: Grid) -> Chart | None:
 
 
 def class_chart(comparison: Comparison, grid: Grid) -> Chart:
-    """Draw the IoU of each class and contender; filled if not told from the best of the class."""
+    """Draw the IoU of each class and contender; filled if not told from the best of the class.
+
+    The marks of a single contender are all filled.
+    """
     classes = [name for name, winner in comparison.winners.items() if winner.best is not None]
     count = len(comparison.entries)
+    several = count > 1
     step = CLASS_SHARE / max(count, 1)
     drawn = figure(
         130 + max(26, 11 * count) * len(classes),
@@ -147,19 +153,21 @@ def class_chart(comparison: Comparison, grid: Grid) -> Chart:
                 "size": 8,
                 "symbol": shape,
                 "line": {"color": color, "width": 2},
-                "color": [color if rank else PAPER for rank in ranks],
+                "color": [color if rank or not several else PAPER for rank in ranks],
             },
             customdata=[
                 [plain(name), rank or "below the best"]
                 for name, rank in zip(scored, ranks, strict=True)
             ],
-            hovertemplate="%{customdata[0]}: %{x:.1%}, %{customdata[1]}",
+            hovertemplate="%{customdata[0]}: %{x:.1%}" + (", %{customdata[1]}" if several else ""),
         )
     for edge in range(1, len(classes)):
         drawn.add_hline(y=edge - 0.5, line={"color": LINE, "width": 1})
     summary = (
         f"IoU of {len(classes)} classes for {count} contenders with 95% intervals. Filled marks "
         "are the best of their class, and those that cannot be told from it."
+        if several
+        else f"IoU of {len(classes)} classes with 95% intervals."
     )
     return Chart("classes", summary, {"IoU": drawn}, grid)
 

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from segmentation.console import console, show_warnings
 from segmentation.evaluation.comparison.result import Comparison
 from segmentation.evaluation.comparison.tables import (
+    ALONE,
     COST,
     QUALITY,
     Compared,
@@ -65,10 +66,11 @@ def show_comparison(compared: Compared) -> None:
 def verdicts(comparison: Comparison) -> list[str]:
     """Describe each contender against the best in words, the best first."""
     best = comparison.entries[0]
-    highest = "highest mIoU," if comparison.to_best else "mIoU"
     score = f"{100 * best.miou.value:.1f} {best.miou.interval.points()}"
+    if not comparison.to_best:
+        return [f"{best.name}: mIoU {score}", ALONE]
     others = [f"{name}: {difference.verdict}" for name, difference in comparison.to_best.items()]
-    return [f"{best.name}: {highest} {score}", *others]
+    return [f"{best.name}: highest mIoU, {score}", *others]
 
 
 def _show(title: str, frame: "pd.DataFrame") -> None:

@@ -1,6 +1,7 @@
 """`compare.py` on runs that are made up: what it takes, says and writes."""
 
 import json
+import re
 
 import numpy as np
 import pandas as pd
@@ -90,6 +91,8 @@ def test_one_contender_is_shown_with_its_interval(tmp_path):
     printed, values = compared(tmp_path, f"runs={write_run(tmp_path / 'only')}")
     assert "resnet34: mIoU" in printed
     assert "to best" not in printed
+    assert "only one contender: there is nothing to compare" in printed
+    assert not re.search(r"\d [*=]", printed)
     (one,) = values["contenders"]
     assert one["low"] < one["miou"] < one["high"]
     assert values["pairs"] == []

@@ -4,6 +4,7 @@ from populations import Scenes, scored
 
 from segmentation.errors import ConfigError
 from segmentation.evaluation.statistics.plan import TOO_FEW, UNLIKE, plan
+from segmentation.evaluation.statistics.resampling import by_block, by_image
 
 
 def frames(images=120, likeness=0.9, seed=0, names=None):
@@ -59,7 +60,18 @@ def test_too_few_resamples_are_refused():
 
 
 def test_it_is_said_when_a_video_is_drawn_singly():
-    assert plan([frames(images=8)], by="block").notes == (TOO_FEW,)
+    few, alone = plan([frames(images=8)], by="block").notes
+    assert few.startswith("There are only 8 images: no interval from fewer than 10")
+    assert alone == TOO_FEW
     constant = np.tile(frames(images=1).confusion, (40, 1, 1))
     found = plan([scored(constant, [f"a{n}" for n in range(40)])])
     assert (found.by, found.notes) == ("image", (UNLIKE,))
+
+
+def test_few_images_carry_no_interval_worth_trusting():
+    assert by_image(10).notes == ()
+    assert by_image(1).notes == (
+        "There is only 1 image: no interval from fewer than 10 is worth trusting.",
+    )
+    (few, *_) = by_block([np.arange(9)], 3).notes
+    assert few.startswith("There are only 9 images")

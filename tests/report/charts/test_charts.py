@@ -20,6 +20,7 @@ from segmentation.report.charts.chart import (
     harmless,
     label,
     labels,
+    percent_axis,
     style,
     whiskers,
 )
@@ -253,3 +254,7 @@ def test_each_colour_has_a_name_in_the_page():
 def test_a_script_that_would_not_arrive_is_refused(text):
     with pytest.raises(ValueError, match="cannot stand in a page"):
         script(text)
+
+
+def test_ticks_in_per_cent_have_the_decimals_that_they_need():
+    assert percent_axis("mIoU")["tickformat"] == ".4~%"
