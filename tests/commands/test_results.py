@@ -83,7 +83,9 @@ def test_rows_that_stay_keep_the_columns_that_others_do_not_have(tmp_path, table
     run = made(tmp_path / "runs", "a/one", "x=1", miou=0.5)
     change(run, iou={"Sky": 0.25}, accuracy={"Sky": 0.5})
     results.update(results.collect(tmp_path / "runs"))
-    change(made(tmp_path / "others", "b/one", "x=1", miou=0.6), iou={"cat": 0.5}, accuracy={"cat": 0.5})
+    change(
+        made(tmp_path / "others", "b/one", "x=1", miou=0.6), iou={"cat": 0.5}, accuracy={"cat": 0.5}
+    )
     results.update(results.collect(tmp_path / "others"))
     kept = pd.read_csv(table).set_index("scoring")
     assert kept.loc["a/one", "iou Sky"] == 0.25
