@@ -15,7 +15,9 @@ from filelock import FileLock
 
 from segmentation.console import PlainConsole, argument, duration, is_script, typed
 from segmentation.errors import DataError
+from segmentation.runs.directory import MATRICES
 from segmentation.sweep import table
+from segmentation.sweep.earlier import SWEEP_LOCK, note_command, unfinished_sweep
 from segmentation.sweep.jobs.allotment import acquired
 from segmentation.sweep.jobs.child import LOG
 from segmentation.sweep.jobs.directories import job_directories, noted_directories
@@ -59,7 +61,7 @@ class Monitor:
         self._console = PlainConsole(soft_wrap=True)
         if not self._console.is_terminal:
             self._console.width = max(self._console.width, LOG_WIDTH)
-        self._lock = FileLock(sweep / ".sweep.lock")
+        self._lock = FileLock(sweep / SWEEP_LOCK)
         self._first = False
         self._signal: int | None = None
         self._leaving = False
@@ -93,6 +95,7 @@ class Monitor:
             self._console.print(
                 f"sweep: {self.sweep}\nafter whatever stops it:\n  {self.command()}"
             )
+        self._note_command()
         self._thread.start()
 
     def end(self, code: int) -> int:
@@ -108,6 +111,9 @@ class Monitor:
         stopped = stop_asked(self.sweep)
         if self._first or self._signal is not None:
             forget_stop(self.sweep)
+        left = any(not job.done and job.state != "failed" for job in self.jobs.values())
+        if self._first and not left and not stopped and self._signal is None:
+            note_command(self.sweep, self._words(), ended=True)
         self._lock.release()
 
         if any(job.begun for job in self.jobs.values()):
@@ -118,6 +124,24 @@ class Monitor:
         if stopped:  # by a job, even if the interruption left code 130
             return 1
         return code or int(not all(job.done for job in self.jobs.values()))
+
+    def _note_command(self) -> None:
+        """Note the command in a new directory; say where an earlier sweep of it is unfinished."""
+        if not self._first:
+            return
+        words = self._words()
+        chosen = len(words) < len(sys.argv[1:])
+        earlier = None if chosen else unfinished_sweep(self.sweep, words)
+        if earlier is not None:
+            self._console.print(
+                f"an unfinished sweep of this command is in {earlier}; to continue it, add "
+                f"{argument('hydra.sweep.dir', earlier)}"
+            )
+        note_command(self.sweep, words, ended=False)
+
+    def _words(self) -> list[str]:
+        """Return the command line without the directory of the sweep."""
+        return [word for word in sys.argv[1:] if not word.startswith("hydra.sweep.dir=")]
 
     def command(self, *overrides: str) -> str:
         """Return the command line that continues this sweep; `overrides` replace equal keys."""
@@ -234,6 +258,8 @@ class Monitor:
             lines.append(f"continue with:\n  {self.command()}")
         if failed:
             lines.append(f"run the failed jobs again:\n  {self.command('sweep.retry=true')}")
+        if any((self._directory(name) / MATRICES).is_file() for name in self._jobs):
+            lines.append(f"next:\n  {typed('compare')} {argument('sweep', self.sweep)}")
         self._console.print("\n".join(lines))
 
 

@@ -36,6 +36,7 @@ if __name__ == "__main__" and not {"-m", "--multirun"} & set(sys.argv):
     (directory / "checkpoints").mkdir(exist_ok=True)
     for name in ("best", "last", "previous"):
         (directory / "checkpoints" / f"{name}.ckpt").touch()
+    (directory / "per_image.npz").touch()
     (directory / "metrics.json").write_text(json.dumps({"score": seed / 100}))
     sys.exit(0)
 

@@ -3,9 +3,12 @@
 import json
 
 import pytest
+from commands import run
 from filelock import FileLock
-from stub_sweeps import jobs, starts, sweep, table
+from stub_sweeps import STUB, jobs, starts, sweep, table
 
+from segmentation.console import argument
+from segmentation.sweep.earlier import note_command, unfinished_sweep
 from segmentation.sweep.jobs.names import job_name
 from segmentation.sweep.jobs.state import read_job
 
@@ -35,6 +38,21 @@ def test_each_job_is_a_child_with_its_own_overrides_and_directory(tmp_path):
     assert result.stdout.index(f"hydra.sweep.dir={tmp_path}") < result.stdout.index("best score")
     assert result.stdout.count("2 jobs: 2 finished") == 1
     assert [row["score"] for row in table(tmp_path)] == ["0.01", "0.02"]
+
+
+def test_it_says_what_to_type_next_and_where_an_earlier_start_is_left(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    earlier = tmp_path / "runs" / "sweeps" / "0 earlier"
+    earlier.mkdir(parents=True)
+    note_command(earlier, ["seed=3", "-m"], ended=False)
+    result = run(STUB, "-m", "seed=3", CUDA_VISIBLE_DEVICES="")
+    assert result.returncode == 0, result.stderr
+    where = f"{earlier}; to continue it, add {argument('hydra.sweep.dir', earlier)}"
+    assert f"an unfinished sweep of this command is in {where}" in result.stdout
+    (new,) = {path.parent for path in earlier.parent.glob("*/jobs.csv")}
+    assert result.stdout.endswith(f"next:\n  python compare.py sweep={new}\n")
+    assert unfinished_sweep(new, ["-m", "seed=3"]) == earlier
+    assert unfinished_sweep(earlier, ["-m", "seed=3"]) is None
 
 
 def test_the_same_command_runs_only_what_is_missing(tmp_path):
