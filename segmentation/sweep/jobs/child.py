@@ -108,6 +108,8 @@ def _wait(child: subprocess.Popen[bytes], sweep: Path) -> tuple[int, bool]:
 
 def _last_lines(log: Path, start: int, count: int = 20) -> str:
     """Return the last lines of a log after the byte `start`, where a child's output begins."""
+    if not log.exists():
+        return f"{log} is gone: was the sweep's directory removed in the meantime?"
     with log.open("rb") as file:
         file.seek(max(start, file.seek(0, os.SEEK_END) - 8000))
         text = file.read().decode(errors="replace")
