@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 import torch
 from pydantic import BaseModel, ConfigDict, Field
@@ -16,6 +16,7 @@ from segmentation.models.blocks import (
     Upsampling,
     attention_block,
     conv_block,
+    upsampled_conv,
     upsampling_block,
 )
 
@@ -80,6 +81,7 @@ class DecoderBlock(nn.Module):
         super().__init__()
         joined = in_channels + skip_channels
         self.upsample = upsampling_block(options.upsampling, in_channels)
+        self._is_separable = options.upsampling == "nearest" and options.attention == "none"
         # attention weights the skip connection against the deeper features
         self.attention1 = attention_block(options.attention if skip_channels else "none", joined)
         self.conv1 = conv_block(joined, out_channels, options.norm, options.activation)
@@ -88,10 +90,24 @@ class DecoderBlock(nn.Module):
 
     def forward(self, x: Tensor, skip: Tensor | None) -> Tensor:
         """Join deeper features N,C,H,W with a skip connection of twice their H and W."""
-        x = self.upsample(x)
-        if skip is not None:
-            x = torch.cat([x, skip], dim=1)
-        return self.attention2(self.conv2(self.conv1(self.attention1(x))))
+        if self._is_separable and is_large(x):
+            conv, norm, activation = self.conv1
+            x = activation(norm(upsampled_conv(x, skip, cast(nn.Conv2d, conv))))
+        else:
+            x = self.upsample(x)
+            if skip is not None:
+                x = torch.cat([x, skip], dim=1)
+            x = self.conv1(self.attention1(x))
+        return self.attention2(self.conv2(x))
+
+
+def is_large(x: Tensor) -> bool:
+    """Return whether `upsampled_conv` gains time on features N,C,H,W: see docs/performance.md.
+
+    Its kernel is 16/9 as large, which has to be read and, in training, differentiated. Below four
+    positions for each channel that costs more than is saved.
+    """
+    return x.shape[0] * x.shape[2] * x.shape[3] >= 4 * x.shape[1]
 
 
 class Decoder(nn.Module):
