@@ -1,5 +1,6 @@
 """Remove the run directory of a training that failed before it wrote anything."""
 
+import logging
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -19,9 +20,9 @@ class FailedStart(Callback):
 
     def on_run_start(self, config: DictConfig, **kwargs: Any) -> None:
         """Remember the run directory if it is not there yet; Hydra makes it next."""
-        directory = Path(config.hydra.run.dir).absolute()
-        if rank() == 0 and not directory.exists():
-            self._made = directory
+        with suppress(Exception):  # Hydra meets an invalid value next, and raises it
+            directory = Path(config.hydra.run.dir).absolute()
+            self._made = directory if rank() == 0 and not directory.exists() else None
 
     def on_run_end(self, config: DictConfig, **kwargs: Any) -> None:
         """Remove the directory if nothing was written into it."""
@@ -33,6 +34,10 @@ class FailedStart(Callback):
             return
         if working(self._made):  # another process, to which the same directory was given
             return
+        for handler in logging.getLogger().handlers[:]:  # it would open its file again
+            if isinstance(handler, logging.FileHandler) and own & {Path(handler.baseFilename).name}:
+                logging.getLogger().removeHandler(handler)
+                handler.close()
         with suppress(OSError):  # it holds something by now
             for path in files:
                 path.unlink(missing_ok=True)

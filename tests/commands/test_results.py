@@ -186,8 +186,8 @@ def test_classes_are_told_for_each_recipe_as_plainly_as_it_was_typed(tmp_path, t
     made(tmp_path / "runs", "small/one", "experiment=small", miou=0.5)
     made(tmp_path / "runs", "small/two", "experiment=small", "loss=focal", miou=0.9)
     going_on = ("experiment=on", "model.weights=/home/me/runs/one")
-    change(made(tmp_path / "runs", "on/one", *going_on), iou={"Sky": 0.7})
-    change(tmp_path / "runs" / "small" / "one", iou={"Sky": 0.4})
+    change(made(tmp_path / "runs", "on/one", *going_on), iou={"Sky": 0.7}, accuracy={"Sky": 0.7})
+    change(tmp_path / "runs" / "small" / "one", iou={"Sky": 0.4}, accuracy={"Sky": 0.4})
     results.update(results.collect(tmp_path / "runs"))
     head, *lines = cells(results.classes(["small", "on", "not_run"]))
     assert head == ["class", "`small`", "`on`"]

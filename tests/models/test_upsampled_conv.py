@@ -70,9 +70,9 @@ def test_the_whole_decoder_is_equal_to_rounding(monkeypatch, large):
     torch.testing.assert_close(decoder(pyramid), expected, rtol=1e-12, atol=1e-12)
 
 
-def test_large_is_four_positions_for_each_channel():
-    assert is_large(torch.empty(2, 8, 4, 4))
-    assert not is_large(torch.empty(1, 8, 4, 4))
+def test_large_is_a_position_for_each_channel_whatever_the_batch():
+    assert is_large(torch.empty(1, 16, 4, 4))
+    assert not is_large(torch.empty(9, 17, 4, 4))
 
 
 @pytest.mark.parametrize(
