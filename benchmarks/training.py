@@ -50,8 +50,8 @@ from segmentation.system.hardware import available_cores, fastest_precision, pic
 
 ENCODERS = ("vgg16_bn", "resnet34", "resnet50", "tf_efficientnet_lite0", "convnext_tiny")
 CROP = (352, 480)
-CLASSES = 11
-"""Of the street scenes."""
+CLASSES = 12
+"""Of the street scenes, with void, which the plain data set does not tell apart."""
 KIND = pick_accelerator("auto", "trainer")
 DEVICE = torch.device(KIND)
 

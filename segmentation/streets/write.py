@@ -146,8 +146,12 @@ def _check_settings(root: Path, stamp: dict) -> None:
         DataError: it does.
     """
     present = _whole_stamp(root) or {}
-    other = {key: present[key] for key in ("counts", "size", "seed") if key in present}
-    other = {key: value for key, value in other.items() if value != stamp[key]}
+    kept = {key: present.get(key) for key in ("counts", "size", "seed")}
+    other = {
+        key: value
+        for key, value in kept.items()
+        if value != stamp[key] and isinstance(value, type(stamp[key]))  # else it is damaged
+    }
     if not other:
         return
     held = " and ".join(f"{key} {quoted(value)}" for key, value in other.items())

@@ -340,6 +340,16 @@ class TestFiles:
         write_streets(root, size=SMALL, counts={"train": 2})
         assert not (root / "val").exists()
 
+    @pytest.mark.parametrize("key", ["counts", "size", "seed"])
+    @pytest.mark.parametrize("value", [7.5, "x", None])
+    def test_a_stamp_of_other_types_is_a_damaged_one(self, tmp_path, key, value):
+        root = tmp_path / "streets"
+        write_streets(root, size=SMALL, counts={"train": 1})
+        stamp = json.loads((root / "streets.json").read_text())
+        (root / "streets.json").write_text(json.dumps(stamp | {key: value}))
+        write_streets(root, size=SMALL, counts={"train": 1})
+        assert json.loads((root / "streets.json").read_text()) == stamp
+
     def test_an_empty_folder_is_filled(self, tmp_path):
         (tmp_path / "streets").mkdir()
         write_streets(tmp_path / "streets", size=SMALL, counts=FEW)
