@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: help install install-dev demo test test-all wheel-test mutants bench results lint clean
+.PHONY: help install install-dev demo test test-all wheel-test mutants results lint clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -29,9 +29,6 @@ MUTANTS ?= segmentation.metrics.scores*
 mutants: install-dev ## put faults into MUTANTS, a pattern; how many do the fast tests notice?
 	OMP_NUM_THREADS=1 $(BIN)/mutmut run '$(MUTANTS)'
 	$(BIN)/mutmut results
-
-bench: install-dev ## training and inference beside segmentation_models_pytorch; 20 minutes on two cores
-	$(BIN)/python benchmarks/training.py
 
 RESULTS ?= runs/results
 results: install-dev ## bring the tables of docs/results.md and README.md up to date from the runs below RESULTS
