@@ -54,12 +54,9 @@ def find_dataset(
     root = data_root(data)
     _check_options(data)
     if "draw" in data:
-        write_streets(
-            root,
-            check_seed("data.draw.seed", data.draw.seed),
-            tuple(data.draw.size),
-            dict(data.draw.counts),
-        )
+        draw = data.draw
+        seed = check_seed("data.draw.seed", draw.seed)
+        write_streets(root, seed, tuple(draw.size), dict(draw.counts))
     annotations = data.get("annotations", AUTO)
     pairs = user_path(data.pairs) if data.pairs else None
     splits = find_splits(

@@ -108,7 +108,8 @@ def is_large(x: Tensor) -> bool:
     positions than channels that costs more than is saved. The batch does not count, so that an
     image's logits do not depend on it.
     """
-    return x.shape[2] * x.shape[3] >= x.shape[1]
+    # an exported graph is for every size, so it must not branch on this one
+    return torch.compiler.is_exporting() or x.shape[2] * x.shape[3] >= x.shape[1]
 
 
 class Decoder(nn.Module):
