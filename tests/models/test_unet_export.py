@@ -24,7 +24,10 @@ def export_any_size(model):
     for shape in [(1, 3, 64, 96), (3, 3, 33, 128), (2, 3, 96, 71)]:
         images = pictures(*shape)
         with torch.no_grad():
-            torch.testing.assert_close(exported.module()(images), model(images))
+            # the graph takes the identity in every block, eager mode in large ones: other roundings
+            torch.testing.assert_close(
+                exported.module()(images), model(images), rtol=1e-4, atol=1e-4
+            )
 
 
 @pytest.mark.slow
