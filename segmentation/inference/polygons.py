@@ -37,7 +37,7 @@ class Polygon:
     @property
     def area(self) -> float:
         """The area in pixels, without the holes."""
-        return sum(map(_signed_area, (self.outline, *self.holes)))
+        return sum(map(signed_area, (self.outline, *self.holes)))
 
     @property
     def ring(self) -> np.ndarray:
@@ -213,7 +213,7 @@ def _has_area(ring: np.ndarray) -> bool:
     return len(ring) > 2 and bool((x * y[1] != y * x[1]).any())
 
 
-def _signed_area(ring: np.ndarray) -> float:
-    """Return the area of a ring, negative if it is counterclockwise as seen."""
+def signed_area(ring: np.ndarray) -> float:
+    """Return the area of a ring, negative if it is counterclockwise where y points down."""
     x, y = ring.T
     return float(x @ np.roll(y, -1) - y @ np.roll(x, -1)) / 2

@@ -5,7 +5,7 @@ read either (.aux.xml, .ovr, .msk).
 """
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ import numpy as np
 
 from segmentation.classes import VOID
 from segmentation.data.images.channels import MOST
-from segmentation.data.images.image_format import ImageFormat
+from segmentation.data.images.image_format import NO_LIMIT, ImageFormat, opened
 from segmentation.errors import DataError
 from segmentation.system.packages import explain_missing
 
@@ -24,6 +24,8 @@ OPTIONS: dict[str, str | int] = {
 }
 BLOCK = 512
 """The side of the tiles of a TIFF that is written."""
+GEO_TAGS = {33550, 34264}
+"""The TIFF tags of the pixels' size and place, and of any other affine map to coordinates."""
 Span = tuple[int, int]
 """Start and length along an axis, in pixels."""
 
@@ -104,6 +106,21 @@ class Tiff:
             block=tuple(first.block_shapes[0]),
         )
 
+    @property
+    def crs(self) -> Any:
+        """The coordinate reference system; None: unknown."""
+        return self._pages[0].crs
+
+    @property
+    def transform(self) -> Any:
+        """The affine map from pixels to coordinates; the identity: unknown."""
+        return self._pages[0].transform
+
+    @property
+    def has_coordinates(self) -> bool:
+        """Whether the place of the pixels is known."""
+        return not self.transform.is_identity
+
     @staticmethod
     def _name(page: Any, number: int) -> str:
         described = page.descriptions[number - 1]
@@ -162,6 +179,46 @@ class Tiff:
         flags = {flag.name for number in numbers for flag in page.mask_flag_enums[number - 1]}
         colors = {page.colorinterp[number - 1].name for number in numbers}
         return flags != {"all_valid"} and not ("alpha" in flags and "alpha" in colors)
+
+
+def has_coordinates(path: Path) -> bool:
+    """Tell whether a file is a TIFF that says where on the earth its pixels are."""
+    if path.suffix.lower() not in (".tif", ".tiff"):
+        return False
+    try:
+        with opened(path, NO_LIMIT) as image:
+            return not GEO_TAGS.isdisjoint(getattr(image, "tag_v2", ()))
+    except Exception:  # a damaged file makes Pillow raise nearly anything; GDAL reads more TIFFs
+        try:
+            with Tiff(path) as tiff:
+                return tiff.has_coordinates
+        except DataError:  # reading it tells why
+            return False
+
+
+def degrees_of(path: Path) -> Callable[[np.ndarray], np.ndarray] | None:
+    """Return what turns pixels of an image into degrees of WGS84; None if its place is unknown.
+
+    The function takes and returns `float64` (n, 2): x and y from the top left corner of the image,
+    and longitude and latitude.
+
+    Raises:
+        DataError: rasterio is not installed, or cannot read the file.
+    """
+    if not has_coordinates(path):
+        return None
+    with Tiff(path) as tiff:
+        crs, (a, b, c, d, e, f) = tiff.crs, tiff.transform[:6]
+    if crs is None:
+        return None
+
+    def degrees(points: np.ndarray) -> np.ndarray:
+        from rasterio.warp import transform
+
+        x, y = points.T
+        return np.stack(transform(crs, "EPSG:4326", a * x + b * y + c, d * x + e * y + f), axis=1)
+
+    return degrees
 
 
 class LabelTiff:
