@@ -200,7 +200,7 @@ class LabelMe(PolygonFiles):
             }
             for polygon in image.polygons
         ]
-        values = {
+        values: dict[str, Any] = {
             "version": "5.5.0",
             "flags": {},
             "shapes": shapes,

@@ -12,6 +12,7 @@ EXTRAS = {
     "search": ("optuna", "plotly"),
     "geo": ("rasterio",),
     "parquet": ("pyarrow",),
+    "video": ("av",),
 }
 """The modules that an extra of pyproject.toml brings. Hydra itself misses those of launchers."""
 
