@@ -1,4 +1,4 @@
-"""Compute what comes next while what came before is used: reading, prediction and writing overlap."""
+"""Compute what comes next while what came before is used."""
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator

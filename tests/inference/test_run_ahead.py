@@ -62,11 +62,10 @@ def test_an_error_comes_after_the_items_before_it():
         yield 2
         raise OSError("the disk is gone")
 
-    out = []
+    iterator = run_ahead(items(), lambda item: 1)
+    assert [next(iterator), next(iterator)] == [1, 2]
     with pytest.raises(OSError, match="the disk is gone"):
-        for item in run_ahead(items(), lambda item: 1):
-            out.append(item)
-    assert out == [1, 2]
+        next(iterator)
 
 
 def test_who_stops_early_ends_the_thread_and_closes_the_items():
