@@ -41,6 +41,8 @@ from segmentation.training.progress_bar import RunProgressBar
 from segmentation.training.save_on_signal import SaveOnSignal
 
 TRAINER = "pytorch_lightning.Trainer"
+COMPILE = "compile"
+"""The only option of conf/trainer that is not Lightning's, see `compiles`."""
 SET_HERE = {
     "barebones": "a run needs its loggers and checkpoints",
     "callbacks": "choose callbacks=<option>, or add +callbacks.<name>._target_=<class>",
@@ -139,6 +141,8 @@ def trainer_options(trainer: DictConfig, freezes: bool = False) -> dict[str, Any
     """
     options = plain(trainer)
     _check_names(options)
+    if options[COMPILE] not in (True, False, "auto"):
+        raise ConfigError(f"trainer.compile={options[COMPILE]}: use auto, true or false.")
     check_count("trainer.log_every_n_steps", options["log_every_n_steps"], 1)
     _check_length(options)
     options["accelerator"] = kind = pick_accelerator(options["accelerator"], "trainer")
@@ -162,14 +166,14 @@ def _check_length(options: Mapping[str, Any]) -> None:
 
 def _check_names(options: Mapping[str, Any]) -> None:
     """Check that Lightning's trainer has these options, and that they are the user's to set."""
-    known = inspect.signature(pl.Trainer).parameters
+    known = set(inspect.signature(pl.Trainer).parameters)
     for name in options:
         if name in SET_HERE:
             raise ConfigError(f"trainer.{name} can't be set: {SET_HERE[name]}.")
-        if name not in known and name != "_target_" and options["_target_"] == TRAINER:
-            hint = did_you_mean(name, known.keys() - SET_HERE.keys())
+        if name not in known | {COMPILE, "_target_"} and options["_target_"] == TRAINER:
+            hint = did_you_mean(name, known - SET_HERE.keys())
             raise ConfigError(f"Lightning's trainer has no option trainer.{name}.{hint}")
-    check_types("trainer", pl.Trainer, options, skip=("precision",))
+    check_types("trainer", pl.Trainer, options, skip=("precision", COMPILE))
 
 
 def build_trainer(options: dict[str, Any], **arguments: Any) -> pl.Trainer:
@@ -185,9 +189,10 @@ def build_trainer(options: dict[str, Any], **arguments: Any) -> pl.Trainer:
     watch_parent()
     if options["accelerator"] == "cpu":
         torch.set_num_threads(max(1, available_cores() // processes_here(options)))
+    lightnings = {name: value for name, value in options.items() if name != COMPILE}
     try:
         return instantiate(
-            options,
+            lightnings,
             num_sanity_val_steps=0,  # files and labels are checked already
             use_distributed_sampler=False,  # our samplers handle ranks
             plugins=[AtomicCheckpointIO(), *cluster()],

@@ -24,8 +24,8 @@ MOVED = {
 }
 """Earlier values of `_target_` and their successors."""
 
-ADDED = {"annotations": "off"}
-"""Options of data/ that earlier versions lacked, with the value that does what they did."""
+ADDED: dict[str, dict[str, Any]] = {"data": {"annotations": "off"}, "trainer": {"compile": False}}
+"""Options that earlier versions lacked, with the value that does what they did."""
 
 MOST = {
     "data.workers": 1024,
@@ -66,10 +66,12 @@ def check_settings(settings: Any) -> None:
 def updated(settings: Mapping[str, Any]) -> dict[str, Any]:
     """Return a saved configuration as today's version would have saved it."""
     result: dict[str, Any] = _with_moved_targets(settings)
+    for section, options in ADDED.items():
+        if isinstance(result.get(section), dict):
+            result[section] = {**options, **result[section]}
     data = result.get("data")
-    if isinstance(data, dict):
-        cache = {"cache": "disk"} if data.get("cache") == "ram" else {}  # the page cache does that
-        result["data"] = {**ADDED, **data, **cache}
+    if isinstance(data, dict) and data.get("cache") == "ram":
+        data["cache"] = "disk"  # the page cache does that
     return result
 
 

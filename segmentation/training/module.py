@@ -1,5 +1,6 @@
 """The Lightning module: optimizer steps, validation logs, checkpoint contents."""
 
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -14,7 +15,7 @@ from torch.optim.lr_scheduler import LRScheduler
 from segmentation.classes import ClassTable
 from segmentation.data.datamodule import SegmentationData
 from segmentation.metrics.targets import curve_names
-from segmentation.models import Model
+from segmentation.models import Model, Outputs
 from segmentation.training.monitor import monitor_of
 from segmentation.training.optimizer import parameter_groups
 from segmentation.training.resuming import begin_epoch_afresh, place_of, seed_step, settle, stopped
@@ -63,6 +64,14 @@ class TrainingModule(ScoringModule):
         self.checkpoint_extra = checkpoint_extra or {}
         self.seed = seed
         self.monitor = monitor_of(model)
+        self._training_outputs: Callable[[Tensor], Outputs] = self.forward
+
+    def compile_step(self) -> None:
+        """Compile the model's part of training steps, for each size of batches.
+
+        Validation is not compiled: its images have many sizes.
+        """
+        self._training_outputs = torch.compile(self.forward, dynamic=False)
 
     def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
         options = self.make_optimizer.keywords
@@ -126,7 +135,7 @@ class TrainingModule(ScoringModule):
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Return the loss of one batch, without waiting for the device."""
-        total, parts = self.loss(self(batch["image"]), batch)
+        total, parts = self.loss(self._training_outputs(batch["image"]), batch)
         size = len(batch["name"])
         self.log("train/loss", total, on_step=True, on_epoch=True, batch_size=size)
         if len(parts) > 1:

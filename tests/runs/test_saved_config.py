@@ -28,7 +28,7 @@ augment: {transforms: [{hflip: {p: 0.5}}]}
 TODAY = yaml.safe_load("""
 data: {name: camvid, root: /data, cache: disk, annotations: "off"}
 encoder: {name: resnet34}
-trainer: {max_epochs: 1}
+trainer: {max_epochs: 1, compile: false}
 logger:
   wandb: {_target_: segmentation.loggers.wandb_logger.WandbLogger, project: cityseg}
   tensorboard: {_target_: segmentation.loggers.tensorboard_logger.tensorboard}

@@ -1,16 +1,14 @@
 """Train a model, score its best weights, and leave a run directory."""
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
-from typing import Any
 
 import pytorch_lightning as pl
 import torch
 
 from segmentation import console
 from segmentation.build.training import TrainingPlan
-from segmentation.build.training_data import TrainingData
 from segmentation.commands.train.finalize import finalize, show_finished
 from segmentation.commands.train.out_of_memory import known_parts, more_parts
 from segmentation.commands.train.start import closing, record_start
@@ -20,10 +18,10 @@ from segmentation.sweep.search.pruning import Pruning
 from segmentation.system.packages import explain_missing
 from segmentation.training.callbacks import Elapsed
 from segmentation.training.checkpoints import newest_checkpoint
+from segmentation.training.compiling import compiles
 from segmentation.training.distributed import SameConfiguration
 from segmentation.training.dry_run import try_parts
 from segmentation.training.limits import count_steps
-from segmentation.training.module import TrainingModule
 from segmentation.training.skipped_files import SkippedFiles
 
 log = logging.getLogger(__name__)
@@ -68,7 +66,10 @@ def _train(plan: TrainingPlan, parts: int, warnings: Sequence[str]) -> float:
 
     with closing(loggers, plan.settings):
         trainer = plan.build_trainer(options, module, loggers, callbacks)
-        _try(options, data, module, trainer, parts)
+        steps = count_steps(options, data.step.batch.per_epoch * parts)
+        try_parts(module, trainer.callbacks, steps)  # type: ignore[attr-defined]
+        if compiles(options["compile"], options["accelerator"], steps):
+            module.compile_step()
         loaders = data.loaders  # only now, as it may take minutes
 
         # Say and keep what is trained, then train.
@@ -93,15 +94,6 @@ def build_once(plan: TrainingPlan) -> None:
     loggers, options = plan.build_loggers(), plan.trainer_options(1)
     data = plan.find_data(options, 1)
     module = plan.build_module(data)
-    _try(options, data, module, plan.build_trainer(options, module, loggers, []), 1)
-
-
-def _try(
-    options: Mapping[str, Any],
-    data: TrainingData,
-    module: TrainingModule,
-    trainer: pl.Trainer,
-    parts: int,
-) -> None:
-    steps = count_steps(options, data.step.batch.per_epoch * parts)
+    trainer = plan.build_trainer(options, module, loggers, [])
+    steps = count_steps(options, data.step.batch.per_epoch)
     try_parts(module, trainer.callbacks, steps)  # type: ignore[attr-defined]
