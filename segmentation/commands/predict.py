@@ -1,25 +1,20 @@
 """Write the masks and the image-level targets of a file or a folder of images."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from rich.progress import track
 
 from segmentation.build.prediction import PredictionPlan
-from segmentation.classes import VOID
 from segmentation.console import console
-from segmentation.data.images.image_reader import ImageReader
 from segmentation.data.images.windowed import WindowedImage, is_large
 from segmentation.errors import ConfigError, DataError
 from segmentation.inference.input_images import name_masks
 from segmentation.inference.large_images import predict_large
-from segmentation.inference.prediction_files import MARK, PredictionFiles
+from segmentation.inference.marks import MARK
+from segmentation.inference.prediction_files import PredictionFiles
 from segmentation.inference.predictor import Predictor
-from segmentation.models.saving import weights_hash
-from segmentation.pictures import viewed
 from segmentation.system.hardware import pick_accelerator
 
 MOST_REASONS = 5
@@ -42,7 +37,9 @@ def predict(plan: PredictionPlan) -> dict[str, Any]:
     problems: list[str] = []
     names = name_masks(plan.input, plan.output, problems=problems)
     device = pick_accelerator(plan.device, "device")
-    predictor = Predictor(plan.model, device, plan.inference, plan.precision, plan.short_side)
+    predictor = Predictor(
+        plan.model, device, plan.inference, plan.precision, plan.short_side, plan.max_pixels
+    )
     if plan.overlay and predictor.classes is None:
         raise ConfigError(
             f"overlay=true lays masks over images, and {plan.model} predicts none: its task is "
@@ -50,9 +47,8 @@ def predict(plan: PredictionPlan) -> dict[str, Any]:
         )
     if predictor.channels.files:
         names = name_masks(plan.input, plan.output, predictor.channels.files)
-    files = PredictionFiles(
-        plan.output, predictor.classes, predictor.columns, plan.overlay, _facts(plan, predictor)
-    )
+    facts = {**predictor.facts(), "max_pixels": plan.max_pixels}
+    files = PredictionFiles(plan.output, predictor.classes, predictor.columns, plan.overlay, facts)
     large = {path for path in names if is_large(path, plan.max_pixels)}
     files.check(names, large, plan.overwrite)
     plan.output.mkdir(parents=True, exist_ok=True)
@@ -60,12 +56,11 @@ def predict(plan: PredictionPlan) -> dict[str, Any]:
     # Predict.
     unreadable: dict[Path, str] = {}
     resized = 0
-    reader = ImageReader(predictor.channels, plan.max_pixels)
     for path in track(names, "predicting", console=console, disable=len(names) < 2):
         if files.keeps(path, names[path], path in large):
             continue
         try:
-            resized += _predict_file(path, names[path], path in large, predictor, reader, files)
+            resized += _predict_file(path, names[path], path in large, predictor, files)
         except DataError as error:
             unreadable[path] = str(error)
     files.write_targets()
@@ -108,25 +103,11 @@ def _report(
         )
 
 
-def _facts(plan: PredictionPlan, predictor: Predictor) -> dict[str, Any]:
-    """Return all that a prediction depends on besides its image."""
-    return {
-        "weights": weights_hash(predictor.model),
-        "dtype": str(predictor.dtype),
-        "short_side": plan.short_side,
-        "max_pixels": plan.max_pixels,
-        "inference": plan.inference.to_dict(),
-        "channels": predictor.channels.to_dict(),
-        "sizes": [predictor.size, predictor.learnt_size],
-    }
-
-
 def _predict_file(
     path: Path,
     name: str,
     large: bool,
     predictor: Predictor,
-    reader: ImageReader,
     files: PredictionFiles,
 ) -> bool:
     """Write the prediction for an image file, and return whether it was resized for the model.
@@ -137,16 +118,12 @@ def _predict_file(
     if large:
         with files.writing(files.folder / f"{name}.tif") as partial:
             tags = {MARK: files.mark(path)}
-            predict_large(predictor, WindowedImage(path, reader), partial, tags)
+            predict_large(predictor, WindowedImage(path, predictor.reader), partial, tags)
         files.in_windows += 1
         return False
-    image = reader.read(path)
-    prediction = predictor.predict(image.pixels)
-    if image.valid is not None and prediction.labels is not None:
-        labels = np.where(image.valid, prediction.labels, np.uint8(VOID))
-        prediction = replace(prediction, labels=labels)
-    files.write(path, name, viewed(image.pixels, reader.channels.shown), prediction)
-    size = image.pixels.shape[:2]
+    result = predictor(path)
+    files.write(path, name, result)
+    size = result.image.pixels.shape[:2]
     return predictor.size is None and predictor.seen_size(*size) != size
 
 

@@ -41,19 +41,35 @@ def read_upright(path: Path, max_pixels: int = MAX_PIXELS) -> tuple[np.ndarray, 
     """Read an image as `read_image` does; also return whether it was rotated and kept its size."""
     try:
         with opened(path, max_pixels) as image:
-            if not (is_photo(image) or (image.mode == "RGB" and image.format != "TIFF")):
-                raise DataError(
-                    f"{path} is not an 8-bit RGB image: it has {describe(image)}. {MORE}"
-                )
-            image.load()
-            turned = image.getexif().get(ORIENTATION, 1) != 1
-            upright = ImageOps.exif_transpose(image)
-            unclear = turned and upright.size == image.size
-            return np.array(_opaque(upright, path).convert("RGB")), unclear
+            return upright_rgb(image, path)
     except DataError:
         raise
     except Exception as error:  # a damaged file makes Pillow raise nearly anything
         raise unreadable(path, error) from error
+
+
+def upright_rgb(image: Image.Image, name: Path | str) -> tuple[np.ndarray, bool]:
+    """Return the pixels of a picture of Pillow, see `read_upright`; of several frames the current.
+
+    Args:
+        image: the picture.
+        name: of it, for messages.
+
+    Raises:
+        DataError: it cannot be read, holds more than 8-bit RGB, or is transparent somewhere.
+    """
+    if not (is_photo(image) or (image.mode == "RGB" and image.format != "TIFF")):
+        raise DataError(f"{name} is not an 8-bit RGB image: it has {describe(image)}. {MORE}")
+    try:
+        image.load()
+        turned = image.getexif().get(ORIENTATION, 1) != 1
+        upright = ImageOps.exif_transpose(image)
+        unclear = turned and upright.size == image.size
+        return np.array(_opaque(upright, name).convert("RGB")), unclear
+    except DataError:
+        raise
+    except Exception as error:  # a damaged file makes Pillow raise nearly anything
+        raise unreadable(name, error) from error
 
 
 def read_mask(path: Path, colors: bool = False, max_pixels: int = MAX_PIXELS) -> np.ndarray:
@@ -228,7 +244,7 @@ def read_text(path: Path) -> str:
         raise DataError(f"{path} is not UTF-8 text ({error.reason}): save it as UTF-8.") from error
 
 
-def _opaque(image: Image.Image, path: Path) -> Image.Image:
+def _opaque(image: Image.Image, path: Path | str) -> Image.Image:
     """Drop an alpha channel that hides nothing."""
     if not image.has_transparency_data:
         return image
@@ -241,7 +257,7 @@ def _opaque(image: Image.Image, path: Path) -> Image.Image:
     return image.convert("L" if image.mode == "LA" else "RGB")
 
 
-def unreadable(path: Path, error: Exception) -> DataError:
+def unreadable(path: Path | str, error: Exception) -> DataError:
     if isinstance(error, FileNotFoundError):
         return DataError(f"{path} does not exist.")
     return DataError(f"{path} cannot be read: {error}. Replace or remove the file.")

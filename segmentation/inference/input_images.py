@@ -8,7 +8,7 @@ from pathlib import Path
 from segmentation.data.discovery.layouts import IMAGE_SUFFIXES, image_files_below
 from segmentation.data.images.image_reader import stem_of
 from segmentation.errors import ConfigError, DataError
-from segmentation.inference.prediction_files import mark_of
+from segmentation.inference.marks import mark_of
 
 
 def name_masks(

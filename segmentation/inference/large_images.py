@@ -7,12 +7,10 @@ import numpy as np
 
 from segmentation.classes import VOID
 from segmentation.data.images.geotiff import LabelTiff
-from segmentation.data.images.windowed import WindowedImage, windows
+from segmentation.data.images.windowed import WindowedImage
 from segmentation.errors import DataError
+from segmentation.inference.parts import tiles
 from segmentation.inference.predictor import Predictor
-
-MARGIN = 128
-"""Pixels around a window that the model sees and whose labels are not taken."""
 
 
 def predict_large(
@@ -20,8 +18,8 @@ def predict_large(
 ) -> None:
     """Write the labels of an image as a tiled TIFF, with its coordinates and the classes' colours.
 
-    Each window is predicted at the image's own size with `MARGIN` around it. Pixels without data
-    are `VOID`. The memory needed is that of a window.
+    Each window is predicted at the image's own size with a margin around it, see `tiles`. Pixels
+    without data are `VOID`. The memory needed is that of a window.
 
     Args:
         predictor: segments.
@@ -39,18 +37,11 @@ def predict_large(
         )
     colors = predictor.classes.palette()
     with LabelTiff(path, image.files[0], colors, tags) as result:
-        for rows, columns in windows(image.shape):
-            wide = [
-                slice(max(axis.start - MARGIN, 0), min(axis.stop + MARGIN, length))
-                for axis, length in zip((rows, columns), image.shape[:2], strict=True)
-            ]
-            top, left = (
-                axis.start - outer.start for axis, outer in zip((rows, columns), wide, strict=True)
-            )
-            window = wide[0], wide[1]
+        for (rows, columns), window in tiles(image.shape):
             labels = predictor.predict_window(image[window])
             valid = image.valid(window)
             if valid is not None:
                 labels = np.where(valid, labels, np.uint8(VOID))
+            top, left = rows.start - window[0].start, columns.start - window[1].start
             height, width = rows.stop - rows.start, columns.stop - columns.start
             result.write(labels[top : top + height, left : left + width], rows, columns)

@@ -1,7 +1,6 @@
 """Write predictions to a folder: masks, overlays and a table of image-level targets.
 
-Masks and overlays carry a mark in their header: a hash of the image's file, the model and its
-options. It tells the files that may be replaced, and those that an interrupted run has left.
+Masks and overlays carry a mark, see `segmentation.inference.marks`.
 """
 
 import csv
@@ -9,49 +8,25 @@ import errno
 import hashlib
 import json
 import os
-import re
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image
-from PIL.PngImagePlugin import PngInfo
 
 from segmentation.classes import ClassTable
-from segmentation.data.images.image_format import NO_LIMIT, opened
 from segmentation.data.targets.table import empty_table
 from segmentation.errors import ConfigError, DataError, listed
-from segmentation.inference.predictor import Prediction
+from segmentation.inference.marks import mark_of, write_marked
+from segmentation.inference.result import Result
 from segmentation.metrics.targets import TargetPredictions
 from segmentation.pictures import overlay
 from segmentation.runs.target_predictions import TARGET_PREDICTIONS, write_predictions
 from segmentation.system.escaping import csv_text
 from segmentation.system.files import atomic_file, file_state
 from segmentation.targets import TargetColumns
-
-MARK = "cityseg-prediction"
-"""The key of the mark in the header of a PNG."""
-GDAL_METADATA = 42112
-"""The TIFF tag that holds the mark of a mask written in windows."""
-
-
-def mark_of(path: Path) -> str | None:
-    """Return the mark of a mask or an overlay; None for a file that was not written here."""
-    if path.suffix.lower() not in (".png", ".tif"):
-        return None
-    try:
-        with opened(path, NO_LIMIT) as image:
-            if image.format == "TIFF":
-                text = str(image.tag_v2.get(GDAL_METADATA, ""))  # type: ignore[attr-defined]
-                found = re.search(rf'name="{MARK}"[^>]*>(\w+)<', text)
-                return found[1] if found else None
-            return image.info.get(MARK)
-    except Exception:  # a damaged file makes Pillow raise nearly anything
-        return None
 
 
 class PredictionFiles:
@@ -67,7 +42,7 @@ class PredictionFiles:
     Attributes:
         written: the files so far.
         kept: the files of an earlier run with the same facts.
-        predictions: by file name of the image, without the masks, which are on disk.
+        targets: probabilities of categories and values, by file name of the image.
         in_windows: number of images whose masks were written window by window.
     """
 
@@ -85,7 +60,7 @@ class PredictionFiles:
         self.overlays = overlays
         self.written: list[Path] = []
         self.kept: list[Path] = []
-        self.predictions: dict[str, Prediction] = {}
+        self.targets: dict[str, tuple[Mapping[str, float], Mapping[str, float]]] = {}
         self.in_windows = 0
         self._facts = json.dumps(facts, sort_keys=True)
 
@@ -157,29 +132,26 @@ class PredictionFiles:
         self.kept += files
         return True
 
-    def write(self, path: Path, name: str, image: np.ndarray, prediction: Prediction) -> None:
+    def write(self, path: Path, name: str, result: Result) -> None:
         """Write the pictures of an image: an 8-bit index mask of its size, and its overlay.
 
         Args:
             path: of the image.
             name: of the mask, without suffix.
-            image: `uint8` (H, W, 3), RGB.
-            prediction: of the image.
+            result: the prediction for it.
 
         Raises:
             DataError: the name is too long.
         """
-        self.predictions[name + path.suffix] = replace(prediction, labels=None)
-        if prediction.labels is None or self.classes is None:
+        self.targets[name + path.suffix] = result.category_probabilities, result.values
+        if self.classes is None:
             return
-        pictures = [prediction.labels]
+        pictures = [result.mask]
         if self.overlays:
-            pictures.append(overlay(image, prediction.labels, self.classes))
-        header = PngInfo()
-        header.add_text(MARK, self.mark(path))
+            pictures.append(overlay(result.picture, result.mask, self.classes))
         for target, picture in zip(self._files(name, large=False), pictures, strict=True):
             with self.writing(target) as partial:
-                Image.fromarray(picture).save(partial, "png", pnginfo=header)
+                write_marked(partial, picture, self.mark(path))
 
     @contextmanager
     def writing(self, target: Path) -> Iterator[Path]:
@@ -200,25 +172,22 @@ class PredictionFiles:
 
     def write_targets(self) -> None:
         """Write the image-level targets of all images, a row for each; without any, no file."""
-        if self.columns is None or not self.predictions:
+        if self.columns is None or not self.targets:
             return
-        predictions = self.predictions.values()
-        truth = empty_table(len(predictions), self.columns)
-        table = TargetPredictions(
-            self.columns,
-            np.stack([prediction.probabilities for prediction in predictions]),
-            np.stack([prediction.values for prediction in predictions]),
-            truth.category,
-            truth.values,
+        truth = empty_table(len(self.targets), self.columns)
+        probabilities, values = (
+            np.array([list(part.values()) for part in parts], np.float32)
+            for parts in zip(*self.targets.values(), strict=True)
         )
+        table = TargetPredictions(self.columns, probabilities, values, truth.category, truth.values)
         path = self.folder / TARGET_PREDICTIONS
-        write_predictions(path, list(self.predictions), table, truth=False)
+        write_predictions(path, list(self.targets), table, truth=False)
         self.written.append(path)
 
     def describe(self) -> str:
         """Return in words what was written."""
-        masks = len(self.predictions) + self.in_windows
+        masks = len(self.targets) + self.in_windows
         words = [f"{masks} masks"] if self.classes is not None else []
-        if self.columns is not None and self.predictions:
+        if self.columns is not None and self.targets:
             words.append(TARGET_PREDICTIONS)
         return " and ".join(words)

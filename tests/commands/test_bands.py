@@ -110,7 +110,7 @@ def test_scoring_again_and_predicting_read_the_same_bands(trained, data, tmp_pat
     predictor = Predictor(directory)
     with rasterio.open(images / "0.tif") as file:
         bands = file.read().transpose(1, 2, 0)
-    np.testing.assert_array_equal(predictor(bands), labels)
+    np.testing.assert_array_equal(predictor(bands).mask, labels)
     for wrong in (bands[..., :3], bands.astype(np.float32), bands[..., 0]):
         with pytest.raises(ModelError, match=r"images \(H, W, 4\) of uint16: .*blue, green, red"):
             predictor(wrong)

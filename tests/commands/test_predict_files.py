@@ -14,7 +14,7 @@ from fakes import CLASSES
 from PIL import Image
 
 from segmentation.commands import predict as command
-from segmentation.inference.prediction_files import mark_of
+from segmentation.inference.marks import mark_of
 from segmentation.models import build_model, save_model
 
 OPTIONS = ["device=cpu", "precision=32-true"]

@@ -56,6 +56,7 @@ def model_card(
         classes=loaded.classes.names if loaded.classes is not None else None,
         size=loaded.size,
         channels=_image_words(loaded.channels),
+        bands=not loaded.channels.photos,
         recipe=known,
         split=metrics.get("split"),
         images=metrics.get("images"),
@@ -94,7 +95,7 @@ def _card_data(
 
 
 def _image_words(channels: Channels) -> str:
-    """Return the array that `Predictor.predict` takes, in words on one line."""
+    """Return the array that a `Predictor` takes, in words on one line."""
     if channels.photos:
         return "uint8 (H, W, 3), RGB"
     names = (

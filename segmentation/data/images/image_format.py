@@ -189,7 +189,8 @@ def is_photo(image: Image.Image) -> bool:
 
 def raw_mode(image: Image.Image) -> str:
     """Return Pillow's name of how pixels are stored in the file, such as ``"RGB;16B"``."""
-    args = image.tile[0][3] if image.tile else ""  # type: ignore[attr-defined]
+    tile = getattr(image, "tile", None)  # of pictures that were opened from files alone
+    args = tile[0][3] if tile else ""
     return str(args[0] if isinstance(args, tuple) else args)
 
 

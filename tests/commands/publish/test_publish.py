@@ -125,7 +125,7 @@ def test_what_the_card_says_to_type_can_be_typed(trained, tmp_path):
     _, _, given, *_ = shlex.split(typed)
     overrides = OverridesParser.create().parse_overrides([given])
     assert overrides[0].value() == f"path/to/{name}"
-    (code,) = [line for line in card.splitlines() if line.startswith("prediction = ")]
+    (code,) = [line for line in card.splitlines() if line.startswith("result = ")]
     (literal,) = [
         node.value for node in ast.walk(ast.parse(code)) if isinstance(node, ast.Constant)
     ]

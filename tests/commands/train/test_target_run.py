@@ -230,7 +230,7 @@ def test_predict_without_masks(alone, data, tmp_path):
     assert refused.returncode == 1
     assert "image-level targets alone. Type overlay=false" in refused.stderr
     with pytest.raises(ModelError, match="does not segment"):
-        Predictor(directory)(np.zeros((40, 50, 3), np.uint8))
+        Predictor(directory)(np.zeros((40, 50, 3), np.uint8)).save(tmp_path / "mask.png")
 
 
 def test_targets_alone_need_targets_to_be_scored(alone, tmp_path, cache):

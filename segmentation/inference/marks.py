@@ -1,0 +1,47 @@
+"""Mark the pictures that a prediction writes, so that no other file is replaced.
+
+The mark is a text in a picture's header: a hash of the image's file, the model and its options. It
+tells the files that may be replaced, and those that an interrupted run has left.
+"""
+
+import re
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
+
+from segmentation.data.images.image_format import NO_LIMIT, opened
+
+MARK = "cityseg-prediction"
+"""The key of the mark in the header of a PNG."""
+GDAL_METADATA = 42112
+"""The TIFF tag that holds the mark of a mask written in windows."""
+
+
+def mark_of(path: Path) -> str | None:
+    """Return the mark of a mask or an overlay; None for a file that was not written here."""
+    if path.suffix.lower() not in (".png", ".tif"):
+        return None
+    try:
+        with opened(path, NO_LIMIT) as image:
+            if image.format == "TIFF":
+                text = str(image.tag_v2.get(GDAL_METADATA, ""))  # type: ignore[attr-defined]
+                found = re.search(rf'name="{MARK}"[^>]*>(\w+)<', text)
+                return found[1] if found else None
+            return image.info.get(MARK)
+    except Exception:  # a damaged file makes Pillow raise nearly anything
+        return None
+
+
+def write_marked(path: Path, picture: np.ndarray, mark: str) -> None:
+    """Write a PNG, whatever `path` is called.
+
+    Args:
+        path: the file.
+        picture: `uint8` (H, W) or (H, W, 3).
+        mark: see `mark_of`.
+    """
+    header = PngInfo()
+    header.add_text(MARK, mark)
+    Image.fromarray(picture).save(path, "png", pnginfo=header)
