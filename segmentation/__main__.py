@@ -71,6 +71,17 @@ def predict(cfg: DictConfig) -> object:
     return predict(read_prediction(cfg))
 
 
+@command("export")
+def export(cfg: DictConfig) -> object:
+    """Export a model for other runtimes, and compare the file with it."""
+    from segmentation.build.export import read_export
+    from segmentation.commands.export import export
+    from segmentation.system.logs import quiet_libraries
+
+    quiet_libraries()
+    return export(read_export(cfg))
+
+
 @command("compare")
 def compare(cfg: DictConfig) -> object:
     """Compare runs, image by image."""
@@ -119,7 +130,7 @@ def fetch(subcommand: bool = False) -> None:
 
 COMMANDS = {
     "train": train, "evaluate": evaluate, "compare": compare, "predict": predict,
-    "publish": publish, "check": check, "preview": preview, "fetch": fetch,
+    "publish": publish, "export": export, "check": check, "preview": preview, "fetch": fetch,
 }  # fmt: skip
 
 

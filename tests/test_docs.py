@@ -15,7 +15,7 @@ from segmentation.config import CONF
 
 PAGES = {path.name: path for path in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))}
 COMMAND = re.compile(
-    r"(?:^|(?:^|\s)python )(train|evaluate|compare|predict|publish|check|preview)\.py (.*)"
+    r"(?:^|(?:^|\s)python )(train|evaluate|compare|predict|publish|export|check|preview)\.py (.*)"
 )
 BLOCK, INLINE = re.compile(r"```\w*\n(.*?)```", re.DOTALL), re.compile(r"(?<!`)`([^`\n]+)`(?!`)")
 OPTION = re.compile(r"'?([a-z_]+(?:\.[a-z_]+)+)=")
@@ -50,7 +50,7 @@ def known():
     """Return the configurations of each script; of train.py also those of groups that add keys."""
     configs = {
         script: [compose("data=folder", "data.root=x", script=script)]
-        for script in ("check", "evaluate", "preview")
+        for script in ("check", "evaluate", "export", "preview")
     }
     configs |= {script: [compose(script=script)] for script in ("compare", "predict", "publish")}
     variants = [("data=folder", "data.root=x", "trainer=ddp"), ("sweep=search",)]

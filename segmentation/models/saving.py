@@ -62,14 +62,23 @@ class LoadedModel:
 
     @property
     def channels(self) -> Channels:
-        """The channels of the model's images; numbered 8-bit ones where they are unknown."""
-        count = self.model.encoder.in_channels
-        channels = Channels.from_dict(self.info["extra"].get(CHANNELS))
-        if channels is not None and len(channels) == count:
-            return channels
-        if count == 3:
-            return RGB
-        return Channels(tuple(range(1, count + 1)), ("",) * count, total=count)
+        """The channels of the model's images, see `channels_of`."""
+        return channels_of(self.info)
+
+
+def channels_of(info: dict[str, Any]) -> Channels:
+    """Return the channels of a model's images; numbered 8-bit ones where they are unknown.
+
+    Args:
+        info: the model's description, see `describe_model`.
+    """
+    count = info["encoder"]["in_channels"]
+    channels = Channels.from_dict(info["extra"].get(CHANNELS))
+    if channels is not None and len(channels) == count:
+        return channels
+    if count == 3:
+        return RGB
+    return Channels(tuple(range(1, count + 1)), ("",) * count, total=count)
 
 
 def extra_of(size: tuple[int, int] | None, channels: Channels) -> dict[str, Any]:

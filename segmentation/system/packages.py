@@ -13,6 +13,8 @@ EXTRAS = {
     "geo": ("rasterio",),
     "parquet": ("pyarrow",),
     "video": ("av",),
+    "onnx": ("onnx", "onnxscript", "onnxruntime"),
+    "openvino": ("openvino", "nncf", "onnx", "onnxscript"),
 }
 """The modules that an extra of pyproject.toml brings. Hydra itself misses those of launchers."""
 

@@ -10,6 +10,7 @@ from omegaconf import OmegaConf
 
 from segmentation.build.comparison import read_comparison
 from segmentation.build.evaluation import read_evaluation
+from segmentation.build.export import read_export
 from segmentation.build.inspection import read_check, read_preview
 from segmentation.build.prediction import read_prediction
 from segmentation.build.publication import read_publication
@@ -22,6 +23,7 @@ READ = {
     "check": read_check,
     "compare": read_comparison,
     "evaluate": read_evaluation,
+    "export": read_export,
     "predict": read_prediction,
     "preview": read_preview,
     "publish": read_publication,
@@ -57,6 +59,7 @@ def test_only_the_doors_build_and_cli_take_the_configuration():
         ("check", ["data=folder", "data.root=a"]),
         ("compare", ["runs=[a]"]),
         ("evaluate", ["run=camvid_efficientnet_lite0_long"]),
+        ("export", ["output=a"]),
         ("predict", ["model=a", "input=b", "output=c"]),
         ("preview", ["data=folder", "data.root=a"]),
         ("publish", ["run=a", "output=b"]),
@@ -76,6 +79,10 @@ def test_where_a_comparison_goes():
 @pytest.mark.parametrize(
     ("command", "overrides", "message"),
     [
+        ("export", ["output=a", "format=onxx"], "format=onxx: use onnx.* Did you mean 'onnx'"),
+        ("export", ["output=a", "precision=fp8"], "precision=fp8: use fp32, fp16, int8"),
+        ("export", ["output=a", "head=mask"], "head=mask: use labels, logits"),
+        ("export", ["output=a", "tolerance=-1"], "tolerance is -1"),
         ("compare", ["by=frame"], "by=frame: use auto, image, block"),
         ("compare", ["resamples=0"], "resamples=0"),
         ("compare", ["size=[3]"], r"size=\[3\]: expected \[height,width\]"),

@@ -1,0 +1,208 @@
+"""Export a model to a file of another runtime, and compare the file with the model."""
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+from rich.progress import Progress
+from rich.table import Table
+
+from segmentation import __version__
+from segmentation.build.export import ExportPlan
+from segmentation.console import argument, console, show_next, typed
+from segmentation.errors import ConfigError, ModelError
+from segmentation.export.formats import FORMATS
+from segmentation.export.images import ExportImages
+from segmentation.export.onnx_export import compose, network_of, write_onnx
+from segmentation.export.parity import Network, Parity, batch_of, compare_export
+from segmentation.export.speed import ExportSpeed, time_export
+from segmentation.inference.exported import load_exported
+from segmentation.inference.exported.metadata import ExportInfo
+from segmentation.inference.predictor import Predictor
+from segmentation.models import LoadedModel, UNet, load_model
+from segmentation.models.saving import weights_hash
+from segmentation.models.shipped import locate, shipped_name
+from segmentation.runs.directory import read_metrics, run_of
+from segmentation.system.files import jsonable, sync, write_json
+
+REPORT = "export.json"
+REJECTED = ".rejected"
+
+
+def export(plan: ExportPlan) -> dict[str, Any]:
+    """Write the file, compare it with its model, and keep it where the two agree.
+
+    Returns:
+        The content of export.json.
+
+    Raises:
+        SegmentationError: on invalid user input.
+        ModelError: the file differs by more than the tolerance; it is left as ``*.rejected``.
+    """
+    # Check everything that can be wrong before the graph is made.
+    loaded = load_model(plan.model)
+    if not isinstance(loaded.model, UNet) or loaded.classes is None:
+        raise ModelError(
+            f"{plan.model} predicts image-level targets alone: export is for models that segment."
+        )
+    images = plan.find_images(loaded)
+    _make_folder(plan.output)
+    if images.generated:
+        console.print(
+            "no data= given: the file is compared with the model on generated street scenes, which "
+            "say nothing of your images. For those: data=<option> data.root=<folder>",
+            soft_wrap=True,
+        )
+
+    # Write the file, and open it in its own runtime.
+    files = FORMATS[plan.format].files
+    scratch = plan.output / ".export.partial"
+    shutil.rmtree(scratch, ignore_errors=True)
+    scratch.mkdir()
+    try:
+        console.print(f"exporting {plan.model} to {plan.format} {plan.precision}", soft_wrap=True)
+        info = describe(plan, loaded)
+        write_onnx(
+            compose(network_of(loaded, plan.model), loaded, plan.head == "labels"),
+            info,
+            scratch / files[0],
+        )
+        exported = load_exported(scratch / files[0])
+
+        # Compare, time, and keep or reject it.
+        reference = Network(loaded, Predictor(plan.model, precision="32-true"))
+        with Progress(console=console, transient=True) as progress:
+            task = progress.add_task("comparing", total=len(images.pairs))
+            parity = compare_export(reference, exported, images, lambda: progress.advance(task))
+        speed = time_export(loaded, exported, batch_of(images.pairs[0][0]))
+        accepted = parity.points_off <= plan.tolerance
+        del exported
+        written = _move(scratch, plan.output, files, accepted)
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+
+    # Report.
+    result = _report(plan, info, images, parity, speed, written, accepted)
+    write_json(plan.output / REPORT, result)
+    _show(plan, parity, speed, result)
+    if not accepted:
+        error = ModelError(
+            f"{written[0]} differs from {plan.model} by {parity.points_off:.2f} points, more than "
+            f"tolerance={plan.tolerance:g}: it is not to be used. {REPORT} has the figures."
+        )
+        error.partial = result
+        raise error
+    show_next(
+        f"written to {written[0]}",
+        f"{typed('predict')} {argument('model', written[0])} input=<images> output=<folder>",
+    )
+    return result
+
+
+def describe(plan: ExportPlan, loaded: LoadedModel) -> ExportInfo:
+    """Return what the file says of itself."""
+    source = locate(plan.model)
+    run = run_of(source)
+    metrics = (read_metrics(run) if run else None) or {}
+    scored = metrics.get("miou")
+    scores = {f"miou/{metrics.get('split', 'val')}": scored} if isinstance(scored, float) else {}
+    return ExportInfo(
+        format=1,
+        version=__version__,
+        head=plan.head,
+        precision=plan.precision,
+        resizes=True,
+        layout="NHWC",
+        source=shipped_name(source) or source.resolve().name,
+        weights=weights_hash(loaded.model),
+        scores=scores,
+        model=loaded.info,
+    )
+
+
+def _make_folder(output: Path) -> None:
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(
+            f"output={output} cannot be written to ({error.strerror}). Choose another folder."
+        ) from error
+
+
+def _move(scratch: Path, output: Path, files: tuple[str, ...], accepted: bool) -> list[Path]:
+    """Move the files to their place, those of an earlier export away, and return their paths."""
+    sync(scratch)
+    written = []
+    for name in files:
+        good, bad = output / name, output / f"{name}{REJECTED}"
+        target, other = (good, bad) if accepted else (bad, good)
+        (scratch / name).replace(target)
+        other.unlink(missing_ok=True)
+        written.append(target)
+    return written
+
+
+def _report(
+    plan: ExportPlan,
+    info: ExportInfo,
+    images: ExportImages,
+    parity: Parity,
+    speed: ExportSpeed,
+    written: list[Path],
+    accepted: bool,
+) -> dict[str, Any]:
+    return jsonable(
+        {
+            "accepted": accepted,
+            "files": [path.name for path in written],
+            "format": plan.format,
+            "precision": plan.precision,
+            "head": plan.head,
+            "model": plan.model,
+            "weights": info.weights,
+            "cityseg": info.version,
+            "compared_on": images.words,
+            "generated": images.generated,
+            "tolerance": plan.tolerance,
+            "megabytes": sum(path.stat().st_size for path in written) / 1e6,
+            "parity": parity.to_dict(),
+            "speed": speed.to_dict(),
+        }
+    )
+
+
+def _show(plan: ExportPlan, parity: Parity, speed: ExportSpeed, result: dict[str, Any]) -> None:
+    """Print the figures as a table."""
+    table = Table(title=f"{plan.format} {plan.precision} {plan.head}, on {result['compared_on']}")
+    for name in ("", "mIoU", "equal labels", "largest difference", "MB", "ms", "images/s"):
+        table.add_column(name, justify="right" if name else "left")
+
+    def miou(value: float | None) -> str:
+        return "–" if value is None else f"{100 * value:.2f}"
+
+    table.add_row(
+        "PyTorch float32", miou(parity.miou_before), "", "", "",
+        f"{speed.pytorch_latency_ms:.0f}", f"{speed.pytorch_images_per_second:.2f}",
+    )  # fmt: skip
+    difference = parity.largest_difference
+    table.add_row(
+        f"{plan.format} {plan.precision}", miou(parity.miou_after), f"{parity.equal_labels:.3%}",
+        "–" if difference is None else f"{difference:.2g}", f"{result['megabytes']:.1f}",
+        f"{speed.latency_ms:.0f}", f"{speed.images_per_second:.2f}",
+    )  # fmt: skip
+    console.print(table)
+    if parity.difference is not None:
+        ends = parity.interval
+        words = (
+            "interval unknown" if ends is None else f"95% interval [{ends[0]:+.3f}, {ends[1]:+.3f}]"
+        )
+        console.print(
+            f"mIoU differs by {parity.difference:+.3f} points, {words} ({parity.resampling})",
+            soft_wrap=True,
+        )
+    console.print(
+        f"{speed.speedup:.2f} times as fast on one image of {speed.size[0]}x{speed.size[1]}, "
+        f"{speed.speedup_in_batches:.2f} times in batches; {speed.threads} threads each, in turn "
+        f"on {speed.device}",
+        soft_wrap=True,
+    )
