@@ -24,6 +24,7 @@ from segmentation.inference.sources import Source, path_of, read_source
 from segmentation.inference.test_time import averaged
 from segmentation.inference.wrapper import outputs
 from segmentation.models import Outputs, TargetOutputs
+from segmentation.models.folding import fold_batch_norm
 from segmentation.models.saving import weights_hash
 from segmentation.system.hardware import fastest_precision, pick_accelerator
 
@@ -83,7 +84,8 @@ class Predictor:
         classes: what labels mean; None for a model that does not segment.
         columns: the image-level targets; None for a model without any.
         channels: of the images that the model takes.
-        weights: a hash of the model's weights, see `weights_hash`.
+        weights: a hash of the model's weights as they were trained, see `weights_hash`.
+        model: with the batch norms folded into its convolutions.
 
     Raises:
         ModelError: `model` is none of these.
@@ -121,6 +123,7 @@ class Predictor:
         self._short_side = None if short_side == "auto" and options.window else short_side
         self._precision = precision
         self.weights = weights_hash(loaded.model)
+        fold_batch_norm(loaded.model)
         self.model = averaged(loaded.model, options)
         self.head = loaded.model.target_head
         self.columns = None if self.head is None else self.head.columns

@@ -56,6 +56,7 @@ class Encoder(nn.Module):
             than 3 repeated R,G,B,R,... like the weights.
         source: origin of the weights, in one line.
         pretrained: False where the weights are random.
+        fixed_size: the only (height, width) that the encoder takes; None: any.
         of_bytes: whether mean and std are for values in 0..255; else they come from a model of this
             project, and are for the values of the images that it was trained on.
 
@@ -76,7 +77,7 @@ class Encoder(nn.Module):
         self.name, self.in_channels = name, in_channels
         self.channels, self.reductions = pyramid.channels, pyramid.reductions
         self.source, self.pretrained = chosen.source, chosen.pretrained
-        self._nhwc, self._size = pyramid.nhwc, pyramid.size
+        self._nhwc, self.fixed_size = pyramid.nhwc, pyramid.size
 
         self.body = _create(name, pyramid.options, chosen)
         fix_same_padding(self.body)
@@ -115,11 +116,12 @@ class Encoder(nn.Module):
         Raises:
             ModelError: the model takes images of one size only, not this one.
         """
-        if self._size is not None and tuple(images.shape[-2:]) != self._size:
+        if self.fixed_size is not None and tuple(images.shape[-2:]) != self.fixed_size:
+            height, width = self.fixed_size
             raise ModelError(
-                f"Encoder {self.name} takes images of {self._size[0]}x{self._size[1]} only, not "
-                f"{images.shape[-2]}x{images.shape[-1]}. Use data.size=[{self._size[0]},"
-                f"{self._size[1]}] and no data.crop, or another encoder."
+                f"Encoder {self.name} takes images of {height}x{width} only, not "
+                f"{images.shape[-2]}x{images.shape[-1]}. Use data.size=[{height},{width}] and no "
+                "data.crop, or another encoder."
             )
         features = self.body(images)
         return [f.permute(0, 3, 1, 2) for f in features] if self._nhwc else features

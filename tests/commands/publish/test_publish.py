@@ -126,10 +126,8 @@ def test_what_the_card_says_to_type_can_be_typed(trained, tmp_path):
     overrides = OverridesParser.create().parse_overrides([given])
     assert overrides[0].value() == f"path/to/{name}"
     (code,) = [line for line in card.splitlines() if line.startswith("result = ")]
-    (literal,) = [
-        node.value for node in ast.walk(ast.parse(code)) if isinstance(node, ast.Constant)
-    ]
-    assert literal == f"path/to/{name}"
+    literals = [node.value for node in ast.walk(ast.parse(code)) if isinstance(node, ast.Constant)]
+    assert literals == ["street.jpg", f"path/to/{name}"]
 
 
 def test_names_from_strangers_stay_text_in_the_card(trained, tmp_path):
