@@ -161,6 +161,7 @@ def _report(
             "model": plan.model,
             "weights": info.weights,
             "cityseg": info.version,
+            "file": info.model_dump(mode="json"),
             "compared_on": images.words,
             "generated": images.generated,
             "tolerance": plan.tolerance,
