@@ -10,12 +10,18 @@ from omegaconf import DictConfig, OmegaConf
 from segmentation.errors import ConfigError
 
 
-def user_path(text: str | Path) -> Path:
+def user_path(text: object) -> Path:
     """Return the path that a user typed or wrote into a file of options, with `~` expanded.
 
     Raises:
-        ConfigError: it begins with the home directory of a user who has none.
+        ConfigError: not a text, or it begins with the home directory of a user who has none.
     """
+    if not isinstance(text, str | Path):
+        raise ConfigError(
+            f"expected a path, not {text!r}. In a file of options a name of digits needs quotes."
+        )
+    if text == "":  # as of data.root=$UNSET
+        raise ConfigError("a path is empty: type one, and . for the working directory.")
     if not str(text).startswith("~"):  # as ./~name, which Path itself shortens
         return Path(text)
     try:

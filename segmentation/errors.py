@@ -114,6 +114,17 @@ def check_count(name: str, value: Any, least: int) -> int:
     return value
 
 
+def check_flag(name: str, value: Any) -> bool:
+    """Return `value` if it is true or false.
+
+    Raises:
+        ConfigError: it is anything else, which Python would take for true.
+    """
+    if not isinstance(value, bool):
+        raise ConfigError(f"{name}={value!r}: expected true or false.")
+    return value
+
+
 def check_arguments(name: str, function: partial) -> None:
     """Check that a function has the arguments that the configuration binds to it.
 

@@ -9,7 +9,7 @@ from typing import Any, Literal, get_args
 from omegaconf import DictConfig, OmegaConf
 
 from segmentation.config import user_path
-from segmentation.errors import ConfigError, check_count
+from segmentation.errors import ConfigError, check_count, check_flag
 
 Unit = Literal["auto", "image", "block"]
 """What the bootstrap draws."""
@@ -48,7 +48,7 @@ def read_comparison(cfg: DictConfig) -> ComparisonPlan:
         by=cfg.by,
         resamples=check_count("resamples", cfg.resamples, 1),
         seed=check_count("seed", cfg.seed, 0),
-        speed=cfg.speed,
+        speed=check_flag("speed", cfg.speed),
         size=_size(_plain(cfg.size)),
         device=cfg.device,
         output=_output(cfg.output, cfg.sweep),

@@ -15,7 +15,10 @@ from segmentation.config import user_path
 from segmentation.data.annotations.plain_layout import write_plain
 from segmentation.data.datamodule import SegmentationData, check_sizes
 from segmentation.data.discovery.scanned_dataset import ScannedDataset, select_usable
-from segmentation.errors import ConfigError, check_count
+from segmentation.errors import ConfigError, check_count, check_seed
+
+MOST_TILES = 100
+"""Most rows or columns of a preview, which is one picture."""
 
 
 @dataclass(frozen=True)
@@ -93,6 +96,10 @@ def read_preview(cfg: DictConfig) -> PreviewPlan:
     if output.suffix.lower() not in Image.registered_extensions():
         raise ConfigError(f"output={cfg.output}: give the picture a suffix such as .png or .jpg.")
     images, draws = check_count("images", cfg.images, 1), check_count("draws", cfg.draws, 1)
+    for name, count in (("images", images), ("draws", draws)):
+        if count > MOST_TILES:
+            raise ConfigError(f"{name}={count}: expected at most {MOST_TILES}.")
+    check_seed("seed", cfg.seed)
     _check_data(cfg.data)
     return PreviewPlan(output, images, draws, partial(_find_augmented, cfg))
 

@@ -5,6 +5,7 @@ from typing import Any
 from omegaconf import DictConfig, open_dict
 
 from segmentation.build.data import batch_size
+from segmentation.build.trainer import check_options
 from segmentation.build.typed_options import typed_keys, yield_to_typed
 from segmentation.cli.sweep import launcher_share
 from segmentation.config import plain
@@ -28,6 +29,7 @@ def check_job_devices(cfg: DictConfig) -> None:
     """
     cfg = yield_to_typed(cfg, typed_keys())
     options = plain(cfg.trainer)
+    check_options(options)
     every = options["devices"] == -1
     if cfg.launcher.name in HERE:
         gpus = int(launcher_share(cfg.launcher).gpus_per_job)

@@ -6,7 +6,7 @@ from pathlib import Path
 from omegaconf import DictConfig
 
 from segmentation.config import plain, user_path
-from segmentation.errors import check_count
+from segmentation.errors import check_count, check_flag
 from segmentation.inference.options import InferenceOptions
 
 
@@ -36,8 +36,8 @@ def read_prediction(cfg: DictConfig) -> PredictionPlan:
         model=cfg.model,
         input=user_path(cfg.input),
         output=user_path(cfg.output),
-        overlay=cfg.overlay,
-        overwrite=cfg.overwrite,
+        overlay=check_flag("overlay", cfg.overlay),
+        overwrite=check_flag("overwrite", cfg.overwrite),
         device=cfg.device,
         precision=cfg.precision,
         short_side=cfg.short_side,

@@ -6,7 +6,7 @@ from pathlib import Path
 from omegaconf import DictConfig, ListConfig
 
 from segmentation.config import user_path
-from segmentation.errors import ConfigError
+from segmentation.errors import ConfigError, check_flag
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ def read_publication(cfg: DictConfig) -> PublicationPlan:
     return PublicationPlan(
         run=user_path(cfg.run),
         output=user_path(cfg.output),
-        half=cfg.half,
+        half=check_flag("half", cfg.half),
         licence=cfg.licence,
         limits=tuple(map(str, cfg.limits or ())),
     )

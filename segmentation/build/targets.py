@@ -10,7 +10,7 @@ from segmentation.config import user_path
 from segmentation.data.discovery.scanned_dataset import ScannedDataset
 from segmentation.data.targets.files import find_target_files
 from segmentation.data.targets.table import TargetCells, TargetTable, empty_table
-from segmentation.errors import ConfigError, DataError
+from segmentation.errors import ConfigError, DataError, check_flag
 from segmentation.targets import NO_CATEGORY, TargetColumns
 
 log = logging.getLogger(__name__)
@@ -23,8 +23,7 @@ def check_task(task: DictConfig) -> None:
         ConfigError: values of the wrong type, or nothing to learn.
     """
     targets = task.targets
-    if not isinstance(task.segmentation, bool):
-        raise ConfigError(f"task.segmentation={task.segmentation!r}: expected true or false.")
+    check_flag("task.segmentation", task.segmentation)
     if not isinstance(targets.category, str | None):
         raise ConfigError(
             f"task.targets.category={targets.category!r}: expected the name of one column."

@@ -14,6 +14,7 @@ from hydra.utils import get_class, instantiate
 from omegaconf import DictConfig
 from pytorch_lightning.callbacks import LearningRateMonitor, WeightAveraging
 from pytorch_lightning.loggers import Logger
+from pytorch_lightning.strategies import StrategyRegistry
 from pytorch_lightning.utilities import rank_zero_only
 from pytorch_lightning.utilities.exceptions import MisconfigurationException
 
@@ -24,7 +25,12 @@ from segmentation.loggers.checkpoint_sync import CheckpointSync
 from segmentation.loggers.csv_logger import ResumableCSVLogger
 from segmentation.loggers.wandb_logger import WandbLogger
 from segmentation.loggers.wandb_media import WandbMedia
-from segmentation.system.hardware import available_cores, fastest_precision, pick_accelerator
+from segmentation.system.hardware import (
+    available_cores,
+    check_accelerator,
+    fastest_precision,
+    pick_accelerator,
+)
 from segmentation.system.packages import explain_missing
 from segmentation.system.ranks import rank
 from segmentation.training.callbacks import FiniteLoss, Throughput
@@ -36,6 +42,7 @@ from segmentation.training.distributed import (
     processes_here,
     watch_parent,
 )
+from segmentation.training.limits import check_numbers
 from segmentation.training.monitor import MIOU, Monitor
 from segmentation.training.progress_bar import RunProgressBar
 from segmentation.training.save_on_signal import SaveOnSignal
@@ -60,6 +67,10 @@ SET_HERE = {
     "use_distributed_sampler": "the samplers of this project divide the images among processes",
 }
 """Options of Lightning's trainer that are set by other options or by what a run promises."""
+
+SIGNALS = ("save", "requeue")
+PRECISIONS = {"16": "16-mixed", "bf16": "bf16-mixed", "32": "32-true", "64": "64-true"}
+"""Lightning's short names for precisions."""
 
 log = logging.getLogger(__name__)
 
@@ -87,6 +98,8 @@ def build_callbacks(
     Raises:
         ConfigError: a callback without a class, or two that average the weights.
     """
+    if unknown := sorted((signals or {}).keys() - SIGNALS):
+        raise ConfigError(f"there is no option signals.{unknown[0]}: use {', '.join(SIGNALS)}.")
     configured = []
     for name, node in callbacks.items():
         if not isinstance(node, DictConfig) or "_target_" not in node:
@@ -123,6 +136,8 @@ def _build_callback(name: str, node: DictConfig, monitor: Monitor) -> pl.Callbac
         falls = re.search(r"loss|rmse", str(options.get("monitor")))
         options["mode"] = "min" if falls else "max"
     check_types(f"callbacks.{name}", get_class(options["_target_"]), options)
+    if "patience" in options:
+        check_count(f"callbacks.{name}.patience", options["patience"], 0)
     try:
         return instantiate(options, _convert_="all")
     except (InstantiationException, MisconfigurationException) as error:
@@ -140,11 +155,8 @@ def trainer_options(trainer: DictConfig, freezes: bool = False) -> dict[str, Any
         ConfigError: a GPU that is not available, or an invalid number of processes.
     """
     options = plain(trainer)
-    _check_names(options)
-    if options[COMPILE] not in (True, False, "auto"):
-        raise ConfigError(f"trainer.compile={options[COMPILE]}: use auto, true or false.")
-    check_count("trainer.log_every_n_steps", options["log_every_n_steps"], 1)
-    _check_length(options)
+    check_options(options)
+    options["precision"] = PRECISIONS.get(str(options["precision"]), options["precision"])
     options["accelerator"] = kind = pick_accelerator(options["accelerator"], "trainer")
     if options["precision"] == "auto":
         options["precision"] = fastest_precision(kind)
@@ -157,15 +169,13 @@ def trainer_options(trainer: DictConfig, freezes: bool = False) -> dict[str, Any
     return options
 
 
-def _check_length(options: Mapping[str, Any]) -> None:
-    """Check that a training has at least one epoch and step; -1 is Lightning's "no limit"."""
-    for name in ("max_epochs", "max_steps"):
-        if (value := options.get(name)) not in (None, -1):
-            check_count(f"trainer.{name}", value, 1)
+def check_options(options: Mapping[str, Any]) -> None:
+    """Check the options of Lightning's trainer as far as that needs no device.
 
-
-def _check_names(options: Mapping[str, Any]) -> None:
-    """Check that Lightning's trainer has these options, and that they are the user's to set."""
+    Raises:
+        ConfigError: an option that it does not have or that is not the user's to set, or a value of
+            another type or out of its range.
+    """
     known = set(inspect.signature(pl.Trainer).parameters)
     for name in options:
         if name in SET_HERE:
@@ -173,7 +183,15 @@ def _check_names(options: Mapping[str, Any]) -> None:
         if name not in known | {COMPILE, "_target_"} and options["_target_"] == TRAINER:
             hint = did_you_mean(name, known - SET_HERE.keys())
             raise ConfigError(f"Lightning's trainer has no option trainer.{name}.{hint}")
-    check_types("trainer", pl.Trainer, options, skip=("precision", COMPILE))
+    check_types("trainer", pl.Trainer, options, skip=("accelerator", "devices", "precision", COMPILE))
+    if options[COMPILE] not in (True, False, "auto"):
+        raise ConfigError(f"trainer.compile={options[COMPILE]}: use auto, true or false.")
+    check_numbers(options)
+    check_accelerator(options["accelerator"], "trainer.accelerator")
+    strategies = ("auto", *StrategyRegistry.available_strategies())
+    if (strategy := options.get("strategy", "auto")) not in strategies:
+        hint = did_you_mean(str(strategy), strategies)
+        raise ConfigError(f"trainer.strategy={strategy!r}: unknown.{hint}")
 
 
 def build_trainer(options: dict[str, Any], **arguments: Any) -> pl.Trainer:

@@ -24,10 +24,11 @@ from segmentation.build.training_data import TrainingData, find_training_data
 from segmentation.build.typed_options import typed_keys, yield_to_typed
 from segmentation.config import plain, settings
 from segmentation.console import argument
-from segmentation.errors import ConfigError, check_seed
+from segmentation.errors import ConfigError, check_flag, check_seed
 from segmentation.models import describe_model
 from segmentation.models.saving import extra_of
 from segmentation.runs.directory import finished, read_settings
+from segmentation.runs.saved_config import check_settings
 from segmentation.system.ranks import rank
 from segmentation.system.redaction import redacted
 from segmentation.training.module import TrainingModule
@@ -85,6 +86,7 @@ def read_training(cfg: DictConfig, directory: Path) -> TrainingPlan:
     if not finished(directory):
         check_seed("seed", cfg.seed)
         check_task(cfg.task)
+        check_flag("deterministic", cfg.deterministic)
         if not cfg.data.name:
             raise ConfigError("data=as_trained is for evaluate. Train with data=folder or another.")
     elif cfg.resume and cfg.trainer != read_settings(directory)["trainer"]:
@@ -94,6 +96,10 @@ def read_training(cfg: DictConfig, directory: Path) -> TrainingPlan:
             "trainer.max_epochs=<epochs>"
         )
     kept = redacted(settings(cfg))
+    try:
+        check_settings(kept)
+    except ValueError as error:  # no later step would read the run
+        raise ConfigError(f"{error}.") from error
     return TrainingPlan(
         directory=directory,
         settings=kept,

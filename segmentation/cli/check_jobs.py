@@ -13,6 +13,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 from omegaconf.errors import OmegaConfBaseException
 
 from segmentation.cli.messages import explain, missing_message
+from segmentation.cli.unknown_option import explaining_lost_options
 from segmentation.config import settings, task_overrides
 from segmentation.errors import ConfigError, SegmentationError, check_seed
 from segmentation.sweep.jobs.names import NOT_OF_THE_JOB, job_overrides
@@ -75,7 +76,8 @@ def check_jobs(config: DictConfig, jobs: Mapping[int, Sequence[str]]) -> None:
                 kept = {key: value for key, value in settings(cfg).items() if key not in SAME}
                 what = json.dumps(kept, default=str)
                 if what not in checked:
-                    _check(cfg)
+                    with explaining_lost_options(_command):
+                        _check(cfg)
             checked.add(what)
         except (SegmentationError, HydraException, OmegaConfBaseException) as error:
             message = explain(error, _command, composed=False) or str(error)

@@ -20,6 +20,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from segmentation.config import CONF
+from segmentation.errors import ConfigError
 
 
 def accept_class_options(words: Sequence[str], config_name: str) -> list[str]:
@@ -103,6 +104,8 @@ def _group_choices(
             continue
         key = override.get_key_element()
         choices = [f"{key}={value}" for value in override.sweep_string_iterator()]
+        if not choices:
+            raise ConfigError(f"{word} has no values, so the sweep would have no jobs.")
         columns.append(choices if override.key_or_group in groups else choices[:1])
     rows = max(map(len, columns), default=1)
     return [[column[row % len(column)] for column in columns] for row in range(rows)]

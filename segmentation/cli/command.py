@@ -25,8 +25,9 @@ from segmentation.cli.class_options import accept_class_options
 from segmentation.cli.composed import apply_composed
 from segmentation.cli.json_output import Document, json_output
 from segmentation.cli.messages import exit_code, explain, failed_job, missing_message
-from segmentation.cli.overrides import asks_hydra, readable, sweeps
+from segmentation.cli.overrides import asks_hydra, flags_first, readable, sweeps
 from segmentation.cli.terminal import make_printable
+from segmentation.cli.unknown_option import explaining_lost_options
 from segmentation.config import CONF, working_directory
 from segmentation.console import check_line_breaks, show_error, start_command
 from segmentation.errors import ConfigError
@@ -79,7 +80,7 @@ def command(
             words = sys.argv[1 + len(name) :]
             with json_output(words, asks_hydra) as document:
                 several = sweeps(words)
-                words = [readable(word, several) for word in words]
+                words = flags_first([readable(word, several) for word in words])
                 sys.argv[1:] = [*name, *words]  # for ranks, which run the same command again
                 if code := Invocation(config_name, task, document, check).run(words):
                     sys.exit(code)
@@ -176,6 +177,8 @@ class Invocation:
         if arguments.experimental_rerun is not None:
             raise ConfigError("--experimental-rerun is not supported. Use rerun=<run directory>.")
         check_line_breaks(" ".join(words))
+        for word in {"hydra.run.dir=", "hydra.sweep.dir="} & set(words):  # as of $UNSET
+            raise ConfigError(f"{word} is empty: type a directory.")
         if arguments.multirun and (arguments.cfg or arguments.info):
             raise ConfigError("--cfg and --info show a single run: omit -m and values with commas.")
         self.start = [*start_command(self.config_name), *_file_options(arguments)]
@@ -206,7 +209,8 @@ class Invocation:
                 return run_composed_job(cfg, self.start, self.cwd)
             apply_composed(cfg)
             _check_complete(cfg, self.config_name)
-            result = self.task(cfg)
+            with explaining_lost_options(self.config_name):
+                result = self.task(cfg)
             self.results.append(result)
             return result
         except Exception as error:

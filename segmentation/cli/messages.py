@@ -7,7 +7,11 @@ from pathlib import Path
 
 from hydra.errors import HydraException, InstantiationException, OverrideParseException
 from omegaconf import OmegaConf
-from omegaconf.errors import OmegaConfBaseException
+from omegaconf.errors import (
+    InterpolationResolutionError,
+    OmegaConfBaseException,
+    ValidationError,
+)
 from yaml import MarkedYAMLError
 
 from segmentation.cli.json_output import Document
@@ -86,6 +90,8 @@ def explain(error: Exception, config_name: str, composed: bool) -> str | None:
         return f"{mark.name}, line {mark.line + 1}: invalid YAML: {error.problem}. Fix the file."
     if isinstance(error, HydraException | OmegaConfBaseException):
         return _hydra_message(error, config_name)
+    if "Config group override must be" in str(error):  # trainer=null, data=5
+        return "a group of options takes the name of one, as in data=folder: omit null and numbers."
     return None
 
 
@@ -165,6 +171,12 @@ def _hydra_message(error: Exception, config_name: str) -> str:
     text = "\n".join(dict.fromkeys(part.strip() for part in chain if part))
     if own := re.match(r"ConfigError raised while resolving interpolation: (.*)\n *full_key", text):
         return own[1]
+    if isinstance(error, InterpolationResolutionError):  # ${x}, or ${oc.env:X} that is not set
+        key = re.search(r"full_key: ([\w.]+)", text)
+        return f"{key[1] if key else 'an option'}: {text.splitlines()[0]}."
+    if isinstance(error.__cause__ or error, ValidationError):  # hydra.job.chdir=maybe
+        key = re.search(r"full_key: ([\w.]+)", text)
+        return f"{key[1]}: {text.splitlines()[0]}." if key else text
     if "Ambiguous value" in text:
         several = f"{text.splitlines()[0]}: several values are a sweep. Type -m first."
         return several + " For a list type brackets, as in 'key=[a,b]'."

@@ -13,12 +13,19 @@ from hydra._internal.utils import get_args_parser
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
 
+from segmentation.config import PATHS, PATHS_OR_NAMES
+
 OPENING, CLOSING = "([{", ")]}"
 HOME = re.compile(r"~[\w.-]*(?=/|$)")
 FUNCTION = re.compile(
     r"(choice|range|interval|glob|tag|sort|shuffle|extend_list|int|float|str|bool|json_str)\s*\("
 )
 """Begins a value that is a function of Hydra's grammar."""
+PATH_OPTIONS = {
+    *PATHS, *PATHS_OR_NAMES, "convert", "hydra.run.dir", "hydra.sweep.dir", "input", "model",
+    "output", "rerun", "resume", "run", "runs", "sweep", "targets",
+}  # fmt: skip
+"""Options whose value is a path, also where it looks like a number."""
 SEVERAL = re.compile(r"(\[|choice\()(.*)(\]|\))")
 
 
@@ -30,6 +37,25 @@ def asks_hydra(words: Sequence[str]) -> bool:
         except SystemExit as done:
             return not done.code  # 0: --version; else invalid
     return any((asked.help, asked.hydra_help, asked.cfg, asked.info, asked.shell_completion))
+
+
+def flags_first(words: Sequence[str]) -> list[str]:
+    """Return a command line with its flags before its overrides, where argparse wants them.
+
+    Python's argparse refuses ``seed=0 -m data.size=a,b``, which has overrides on both sides.
+    """
+    with redirect_stdout(StringIO()), redirect_stderr(StringIO()):  # Hydra prints it again
+        try:
+            overrides = get_args_parser().parse_intermixed_args(list(words)).overrides
+        except SystemExit:  # invalid, or answered, as --version
+            return list(words)
+    flags, left = [], list(overrides)
+    for word in words:
+        if left and word == left[0]:
+            left.pop(0)
+        else:
+            flags.append(word)
+    return [*flags, *overrides]
 
 
 def sweeps(words: Sequence[str]) -> bool:
@@ -46,7 +72,8 @@ def readable(word: str, several: bool = False) -> str:
     Hydra takes ``data.root=/my data``, ``data.root=~/data`` or ``data.group=^(.*?)_`` for its own
     grammar and fails, and the shell has removed the user's quotation marks by then: such a value is
     quoted again, and a home directory that the shell left is expanded. What is a list, a mapping, a
-    function or quoted stays so.
+    function or quoted stays so. A path such as ``data.root=2024`` is quoted too, as Hydra would
+    make a number of it.
 
     Args:
         word: as typed.
@@ -57,9 +84,12 @@ def readable(word: str, several: bool = False) -> str:
         return word
     if key.startswith("-"):  # --config-dir=~/conf
         return f"{key}={_at_home(value)}"
+    values = _split(value) if several else [value]
+    if key.lstrip("+") in PATH_OPTIONS:
+        values = [_as_text(text) for text in values]
+        word = f"{key}={','.join(values)}"
     if _parses(word):
         return word
-    values = _split(value) if several else [value]
     again = f"{key}={','.join(map(_element, values))}"
     return again if _parses(again) else word
 
@@ -80,6 +110,16 @@ def _element(text: str) -> str:
     from segmentation.console import quoted  # rarely needed
 
     return quoted(_at_home(text))
+
+
+def _as_text(text: str) -> str:
+    """Quote what Hydra would read as a number or a truth value, such as a folder named 2024."""
+    if text.startswith("[") and text.endswith("]"):
+        return f"[{','.join(map(_as_text, _split(text[1:-1])))}]"
+    if _parses(f"key={text}"):
+        value = OverridesParser.create().parse_override(f"key={text}").value()
+        return f"'{text}'" if isinstance(value, int | float) else text
+    return text
 
 
 def _split(text: str) -> list[str]:

@@ -17,7 +17,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from segmentation.config import CONF, settings, task_overrides
 from segmentation.console import show_error
-from segmentation.errors import ConfigError, SegmentationError, did_you_mean
+from segmentation.errors import ConfigError, SegmentationError, check_flag, did_you_mean
 from segmentation.sweep.jobs.allotment import Allotment, allotment
 from segmentation.sweep.jobs.directories import claim_directory, noted_directories
 from segmentation.sweep.jobs.job import DISPENSABLE, Job, become_worker, run_job
@@ -104,6 +104,8 @@ def check_sweep(config: DictConfig) -> None:
         raise ConfigError(
             "WANDB_RUN_ID is set, so every job of the sweep would be the same W&B run. Unset it."
         )
+    for key in ("retry", "fail_fast"):
+        check_flag(f"sweep.{key}", config.sweep[key])
     keep = config.sweep.keep
     if keep not in DISPENSABLE:
         hint = did_you_mean(str(keep), DISPENSABLE)

@@ -1,15 +1,20 @@
 """Say what to type instead of an option that the configuration lacks."""
 
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import hydra
 from hydra.core.global_hydra import GlobalHydra
-from omegaconf import DictConfig, OmegaConf
+from hydra.core.hydra_config import HydraConfig
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.types import RunMode
+from omegaconf import DictConfig, ListConfig, OmegaConf
 
 from segmentation.cli.class_options import signature_of
-from segmentation.config import CONF
-from segmentation.console import typed
-from segmentation.errors import did_you_mean
+from segmentation.config import CONF, task_overrides
+from segmentation.console import argument, typed
+from segmentation.errors import ConfigError, SegmentationError, did_you_mean
 
 
 def unknown_group_option(group: str, name: str) -> str:
@@ -32,6 +37,44 @@ def unknown_key(name: str, config_name: str) -> str:
     by_last_part = {key.rsplit(".", 1)[-1]: key for key in keys}
     hint = did_you_mean(name, keys) or did_you_mean(name.rsplit(".", 1)[-1], by_last_part)
     return f"there is no option {name!r}.{hint}\n`{typed(config_name)} --cfg job` lists all."
+
+
+@contextmanager
+def explaining_lost_options(config_name: str) -> Iterator[None]:
+    """Explain an error that a typed override caused by removing an option or a section of them.
+
+    Hydra obeys ``~seed`` and ``loss.terms=null``, and a command then lacks what it needs.
+
+    Raises:
+        ConfigError: in place of the error.
+    """
+    try:
+        yield
+    except SegmentationError:
+        raise
+    except (AttributeError, LookupError, TypeError, ValueError) as error:
+        if message := _lost_option(task_overrides(HydraConfig.get()), config_name):
+            raise ConfigError(message) from error
+        raise
+
+
+def _lost_option(overrides: Sequence[str], config_name: str) -> str | None:
+    """Return the message for an override that removed what the configuration had; None for none."""
+    loader = GlobalHydra.instance().config_loader()
+    parsed = OverridesParser.create().parse_overrides(list(overrides))
+    values = [item for item in parsed if not loader.get_group_options(item.key_or_group)]
+    groups = [item.input_line or "" for item in parsed if item not in values]
+    before = loader.load_configuration(config_name, groups, RunMode.RUN)
+    for item in values:
+        key = item.key_or_group
+        earlier = OmegaConf.select(before, key, throw_on_missing=False)
+        if item.is_delete() and earlier is not None:
+            return f"~{key}: {config_name} needs this option. Set it, as in {key}=<value>."
+        for kind, plain, name in ((DictConfig, dict, "mapping"), (ListConfig, list, "list")):
+            if isinstance(earlier, kind) and not isinstance(item.value(), plain):
+                example = argument(key, OmegaConf.to_container(earlier))
+                return f"{item.input_line}: expected a {name}, such as {example}."
+    return None
 
 
 def default_config(config_name: str) -> DictConfig:

@@ -30,6 +30,8 @@ from segmentation.system.hardware import fastest_precision, pick_accelerator
 
 PRECISIONS = {"32-true": None, "bf16-mixed": torch.bfloat16, "16-mixed": torch.float16}
 """Lightning's precisions, and the dtype of autocast; None: float32 throughout."""
+MOST_SIDE = 8192
+"""Largest value of `short_side`, in pixels."""
 PLAIN = InferenceOptions()
 DEFAULT = "camvid_efficientnet_lite0_long"
 """The shipped model that is used where none is named."""
@@ -106,8 +108,10 @@ class Predictor:
             raise ConfigError(f"precision={precision!r}: use auto, {', '.join(PRECISIONS)}.")
         if isinstance(short_side, str) and short_side != "auto":
             raise ConfigError(f"short_side={short_side!r}: give a number of pixels, auto or null.")
-        if not isinstance(short_side, str | None):
-            check_count("short_side", short_side, 1)
+        if not isinstance(short_side, str | None) and (
+            check_count("short_side", short_side, 1) > MOST_SIDE
+        ):
+            raise ConfigError(f"short_side={short_side}: expected at most {MOST_SIDE} pixels.")
         loaded = open_model(model)
         if loaded.size is not None and short_side not in ("auto", None):
             raise ConfigError(

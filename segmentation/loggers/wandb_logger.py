@@ -19,7 +19,7 @@ from pytorch_lightning.loggers import WandbLogger as LightningWandbLogger
 from pytorch_lightning.loggers.logger import rank_zero_experiment
 from pytorch_lightning.utilities import rank_zero_only
 
-from segmentation.errors import ConfigError
+from segmentation.errors import ConfigError, check_flag
 from segmentation.loggers.fault_tolerant import FaultTolerant, summarize_error
 from segmentation.loggers.run_id import read_run_id, write_run_id
 from segmentation.loggers.wandb_offline import repair_logs, restore_summary, save_summary
@@ -78,8 +78,7 @@ class WandbLogger(FaultTolerant, LightningWandbLogger):
             group=group,
             tags=list(tags) if tags else None,
         )
-        if not isinstance(pictures, bool):
-            raise ConfigError(f"logger.wandb.pictures={pictures}: type true or false.")
+        check_flag("logger.wandb.pictures", pictures)
         _check_names(project=project, run_name=name, run_tags=tags, entity=entity, run_group=group)
         self.pictures = pictures
         self._folder = folder

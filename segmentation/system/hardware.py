@@ -22,6 +22,19 @@ def available_cores() -> int:
     return max(1, min(cores, int(os.environ.get(CORES, cores))))
 
 
+def check_accelerator(name: object, option: str) -> str:
+    """Return the kind of device that a name stands for: auto, cpu, cuda or mps.
+
+    Raises:
+        ConfigError: the name is unknown.
+    """
+    kind = "cuda" if name == "gpu" else name
+    if not isinstance(kind, str) or kind not in ("auto", "cpu", "cuda", "mps"):
+        hint = did_you_mean(str(name), ("auto", "cpu", "gpu", "cuda", "mps"))
+        raise ConfigError(f"{option}={name!r}: use auto, cpu, gpu or mps.{hint}")
+    return kind
+
+
 def pick_accelerator(name: str, option: str) -> str:
     """Resolve an accelerator name to cpu, cuda or mps.
 
@@ -39,12 +52,9 @@ def pick_accelerator(name: str, option: str) -> str:
         "cuda": torch.cuda.is_available(),
         "mps": torch.backends.mps.is_available(),
     }
-    if name == "auto":
+    kind = check_accelerator(name, option)
+    if kind == "auto":
         return "cuda" if available["cuda"] else "mps" if available["mps"] else "cpu"
-    kind = "cuda" if name == "gpu" else name
-    if kind not in available:
-        hint = did_you_mean(str(name), [*available, "auto", "gpu"])
-        raise ConfigError(f"{option}={name!r}: use auto, cpu, gpu or mps.{hint}")
     if not available[kind]:
         device = "CUDA GPU" if kind == "cuda" else "Apple GPU (MPS)"
         raise ConfigError(

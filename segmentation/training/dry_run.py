@@ -77,6 +77,8 @@ def _refusals(group: str) -> Iterator[None]:
     """Turn what an invalid option raises into a ConfigError."""
     try:
         yield
-    except (TypeError, ValueError, RuntimeError, AssertionError, ArithmeticError) as error:
+    except (
+        TypeError, ValueError, RuntimeError, AssertionError, ArithmeticError, LookupError,
+    ) as error:  # fmt: skip
         lines = str(error).strip().splitlines() or [type(error).__name__]
         raise ConfigError(f"{group}: {lines[0]}") from error

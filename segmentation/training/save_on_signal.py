@@ -138,12 +138,13 @@ def _numbers(key: str, names: Sequence[str]) -> set[int]:
     """Return the numbers of the named signals that this platform has."""
     here = {member.name: int(member) for member in signal.Signals}
     known = here.keys() | ELSEWHERE
-    if isinstance(names, str):
-        raise ConfigError(f"{key}={names}: pass a list, such as {key}=[{names}].")
+    if not isinstance(names, list | tuple):
+        example = names if isinstance(names, str) else "SIGTERM"
+        raise ConfigError(f"{key}={names}: pass a list, such as {key}=[{example}].")
     for name in names:
-        if name not in known:
+        if not isinstance(name, str) or name not in known:
             hint = did_you_mean(str(name).upper(), known)
-            raise ConfigError(f"{key}: no such signal {name!r}.{hint}")
+            raise ConfigError(f"{key}: no signal is called {name!r}.{hint}")
         if name in UNSTOPPABLE:
             raise ConfigError(f"{key}: no process can handle {name}. Omit it.")
     return {here[name] for name in names if name in here}

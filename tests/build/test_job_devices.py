@@ -84,3 +84,17 @@ def test_any_job_can_be_built_on_one_cpu() -> None:
     use_one_cpu(cfg)
     options = trainer_options(cfg.trainer)
     assert (options["accelerator"], options["devices"]) == ("cpu", 1)
+
+
+@pytest.mark.parametrize(
+    ("word", "message"),
+    [
+        ("trainer.accelerator=cpuu", "trainer.accelerator='cpuu': use auto, cpu, gpu or mps"),
+        ("trainer.strategy=fsdpp", "trainer.strategy='fsdpp': unknown. Did you mean 'fsdp'"),
+        ("++trainer.num_nodes=0", "trainer.num_nodes=0: expected a whole number of 1 or more"),
+    ],
+)
+def test_what_no_machine_has_is_refused_for_every_launcher(word: str, message: str) -> None:
+    for launcher in ("basic", "slurm"):
+        with pytest.raises(ConfigError, match=message):
+            check(f"launcher.name={launcher}", "trainer=ddp", word)

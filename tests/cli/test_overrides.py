@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from omegaconf import OmegaConf
 
-from segmentation.cli.overrides import readable, sweeps
+from segmentation.cli.overrides import flags_first, readable, sweeps
 from segmentation.config import user_path
 from segmentation.errors import ConfigError
 
@@ -84,6 +84,33 @@ def test_as_many_values_are_read_as_were_typed(texts):
 )
 def test_a_sweep_is_known_by_its_words(words, sweep):
     assert sweeps(words) == sweep
+
+
+@pytest.mark.parametrize(
+    ("word", "value"),
+    [
+        ("data.root=2024", "2024"),
+        ("run=1_000", "1_000"),
+        ("output=1e3", "1e3"),
+        ("resume=true", "true"),
+        ("runs=[2024,a,1.50]", ["2024", "a", "1.50"]),
+        ("data.pairs=null", None),
+        ("data.root='5'", "5"),
+    ],
+)
+def test_a_path_that_looks_like_a_number_stays_as_it_was_typed(word, value):
+    assert OverridesParser.create().parse_override(readable(word)).value() == value
+
+
+def test_paths_of_a_sweep_that_look_like_numbers_stay_as_they_were_typed():
+    override = OverridesParser.create().parse_override(readable("data.root=01,2", several=True))
+    assert list(override.sweep_string_iterator()) == ["01", "'2'"]
+
+
+def test_flags_may_stand_anywhere():
+    words = ["seed=0", "-m", "a=1,2", "--config-dir", "x", "b=3"]
+    assert flags_first(words) == ["-m", "--config-dir", "x", "seed=0", "a=1,2", "b=3"]
+    assert flags_first(["a=1", "--no-flag", "b=2"]) == ["a=1", "--no-flag", "b=2"]
 
 
 def test_home_directories_that_the_shell_left_are_expanded():

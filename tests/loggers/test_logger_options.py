@@ -35,7 +35,7 @@ def test_pictures_can_be_kept_from_wandb(tmp_path: Path) -> None:
 
     assert sends()
     assert not sends("logger.wandb.pictures=false")
-    with pytest.raises(Exception, match=r"logger\.wandb\.pictures=no: type true or false"):
+    with pytest.raises(Exception, match=r"logger\.wandb\.pictures='no': expected true or false"):
         sends("logger.wandb.pictures='no'")
 
 

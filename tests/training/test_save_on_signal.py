@@ -190,7 +190,7 @@ def test_what_slurm_refuses_is_said(there, monkeypatch, scontrol, caplog):
 
 
 def test_names_are_checked(tmp_path, monkeypatch):
-    with pytest.raises(ConfigError, match=r"signals\.save: no such signal 'SIGTREM'.*SIGTERM"):
+    with pytest.raises(ConfigError, match=r"signals\.save: no signal is called 'SIGTREM'.*SIGTERM"):
         SaveOnSignal(tmp_path, ["SIGTREM"])
     with pytest.raises(ConfigError, match=r"signals\.requeue: no process can handle SIGKILL"):
         SaveOnSignal(tmp_path, [], ["SIGKILL"])

@@ -29,7 +29,7 @@ def select_runs(
         ConfigError, DataError: a run without scores, a run named twice, no common split, or another
             number of names than of runs.
     """
-    if names is not None and (isinstance(names, str) or len(names) != len(directories)):
+    if names is not None and (not isinstance(names, list) or len(names) != len(directories)):
         raise ConfigError(
             f"names={names}: give one for each of the {len(directories)} runs; runs with the same "
             "name are seeds of one contender."

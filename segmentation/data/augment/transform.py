@@ -20,7 +20,7 @@ import albumentations as A
 from segmentation.classes import VOID
 from segmentation.data.augment.window import FILL, Size, balanced_window, cut, random_window
 from segmentation.data.images.channels import RGB, Channels
-from segmentation.errors import ConfigError, DataError, did_you_mean
+from segmentation.errors import ConfigError, DataError, check_flag, did_you_mean
 
 log = logging.getLogger(__name__)
 
@@ -57,9 +57,8 @@ class TrainTransform:
         self.size = size
         self.crop = crop
         self.scale = _check_scale(scale)
-        if not isinstance(class_balanced, bool):
-            raise ConfigError(f"augment.class_balanced={class_balanced!r}: expected true or false.")
-        self.window = balanced_window if class_balanced else random_window
+        balanced = check_flag("augment.class_balanced", class_balanced)
+        self.window = balanced_window if balanced else random_window
         self.channels = channels
         made = [_transform(entry) for entry in transforms]
         if not channels.is_rgb:

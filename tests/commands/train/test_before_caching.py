@@ -56,7 +56,7 @@ def root(tmp_path_factory):
         (["trainer.gradient_clip_algorithm=x"], "trainer: "),
         pytest.param(["trainer.max_time=soon"], "trainer: ", marks=SLOW),
         pytest.param(["trainer.profiler=x"], "trainer: ", marks=SLOW),
-        pytest.param(["trainer.strategy=x"], "trainer: ", marks=SLOW),
+        pytest.param(["trainer.strategy=x"], "trainer.strategy='x': unknown", marks=SLOW),
         pytest.param(["trainer.barebones=true"], "trainer.barebones can't be set: ", marks=SLOW),
         (["seed=4294967296"], "seed=4294967296: expected at most 4294967295"),
         (["optimizer.betas=[2,3]"], "optimizer: Invalid beta parameter"),
