@@ -183,7 +183,9 @@ def check_options(options: Mapping[str, Any]) -> None:
         if name not in known | {COMPILE, "_target_"} and options["_target_"] == TRAINER:
             hint = did_you_mean(name, known - SET_HERE.keys())
             raise ConfigError(f"Lightning's trainer has no option trainer.{name}.{hint}")
-    check_types("trainer", pl.Trainer, options, skip=("accelerator", "devices", "precision", COMPILE))
+    check_types(
+        "trainer", pl.Trainer, options, skip=("accelerator", "devices", "precision", COMPILE)
+    )
     if options[COMPILE] not in (True, False, "auto"):
         raise ConfigError(f"trainer.compile={options[COMPILE]}: use auto, true or false.")
     check_numbers(options)

@@ -132,6 +132,8 @@ def planned_jobs(config: DictConfig) -> dict[str, list[str]] | None:
         [*params, *task_overrides(config.hydra)]
     )
     (jobs,) = BasicSweeper.split_arguments(parsed, None)
+    if not jobs:
+        raise ConfigError("the sweep has no jobs: an option has no values, as range(0,0) has none.")
     return {job_name(overrides): job_overrides(overrides) for overrides in jobs}
 
 
