@@ -6,8 +6,15 @@ from pathlib import Path
 from omegaconf import DictConfig
 
 from segmentation.config import plain, user_path
-from segmentation.errors import check_count, check_flag
+from segmentation.errors import (
+    ConfigError,
+    check_count,
+    check_flag,
+    check_number,
+    did_you_mean,
+)
 from segmentation.inference.options import InferenceOptions
+from segmentation.inference.polygon_files import POLYGON_FORMATS
 
 
 @dataclass(frozen=True)
@@ -15,9 +22,12 @@ class PredictionPlan:
     """A prediction as configured; see conf/predict.yaml for the meaning of each value."""
 
     model: str
-    input: Path
+    input: str
     output: Path
     overlay: bool
+    confidence: bool
+    polygons: str | None
+    polygons_tolerance: float
     overwrite: bool
     device: str
     precision: str
@@ -32,11 +42,20 @@ def read_prediction(cfg: DictConfig) -> PredictionPlan:
     Raises:
         ConfigError: an invalid option.
     """
+    polygons = cfg.polygons
+    if polygons is not None and polygons not in POLYGON_FORMATS:
+        hint = did_you_mean(str(polygons), POLYGON_FORMATS)
+        raise ConfigError(f"polygons={polygons!r}: use {', '.join(POLYGON_FORMATS)} or null.{hint}")
     return PredictionPlan(
         model=cfg.model,
-        input=user_path(cfg.input),
+        input=str(cfg.input),
         output=user_path(cfg.output),
         overlay=check_flag("overlay", cfg.overlay),
+        confidence=check_flag("confidence", cfg.confidence),
+        polygons=polygons,
+        polygons_tolerance=check_number(
+            "polygons_tolerance", cfg.polygons_tolerance, "0 or more", lambda value: value >= 0
+        ),
         overwrite=check_flag("overwrite", cfg.overwrite),
         device=cfg.device,
         precision=cfg.precision,

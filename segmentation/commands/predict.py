@@ -1,30 +1,39 @@
-"""Write the masks and the image-level targets of a file or a folder of images."""
+"""Write the masks and the image-level targets of images, and the colours over videos."""
 
-from collections.abc import Sequence
+import time
+from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from rich.progress import track
+from rich.progress import Progress, TaskID
 
 from segmentation.build.prediction import PredictionPlan
 from segmentation.console import console
-from segmentation.data.images.windowed import WindowedImage, is_large
-from segmentation.errors import ConfigError, DataError
-from segmentation.inference.input_images import name_masks
-from segmentation.inference.large_images import predict_large
-from segmentation.inference.marks import MARK
-from segmentation.inference.prediction_files import PredictionFiles
+from segmentation.data.files import read_mask
+from segmentation.data.images.geotiff import has_coordinates
+from segmentation.data.images.image_format import NO_LIMIT
+from segmentation.data.images.windowed import is_large
+from segmentation.errors import ConfigError, DataError, listed
+from segmentation.inference.camera import camera_number
+from segmentation.inference.input_images import is_video, name_masks
+from segmentation.inference.marks import mark_of
+from segmentation.inference.polygon_files import POLYGON_FORMATS, GeoJson, PolygonFiles
+from segmentation.inference.predict_images import ImageReport, predict_images
+from segmentation.inference.predict_videos import incomplete, predict_camera, predict_video
+from segmentation.inference.prediction_files import CONFIDENCE, OVERLAY, Kinds, PredictionFiles
 from segmentation.inference.predictor import Predictor
 from segmentation.system.hardware import pick_accelerator
+from segmentation.system.packages import explain_missing, require_extra
 
 MOST_REASONS = 5
 """Unreadable images whose errors are shown."""
 
 
 def predict(plan: PredictionPlan) -> dict[str, Any]:
-    """Write the predictions for each image into `plan.output`, see `PredictionFiles`.
+    """Write the predictions for each image and video into `plan.output`.
 
-    Unreadable images are skipped, and named by the error at the end.
+    Files that cannot be read are skipped, and named by the error at the end.
 
     Returns:
         The files that were written and the images that could not be read; also `partial` of the
@@ -33,39 +42,39 @@ def predict(plan: PredictionPlan) -> dict[str, Any]:
     Raises:
         SegmentationError: on invalid user input.
     """
-    # Find the images and load the model.
+    # Find the images and videos, and load the model
     problems: list[str] = []
-    names = name_masks(plan.input, plan.output, problems=problems)
+    camera = camera_number(plan.input)
+    names = {} if camera is not None else name_masks(plan.input, plan.output, problems=problems)
+    if camera is not None or any(map(is_video, names)):
+        require_extra("video", f"input={plan.input}")
     device = pick_accelerator(plan.device, "device")
     predictor = Predictor(
         plan.model, device, plan.inference, plan.precision, plan.short_side, plan.max_pixels
     )
-    if plan.overlay and predictor.classes is None:
-        raise ConfigError(
-            f"overlay=true lays masks over images, and {plan.model} predicts none: its task is "
-            "image-level targets alone. Type overlay=false."
-        )
-    if predictor.channels.files:
+    if predictor.channels.files and camera is None:
         names = name_masks(plan.input, plan.output, predictor.channels.files)
-    facts = {**predictor.facts(), "max_pixels": plan.max_pixels}
-    files = PredictionFiles(plan.output, predictor.classes, predictor.columns, plan.overlay, facts)
-    large = {path for path in names if is_large(path, plan.max_pixels)}
-    files.check(names, large, plan.overwrite)
+    images = {path: name for path, name in names.items() if not is_video(path)}
+    videos = {path: plan.output / f"{names[path]}.mp4" for path in names if is_video(path)}
+    _check_options(plan, predictor, bool(videos) or camera is not None)
+
+    # Look for files that would be replaced
+    files = _files(plan, predictor, images)
+    polygons = None
+    if plan.polygons is not None and predictor.classes is not None:
+        kind = POLYGON_FORMATS[plan.polygons]
+        polygons = kind(plan.output, predictor.classes, plan.polygons_tolerance)
+    _check_output(plan, images, videos, files, polygons)
     plan.output.mkdir(parents=True, exist_ok=True)
+    if camera is not None:
+        return _record(plan, predictor, camera)
 
-    # Predict.
-    unreadable: dict[Path, str] = {}
-    resized = 0
-    for path in track(names, "predicting", console=console, disable=len(names) < 2):
-        if files.keeps(path, names[path], path in large):
-            continue
-        try:
-            resized += _predict_file(path, names[path], path in large, predictor, files)
-        except DataError as error:
-            unreadable[path] = str(error)
-    files.write_targets()
-
-    _report(plan, predictor, files, len(names), resized)
+    # Predict
+    with Progress(console=console, disable=len(images) < 2 and not videos) as progress:
+        report = _predict_images(predictor, images, files, progress)
+        _write_polygons(images, files, polygons, progress)
+        unreadable = report.unreadable | _predict_videos(predictor, videos, files, progress)
+    _report(plan, predictor, files, report, len(images), polygons)
     result = {
         "output": plan.output,
         "written": files.written,
@@ -73,66 +82,207 @@ def predict(plan: PredictionPlan) -> dict[str, Any]:
         "unreadable": list(unreadable),
     }
     if unreadable or problems:
-        raise _unreadable_error(unreadable, problems, len(names), result)
+        raise _unreadable_error([*unreadable.values(), *problems], len(unreadable), names, result)
     return result
 
 
-def _report(
-    plan: PredictionPlan, predictor: Predictor, files: PredictionFiles, images: int, resized: int
-) -> None:
-    """Print what was written, kept, read in windows and resized."""
-    console.print(f"{files.describe()} written to {plan.output} by {plan.model}", soft_wrap=True)
-    if files.kept:
-        console.print(
-            f"{len(files.kept)} files of an earlier run with the same model and options are kept",
-            soft_wrap=True,
-        )
-    if files.in_windows:
-        console.print(
-            f"{files.in_windows} of {images} images were read in windows at their own size: "
-            "their masks are TIFFs with their coordinates, without overlays.",
-            soft_wrap=True,
-        )
-    if resized and plan.short_side == "auto":
-        height, width = predictor.learnt_size or (0, 0)
-        console.print(
-            f"{resized} of {images} images were resized for the model, which was trained on "
-            f"{height}x{width}. To change that: short_side=<pixels>, or short_side=null for their "
-            "own size.",
-            soft_wrap=True,
-        )
+def _warn(text: str) -> None:
+    console.print(f"warning: {text}", style="yellow", soft_wrap=True)
 
 
-def _predict_file(
-    path: Path,
-    name: str,
-    large: bool,
-    predictor: Predictor,
-    files: PredictionFiles,
-) -> bool:
-    """Write the prediction for an image file, and return whether it was resized for the model.
+def _check_options(plan: PredictionPlan, predictor: Predictor, moving: bool) -> None:
+    """Check that the model can do what is asked for.
 
     Raises:
-        DataError: the file cannot be read.
+        ConfigError: it does not segment, or takes other images than videos have.
     """
-    if large:
-        with files.writing(files.folder / f"{name}.tif") as partial:
-            tags = {MARK: files.mark(path)}
-            predict_large(predictor, WindowedImage(path, predictor.reader), partial, tags)
-        files.in_windows += 1
-        return False
-    result = predictor(path)
-    files.write(path, name, result)
-    size = result.image.pixels.shape[:2]
-    return predictor.size is None and predictor.seen_size(*size) != size
+    asked = {
+        "overlay=true": plan.overlay,
+        "confidence=true": plan.confidence,
+        f"polygons={plan.polygons}": plan.polygons is not None,
+        f"input={plan.input}": moving,
+    }
+    for option in [option for option, given in asked.items() if given]:
+        if predictor.classes is None:
+            raise ConfigError(
+                f"{option} needs masks, and {plan.model} predicts none: its task is image-level "
+                "targets alone. Omit it."
+            )
+    if moving and not predictor.channels.is_rgb:
+        raise ConfigError(
+            f"input={plan.input}: videos are RGB, and the model takes {predictor.channels}."
+        )
+
+
+def _files(
+    plan: PredictionPlan, predictor: Predictor, images: Mapping[Path, str]
+) -> PredictionFiles:
+    """Return the writer of the images' files."""
+    large = {path for path in images if is_large(path, plan.max_pixels)}
+    placed = {path for path in images if path not in large and has_coordinates(path)}
+    if placed and (missing := explain_missing("geo", "a mask with coordinates")):
+        _warn(f"{missing} Masks are PNGs without coordinates.")
+        placed = set()
+    pictures = [OVERLAY] * plan.overlay + [CONFIDENCE] * plan.confidence
+    facts = {**predictor.facts(), "max_pixels": plan.max_pixels}
+    kinds = Kinds(large, placed)
+    return PredictionFiles(
+        plan.output, predictor.classes, predictor.columns, pictures, facts, kinds
+    )
+
+
+def _check_output(
+    plan: PredictionPlan,
+    images: Mapping[Path, str],
+    videos: Mapping[Path, Path],
+    files: PredictionFiles,
+    polygons: PolygonFiles | None,
+) -> None:
+    """Check that no file would be replaced that predict did not write.
+
+    Raises:
+        DataError: two images would write the same file.
+        ConfigError: a file is in the way.
+    """
+    foreign = files.foreign(images)
+    targets = [path for target in videos.values() for path in (target, incomplete(target))]
+    foreign += [path for path in targets if path.exists() and mark_of(path) is None]
+    if polygons is not None:
+        foreign += polygons.foreign(images.values())
+    if foreign and not plan.overwrite:
+        shown = [path.relative_to(plan.output).as_posix() for path in foreign]
+        raise ConfigError(
+            f"output={plan.output} holds {len(foreign)} files that predict did not write and "
+            f"would replace: {listed(shown)}. Choose another folder, or type overwrite=true."
+        )
+
+
+def _predict_images(
+    predictor: Predictor, images: Mapping[Path, str], files: PredictionFiles, progress: Progress
+) -> ImageReport:
+    todo = {path: name for path, name in images.items() if not files.keeps(path, name)}
+    if not todo:
+        return ImageReport({})
+    task = progress.add_task("predicting", total=len(todo))
+    report = predict_images(predictor, todo, files, lambda: progress.advance(task))
+    files.write_targets()
+    return report
+
+
+def _write_polygons(
+    images: Mapping[Path, str],
+    files: PredictionFiles,
+    polygons: PolygonFiles | None,
+    progress: Progress,
+) -> None:
+    """Write the polygons of all masks, those of an earlier run too."""
+    masks = {path: files.mask_file(path, name) for path, name in images.items()}
+    there = {
+        path: mask
+        for path, mask in masks.items()
+        if path not in files.kinds.large and mark_of(mask) == files.mark(path)
+    }
+    if polygons is None or not there:
+        return
+    task = progress.add_task("polygons", total=len(there))
+    for path, mask in there.items():
+        polygons.add(path, images[path], read_mask(mask, max_pixels=NO_LIMIT))
+        progress.advance(task)
+    polygons.finish()
+
+
+def _predict_videos(
+    predictor: Predictor, videos: Mapping[Path, Path], files: PredictionFiles, progress: Progress
+) -> dict[Path, str]:
+    """Predict videos, and return what of them cannot be read."""
+    unreadable: dict[Path, str] = {}
+    for path, target in videos.items():
+        mark = files.mark(path)
+        if mark_of(target) == mark:
+            files.kept.append(target)
+            continue
+        task = progress.add_task(path.name, total=None)
+        try:
+            problems = predict_video(
+                predictor, path, target, mark,
+                partial(_show_time, progress, task),
+                _warn,
+            )  # fmt: skip
+        except DataError as error:
+            unreadable[path] = str(error)
+            continue
+        finally:
+            progress.update(task, visible=False)
+        files.written.append(incomplete(target) if problems else target)
+        if problems:
+            unreadable[path] = (
+                f"{path}: {'; '.join(problems)}. Its other frames are in {incomplete(target)}."
+            )
+    return unreadable
+
+
+def _show_time(progress: Progress, task: TaskID, done: float, total: float | None) -> None:
+    progress.update(task, completed=done, total=total)
+
+
+def _record(plan: PredictionPlan, predictor: Predictor, camera: int) -> dict[str, Any]:
+    """Write what a camera sees, until Ctrl+C is pressed."""
+    target = plan.output / f"camera_{camera}_{time.strftime('%Y-%m-%d_%H-%M-%S')}.mp4"
+    console.print(f"camera {camera} until Ctrl+C is pressed", soft_wrap=True)
+    with Progress(console=console) as progress:
+        task = progress.add_task("recording", total=None)
+        frames = predict_camera(
+            predictor, camera, target,
+            lambda done: progress.update(task, description=f"recording {done:.0f} s"),
+        )  # fmt: skip
+    console.print(f"{frames} frames written to {target} by {plan.model}", soft_wrap=True)
+    return {"output": plan.output, "written": [target], "kept": [], "unreadable": []}
+
+
+def _report(
+    plan: PredictionPlan,
+    predictor: Predictor,
+    files: PredictionFiles,
+    report: ImageReport,
+    images: int,
+    polygons: PolygonFiles | None,
+) -> None:
+    """Print what was written, kept, read in windows and resized."""
+    words = [files.describe()] if images else []
+    if videos := sum(path.suffix == ".mp4" for path in files.written):
+        words.append(f"{videos} videos")
+    lines = [f"{' and '.join(words) or 'nothing'} written to {plan.output} by {plan.model}"]
+    if files.kept:
+        lines.append(
+            f"{len(files.kept)} files of an earlier run with the same model and options are kept"
+        )
+    if files.in_windows:
+        lines.append(
+            f"{files.in_windows} of {images} images were read in windows at their own size: "
+            "their masks are TIFFs with their coordinates, without overlays, confidence and "
+            "polygons."
+        )
+    if isinstance(polygons, GeoJson) and polygons.in_pixels:
+        lines.append(
+            f"{polygons.in_pixels} of {images} images have no coordinates: their GeoJSON is in "
+            "pixels from the top left."
+        )
+    if report.resized and plan.short_side == "auto":
+        height, width = predictor.learnt_size or (0, 0)
+        lines.append(
+            f"{report.resized} of {images} images were resized for the model, which was trained on "
+            f"{height}x{width}. To change that: short_side=<pixels>, or short_side=null for their "
+            "own size."
+        )
+    console.print("\n".join(lines), soft_wrap=True)
 
 
 def _unreadable_error(
-    unreadable: dict[Path, str], problems: Sequence[str], images: int, partial: dict[str, Any]
+    reasons: list[str], unreadable: int, names: Mapping[Path, str], partial: dict[str, Any]
 ) -> DataError:
-    reasons = [*unreadable.values(), *problems]
     shown = reasons[:MOST_REASONS] + (["..."] if len(reasons) > MOST_REASONS else [])
-    what = f"{len(unreadable)} of {images} images" if unreadable else "parts of the folder"
+    kinds = "files" if any(map(is_video, names)) else "images"
+    what = f"{unreadable} of {len(names)} {kinds}" if unreadable else "parts of the folder"
     lines = [f"{what} cannot be read:", *shown]
     error = DataError("\n  ".join(lines))
     error.partial = partial

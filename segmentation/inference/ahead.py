@@ -1,7 +1,7 @@
 """Compute what comes next while what came before is used."""
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from threading import Condition, Thread
 from typing import Generic, TypeVar
 
@@ -12,7 +12,7 @@ MOST_BYTES = 64 << 20
 MOST_ITEMS = 16
 
 
-def run_ahead(items: Iterable[T], size: Callable[[T], int]) -> Iterator[T]:
+def run_ahead(items: Iterable[T], size: Callable[[T], int]) -> Generator[T, None, None]:
     """Yield items in their order while a thread computes the next ones.
 
     At most `MOST_ITEMS` wait, and no more of them than have `MOST_BYTES` together; but always one.

@@ -1,7 +1,7 @@
-"""Mark the pictures that a prediction writes, so that no other file is replaced.
+"""Mark the pictures and videos that a prediction writes, so that no other file is replaced.
 
-The mark is a text in a picture's header: a hash of the image's file, the model and its options. It
-tells the files that may be replaced, and those that an interrupted run has left.
+The mark is a text in the header of a picture or video: a hash of the image's file, the model and
+its options. It tells the files that may be replaced, and those that an interrupted run has left.
 """
 
 import re
@@ -12,6 +12,7 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from segmentation.data.images.image_format import NO_LIMIT, opened
+from segmentation.inference.video import read_comment
 
 MARK = "cityseg-prediction"
 """The key of the mark in the header of a PNG."""
@@ -20,7 +21,10 @@ GDAL_METADATA = 42112
 
 
 def mark_of(path: Path) -> str | None:
-    """Return the mark of a mask or an overlay; None for a file that was not written here."""
+    """Return the mark of a picture or a video; None for a file that was not written here."""
+    if path.suffix.lower() == ".mp4":
+        word, _, mark = read_comment(path).partition(" ")
+        return mark if word == MARK else None
     if path.suffix.lower() not in (".png", ".tif"):
         return None
     try:

@@ -8,25 +8,45 @@ import errno
 import hashlib
 import json
 import os
+import shutil
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from segmentation.classes import ClassTable
+from segmentation.data.images.geotiff import write_placed
 from segmentation.data.targets.table import empty_table
-from segmentation.errors import ConfigError, DataError, listed
-from segmentation.inference.marks import mark_of, write_marked
+from segmentation.errors import ConfigError, DataError
+from segmentation.inference.marks import MARK, mark_of, write_marked
 from segmentation.inference.result import Result
+from segmentation.inference.world_files import differ, world_files
 from segmentation.metrics.targets import TargetPredictions
 from segmentation.pictures import overlay
 from segmentation.runs.target_predictions import TARGET_PREDICTIONS, write_predictions
 from segmentation.system.escaping import csv_text
 from segmentation.system.files import atomic_file, file_state
 from segmentation.targets import TargetColumns
+
+OVERLAY, CONFIDENCE = "_overlay", "_confidence"
+"""What the names of pictures beside a mask end in."""
+
+
+@dataclass(frozen=True)
+class Kinds:
+    """The images that are not written as a PNG mask with its pictures.
+
+    Attributes:
+        large: predicted in windows, into a TIFF alone.
+        placed: TIFFs with coordinates: the mask is one too.
+    """
+
+    large: Collection[Path] = ()
+    placed: Collection[Path] = ()
 
 
 class PredictionFiles:
@@ -36,8 +56,10 @@ class PredictionFiles:
         folder: of the files.
         classes: of the model; None for one that does not segment.
         columns: its image-level targets; None for none.
-        overlays: also write ``<name>_overlay.png``, the mask laid over the image.
+        pictures: what is also written for each image: `OVERLAY`, the mask laid over the image, and
+            `CONFIDENCE`, grey from 0 to 255 for a confidence from 0 to 1.
         facts: all that a prediction depends on besides its image, as plain values.
+        kinds: which images are written otherwise.
 
     Attributes:
         written: the files so far.
@@ -51,13 +73,15 @@ class PredictionFiles:
         folder: Path,
         classes: ClassTable | None,
         columns: TargetColumns | None,
-        overlays: bool,
+        pictures: Sequence[str],
         facts: Mapping[str, Any],
+        kinds: Kinds = Kinds(),
     ) -> None:
         self.folder = folder
         self.classes = classes
         self.columns = columns
-        self.overlays = overlays
+        self.pictures = pictures
+        self.kinds = kinds
         self.written: list[Path] = []
         self.kept: list[Path] = []
         self.targets: dict[str, tuple[Mapping[str, float], Mapping[str, float]]] = {}
@@ -68,47 +92,50 @@ class PredictionFiles:
         """Return the mark of the files of an image."""
         return hashlib.sha256((self._facts + file_state(image)).encode()).hexdigest()[:32]
 
-    def check(self, names: Mapping[Path, str], large: Collection[Path], overwrite: bool) -> None:
-        """Check that no file is written twice, and none replaced that was not written here.
+    def foreign(self, names: Mapping[Path, str]) -> list[Path]:
+        """Return the files that would be replaced and were not written here.
 
         Args:
             names: of the masks, without suffix, by image.
-            large: the images among them that are predicted in windows.
-            overwrite: replace any file but the images themselves.
 
         Raises:
             DataError: two images would write the same file.
-            ConfigError: a file is in the way.
+            ConfigError: an image would be replaced.
         """
-        targets = [self._files(names[path], path in large) for path in names]
-        count = Counter(path for files in targets for path in files)
+        count = Counter(file for path, name in names.items() for file in self.files(path, name))
         if twice := [path for path in count if count[path] > 1]:
+            kind = (CONFIDENCE if twice[0].stem.endswith(CONFIDENCE) else OVERLAY)[1:]
             raise DataError(
-                f"{twice[0]} would be the mask of one image and the overlay of another. Rename the "
-                "image, or type overlay=false."
+                f"{twice[0]} would be the mask of one image and the {kind} of another. Rename the "
+                f"image, or omit {kind}=true."
             )
         images = set(map(os.path.realpath, names))
         if clash := [path for path in count if os.path.realpath(path) in images]:
             raise ConfigError(f"output={self.folder} would overwrite input images: {clash[0]}.")
         foreign = [path for path in count if os.path.exists(path) and mark_of(path) is None]
+        copies = [pair for path, name in names.items() for pair in self._copies(path, name).items()]
+        foreign += [target for target, source in copies if differ(target, source)]
         table = self.folder / TARGET_PREDICTIONS
         if self.columns is not None and table.exists() and not self._is_own_table(table):
             foreign.append(table)
-        if foreign and not overwrite:
-            shown = [path.relative_to(self.folder).as_posix() for path in foreign]
-            raise ConfigError(
-                f"output={self.folder} holds {len(foreign)} files that predict did not write and "
-                f"would replace: {listed(shown)}. Choose another folder, or type overwrite=true."
-            )
+        return foreign
 
-    def _files(self, name: str, large: bool) -> list[Path]:
-        """Return the mask and the overlay of an image; none of a model that does not segment."""
+    def mask_file(self, image: Path, name: str) -> Path:
+        """Return the mask of an image."""
+        as_tiff = image in self.kinds.large or image in self.kinds.placed
+        return self.folder / f"{name}{'.tif' if as_tiff else '.png'}"
+
+    def files(self, image: Path, name: str) -> list[Path]:
+        """Return the mask and the pictures of an image; none of a model that does not segment."""
         if self.classes is None:
             return []
-        if large:
-            return [self.folder / f"{name}.tif"]
-        ends = (".png", "_overlay.png") if self.overlays else (".png",)
-        return [self.folder / f"{name}{end}" for end in ends]
+        pictures = () if image in self.kinds.large else self.pictures
+        more = [self.folder / f"{name}{end}.png" for end in pictures]
+        return [self.mask_file(image, name), *more]
+
+    def _copies(self, image: Path, name: str) -> dict[Path, Path]:
+        mask = self.mask_file(image, name)
+        return world_files(image, mask) if self.classes and mask.suffix == ".png" else {}
 
     def _is_own_table(self, path: Path) -> bool:
         try:
@@ -120,12 +147,12 @@ class PredictionFiles:
         known = filter(None, (self.columns.category, *self.columns.values))
         return header[:1] == ["image"] and set(known) <= set(header)
 
-    def keeps(self, image: Path, name: str, large: bool) -> bool:
+    def keeps(self, image: Path, name: str) -> bool:
         """Return whether an earlier run has left the files of an image; they are then kept.
 
         Image-level targets are in a table of all images, for which each is predicted again.
         """
-        files = [] if self.columns is not None else self._files(name, large)
+        files = [] if self.columns is not None else self.files(image, name)
         mark = self.mark(image)
         if not files or any(mark_of(path) != mark for path in files):
             return False
@@ -133,7 +160,7 @@ class PredictionFiles:
         return True
 
     def write(self, path: Path, name: str, result: Result) -> None:
-        """Write the pictures of an image: an 8-bit index mask of its size, and its overlay.
+        """Write the files of an image: an 8-bit index mask of its size, and its pictures.
 
         Args:
             path: of the image.
@@ -146,12 +173,26 @@ class PredictionFiles:
         self.targets[name + path.suffix] = result.category_probabilities, result.values
         if self.classes is None:
             return
-        pictures = [result.mask]
-        if self.overlays:
-            pictures.append(overlay(result.picture, result.mask, self.classes))
-        for target, picture in zip(self._files(name, large=False), pictures, strict=True):
+        mark = self.mark(path)
+        for target, source in self._copies(path, name).items():
+            if not target.exists() or differ(target, source):
+                with self.writing(target) as partial:
+                    shutil.copyfile(source, partial)
+        mask, *pictures = self.files(path, name)
+        with self.writing(mask) as partial:
+            if path in self.kinds.placed:
+                write_placed(partial, path, result.mask, self.classes.palette(), {MARK: mark})
+            else:
+                write_marked(partial, result.mask, mark)
+        for target, end in zip(pictures, self.pictures, strict=True):
             with self.writing(target) as partial:
-                write_marked(partial, picture, self.mark(path))
+                write_marked(partial, self._picture(end, result), mark)
+
+    def _picture(self, end: str, result: Result) -> np.ndarray:
+        if end == CONFIDENCE:
+            return np.rint(255 * result.confidence).astype(np.uint8)
+        assert self.classes is not None
+        return overlay(result.picture, result.mask, self.classes)
 
     @contextmanager
     def writing(self, target: Path) -> Iterator[Path]:

@@ -14,7 +14,7 @@ from segmentation.data.images.channels import Channels
 from segmentation.data.images.image_reader import Decoded, ImageReader, fill_missing
 from segmentation.errors import DataError, ModelError
 
-Source = str | os.PathLike[str] | Image.Image | np.ndarray | Tensor
+Source = str | os.PathLike[str] | Image.Image | np.ndarray | Tensor | Decoded
 
 
 def read_source(source: Any, reader: ImageReader) -> Decoded:
@@ -32,6 +32,8 @@ def read_source(source: Any, reader: ImageReader) -> Decoded:
                 "sorted(Path(...).glob('*.png')), or type predict.py input=<folder>."
             )
         return reader.read(path)
+    if isinstance(source, Decoded):
+        return source
     channels = reader.channels
     if isinstance(source, Image.Image):
         return _of_picture(source, channels)

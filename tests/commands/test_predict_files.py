@@ -13,7 +13,7 @@ from conftest import ROOT
 from fakes import CLASSES
 from PIL import Image
 
-from segmentation.commands import predict as command
+from segmentation.inference import predict_images
 from segmentation.inference.marks import mark_of
 from segmentation.models import build_model, save_model
 
@@ -96,9 +96,11 @@ def test_a_repeated_command_predicts_what_is_missing(model, tmp_path, monkeypatc
     first = kept(out)
     (out / "1.png").unlink()
     done = []
-    real = command._predict_file
+    real = predict_images.read_image
     monkeypatch.setattr(
-        command, "_predict_file", lambda path, *more: (done.append(path.name), real(path, *more))[1]
+        predict_images,
+        "read_image",
+        lambda path, reader: (done.append(path.name), real(path, reader))[1],
     )
     again = predict(model, tmp_path / "in", out)
     assert done == ["1.jpg"]
@@ -154,19 +156,17 @@ def test_a_folder_that_cannot_be_read_is_named_at_the_end(model, tmp_path, monke
 
 
 def test_a_table_of_somebody_else_is_left_alone(tmp_path):
-    from segmentation.errors import ConfigError
     from segmentation.inference.prediction_files import PredictionFiles
     from segmentation.targets import TargetColumns
 
     columns = TargetColumns("scene", ("bright", "dark"), ("brightness",), (100.0,), (20.0,))
-    files = PredictionFiles(tmp_path, None, columns, False, {})
+    files = PredictionFiles(tmp_path, None, columns, (), {})
     table = tmp_path / "target_predictions.csv"
     for content in ("mine,too\n", "", "image,scene\n"):
         table.write_text(content)
-        with pytest.raises(ConfigError, match=r"would replace: target_predictions\.csv"):
-            files.check({tmp_path / "a.jpg": "a"}, (), overwrite=False)
+        assert files.foreign({tmp_path / "a.jpg": "a"}) == [table]
     table.write_text("image,scene,scene_probability,brightness\n")
-    files.check({tmp_path / "a.jpg": "a"}, (), overwrite=False)
+    assert files.foreign({tmp_path / "a.jpg": "a"}) == []
 
 
 @pytest.mark.slow

@@ -26,6 +26,8 @@ BLOCK = 512
 """The side of the tiles of a TIFF that is written."""
 GEO_TAGS = {33550, 34264}
 """The TIFF tags of the pixels' size and place, and of any other affine map to coordinates."""
+ORIENTATION = 274
+"""The TIFF tag that says how an image is turned: the coordinates are of the pixels as stored."""
 Span = tuple[int, int]
 """Start and length along an axis, in pixels."""
 
@@ -183,11 +185,12 @@ class Tiff:
 
 def has_coordinates(path: Path) -> bool:
     """Tell whether a file is a TIFF that says where on the earth its pixels are."""
-    if path.suffix.lower() not in (".tif", ".tiff"):
+    if path.suffix.lower() not in (".tif", ".tiff") or not path.is_file():
         return False
     try:
         with opened(path, NO_LIMIT) as image:
-            return not GEO_TAGS.isdisjoint(getattr(image, "tag_v2", ()))
+            tags = getattr(image, "tag_v2", {})
+            return not GEO_TAGS.isdisjoint(tags) and tags.get(ORIENTATION, 1) == 1
     except Exception:  # a damaged file makes Pillow raise nearly anything; GDAL reads more TIFFs
         try:
             with Tiff(path) as tiff:
@@ -268,3 +271,21 @@ class LabelTiff:
         """Write the labels of a window, `uint8` (h, w)."""
         window = self._window(columns.start, rows.start, labels.shape[1], labels.shape[0])
         self._file.write(labels, 1, window=window)
+
+
+def write_placed(
+    path: Path, like: Path, labels: np.ndarray, colors: np.ndarray, tags: Mapping[str, str]
+) -> None:
+    """Write the labels of a whole image as a TIFF with its coordinates.
+
+    Args:
+        path: the file.
+        like, colors, tags: see `LabelTiff`.
+        labels: `uint8` (H, W).
+
+    Raises:
+        DataError: it cannot be written.
+    """
+    height, width = labels.shape
+    with LabelTiff(path, like, colors, tags) as tiff:
+        tiff.write(labels, slice(0, height), slice(0, width))
