@@ -12,18 +12,21 @@ from PIL import Image
 from torch import Tensor
 
 from segmentation.classes import VOID
+from segmentation.config import user_path
 from segmentation.data.augment.window import Size, resize_image
 from segmentation.data.images.image_format import MAX_PIXELS
 from segmentation.data.images.image_reader import Decoded, ImageReader
 from segmentation.errors import ConfigError, ModelError, SegmentationError, check_count
-from segmentation.inference.opening import open_model
+from segmentation.inference.exported import ExportedModel
+from segmentation.inference.opening import find_model, open_model
 from segmentation.inference.options import InferenceOptions
 from segmentation.inference.parts import Part, strips, tiles
+from segmentation.inference.pretrained import push, save_copy
 from segmentation.inference.result import Result
 from segmentation.inference.sources import Source, path_of, read_source
 from segmentation.inference.test_time import averaged
 from segmentation.inference.wrapper import outputs
-from segmentation.models import Outputs, TargetOutputs
+from segmentation.models import LoadedModel, Outputs, TargetOutputs
 from segmentation.models.folding import fold_batch_norm
 from segmentation.models.saving import weights_hash
 from segmentation.system.hardware import fastest_precision, pick_accelerator
@@ -68,8 +71,9 @@ class Predictor:
     One predictor may be called from several threads.
 
     Args:
-        model: a run directory, a `.ckpt`, a model directory, or the name of a shipped model; by
-            default one for street scenes, which comes with the project.
+        model: a run directory, a `.ckpt`, a model directory, the name of a shipped model, a file
+            that export.py wrote, or ``owner/name`` on the Hugging Face hub; by default a model of
+            street scenes that comes with the project.
         device: ``"cpu"``, ``"cuda"`` or ``"mps"``.
         options: test-time augmentation and sliding windows; none by default.
         precision: a key of `PRECISIONS`, or ``"auto"``: bfloat16 where the hardware has it.
@@ -79,6 +83,7 @@ class Predictor:
             used. None: no resizing. A model trained with images resized to one size always uses
             that size.
         max_pixels: the largest image file that is read.
+        revision: of a model on the hub, see `from_pretrained`.
 
     Attributes:
         size: (height, width) that the model was trained with and uses; None: any.
@@ -88,6 +93,7 @@ class Predictor:
         channels: of the images that the model takes.
         weights: a hash of the model's weights as they were trained, see `weights_hash`.
         model: with the batch norms folded into its convolutions.
+        source: what the model was loaded from.
 
     Raises:
         ModelError: `model` is none of these.
@@ -103,6 +109,7 @@ class Predictor:
         precision: str = "auto",
         short_side: int | str | None = "auto",
         max_pixels: int = MAX_PIXELS,
+        revision: str | None = None,
     ) -> None:
         if precision != "auto" and precision not in PRECISIONS:
             raise ConfigError(f"precision={precision!r}: use auto, {', '.join(PRECISIONS)}.")
@@ -112,12 +119,9 @@ class Predictor:
             check_count("short_side", short_side, 1) > MOST_SIDE
         ):
             raise ConfigError(f"short_side={short_side}: expected at most {MOST_SIDE} pixels.")
-        loaded = open_model(model)
-        if loaded.size is not None and short_side not in ("auto", None):
-            raise ConfigError(
-                f"short_side={short_side}: this model was trained with images resized to "
-                f"{loaded.size[0]}x{loaded.size[1]}, and takes no others. Omit short_side."
-            )
+        self.source = find_model(model, revision)
+        loaded = open_model(self.source)
+        _check_sizes(loaded, options, short_side)
         self.classes = loaded.classes
         self.size = loaded.size
         self.learnt_size = loaded.learnt_size
@@ -127,7 +131,9 @@ class Predictor:
         self._short_side = None if short_side == "auto" and options.window else short_side
         self._precision = precision
         self.weights = weights_hash(loaded.model)
-        fold_batch_norm(loaded.model)
+        self._exported = loaded if isinstance(loaded, ExportedModel) else None
+        if self._exported is None:
+            fold_batch_norm(loaded.model)
         self.model = averaged(loaded.model, options)
         self.head = loaded.model.target_head
         self.columns = None if self.head is None else self.head.columns
@@ -147,6 +153,65 @@ class Predictor:
         self.dtype = PRECISIONS[chosen]
         self.model.to(self.device)
         return self
+
+    @classmethod
+    def from_pretrained(
+        cls, model: str | Path, *, revision: str | None = None, **options: Any
+    ) -> "Predictor":
+        """Load a model of the Hugging Face hub, or of a directory.
+
+        Of the hub nothing is read but `config.json` and `model.safetensors`, which contain no code.
+
+        Args:
+            model: ``owner/name``, or a directory of `save_pretrained`.
+            revision: a branch, tag or commit of the hub; None: its main branch.
+            options: see `Predictor`.
+
+        Raises:
+            ModelError: the hub does not deliver the model, or it is not one of this project, or of
+                a newer version.
+        """
+        return cls(model, revision=revision, **options)
+
+    def save_pretrained(self, directory: str | Path) -> None:
+        """Write `config.json` and `model.safetensors`, as `from_pretrained` reads them.
+
+        The weights are those that were trained, without folded batch norms. A published model's
+        card is copied.
+
+        Raises:
+            ConfigError: the directory holds a model of somebody else.
+            ModelError: the model is an exported file, or cannot be written.
+        """
+        save_copy(self._model_files(), user_path(directory))
+
+    def push_to_hub(
+        self,
+        repo: str,
+        *,
+        private: bool = False,
+        revision: str | None = None,
+        commit_message: str = "Upload a model of cityseg",
+    ) -> str:
+        """Upload the model to the Hugging Face hub, see `save_pretrained`; return the address.
+
+        Args:
+            repo: ``owner/name``; created if it does not exist.
+            private: whether a new one is.
+            revision: the branch; None: main.
+            commit_message: of the commit.
+
+        Raises:
+            ModelError: the hub refuses it; log in first (``hf auth login``).
+        """
+        return push(self._model_files(), repo, private, revision, commit_message)
+
+    def _model_files(self) -> Path:
+        if self._exported is not None:
+            raise ModelError(
+                f"{self.source} is an exported file: save or push the model that it was made of."
+            )
+        return self.source
 
     def half(self) -> "Predictor":
         """Compute in float16 like ``precision="16-mixed"``; return the predictor itself.
@@ -286,13 +351,18 @@ class Predictor:
         return result.confidence
 
     def _softmax(self, logits: Tensor) -> Tensor:
+        if self._exported is not None and self._exported.labels_only:
+            raise ModelError(
+                f"{self.source} gives labels, and nothing on how sure they are: export the model "
+                "with head=logits."
+            )
         return logits.float().softmax(dim=1)
 
     def _run(self, images: Batch) -> tuple[Iterator[Part], TargetOutputs | None]:
         """Return the logits of images of one size, a part at a time, and their targets."""
         height, width = images[0].shape[:2]
         seen = self.seen_size(height, width)
-        if prod(seen) > MAX_WHOLE and self.size is None and self.columns is None:
+        if prod(seen) > MAX_WHOLE and not self._takes_whole_images:
             return self._in_windows(images, seen[0] / height), None
         found = self._forward([resize_image(image, seen) for image in images])
         if found.logits is None:
@@ -310,6 +380,11 @@ class Predictor:
             assert logits is not None
             corner = outer[0].start, outer[1].start
             yield from _parts(logits, size, inner, corner)
+
+    @property
+    def _takes_whole_images(self) -> bool:
+        resizes = self._exported is not None and self._exported.export.resizes
+        return resizes or self.size is not None or self.columns is not None
 
     def seen_size(self, height: int, width: int) -> Size:
         """Return the height and width that an image is resized to before the forward pass.
@@ -364,6 +439,32 @@ class Predictor:
             "channels": self.channels.to_dict(),
             "sizes": [self.size, self.learnt_size],
         }
+
+
+def _check_sizes(
+    loaded: LoadedModel, options: InferenceOptions, short_side: int | str | None
+) -> None:
+    """Check that a model takes images of the size that the options make of them.
+
+    Raises:
+        ConfigError: it resizes them itself.
+    """
+    if isinstance(loaded, ExportedModel) and loaded.export.resizes:
+        if short_side not in ("auto", None):
+            raise ConfigError(
+                f"short_side={short_side}: the exported file resizes images itself. Omit "
+                "short_side, or export with head=logits."
+            )
+        if options.window is not None:
+            raise ConfigError(
+                "window: the exported file resizes images itself, and needs whole ones. Omit "
+                "window, or export with head=logits."
+            )
+    if loaded.size is not None and short_side not in ("auto", None):
+        raise ConfigError(
+            f"short_side={short_side}: this model was trained with images resized to "
+            f"{loaded.size[0]}x{loaded.size[1]}, and takes no others. Omit short_side."
+        )
 
 
 def _parts(logits: Tensor, size: Size, inner: tuple[slice, slice], corner: Size) -> Iterator[Part]:

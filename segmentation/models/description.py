@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from segmentation.classes import MAX_CLASSES, ClassTable
-from segmentation.errors import validating
+from segmentation.errors import ConfigError, validating
 from segmentation.models.decoder import DecoderOptions
 from segmentation.models.encoder import Encoder
 from segmentation.models.image_model import TargetModel
@@ -131,12 +131,18 @@ def parse_description(values: Any) -> Description:
     """Validate a description, of this version or of the first.
 
     Raises:
-        ConfigError: not a description; the message names the invalid value.
+        ConfigError: not a description, or a newer one; the message names the invalid value.
     """
     if isinstance(values, dict) and values.get("format") == 1:
         values = {"targets": None, **values, "format": FORMAT}
         if isinstance(values.get("classes"), dict):
             values["classes"] = {k: v for k, v in values["classes"].items() if k != "void"}
+    version = values.get("format") if isinstance(values, dict) else None
+    if type(version) is int and version > FORMAT:
+        raise ConfigError(
+            f"it has format {version}, and this version reads up to {FORMAT}: it was written by a "
+            "newer one. Type pip install --upgrade cityseg"
+        )
     with validating():
         return Description.model_validate(values)
 

@@ -42,7 +42,7 @@ def fetch(cfg: timm.models.PretrainedCfg) -> Path:
     try:
         return Path(huggingface_hub.hf_hub_download(repo, name, revision=revision or None))
     except Exception as error:  # network, disk and protocol errors of several libraries
-        raise HubError(f"the download of {repo} failed: {_brief(error)}") from error
+        raise HubError(f"the download of {repo} failed: {brief(error)}") from error
 
 
 def _first_offered(repo: str, names: tuple[str, ...], revision: str | None) -> str:
@@ -75,10 +75,11 @@ def _first_offered(repo: str, names: tuple[str, ...], revision: str | None) -> s
     if isinstance(outcome[0], HubError):
         raise outcome[0]
     if isinstance(outcome[0], Exception):
-        raise HubError(f"the hub cannot be reached: {_brief(outcome[0])}") from outcome[0]
+        raise HubError(f"the hub cannot be reached: {brief(outcome[0])}") from outcome[0]
     return outcome[0]
 
 
-def _brief(error: Exception) -> str:
+def brief(error: Exception) -> str:
+    """Return the kind and the first line of an error."""
     lines = str(error).strip().splitlines()
     return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__

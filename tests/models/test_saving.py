@@ -195,7 +195,7 @@ def test_missing_and_foreign_tensors():
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
-        (lambda d: d.update(format=3), "format=3: must be 2"),
+        (lambda d: d.update(format=3), "it has format 3, and this version reads up to 2"),
         (lambda d: d.update(classes=None), "a decoder needs classes"),
         (lambda d: d.update(_target_="os.system"), "_target_ does not exist"),
         (lambda d: d.pop("classes"), "classes is missing"),

@@ -16,8 +16,8 @@ from segmentation.commands.evaluate.slices import plan_slices, write_slices
 from segmentation.commands.results import report, training_warnings, write_page
 from segmentation.commands.wandb_tracking import track_evaluation, warn_if_untracked
 from segmentation.inference.class_map import check_class_map, map_classes
+from segmentation.inference.opening import open_model
 from segmentation.inference.test_time import averaged
-from segmentation.models import load_model
 from segmentation.models.saving import weights_hash
 from segmentation.runs.directory import REPORT
 from segmentation.runs.results import Results, add_facts
@@ -44,7 +44,7 @@ def evaluate(plan: EvaluationPlan, warnings: Sequence[str]) -> Results | None:
     of_training = training_warnings(plan.run)
     if plan.tracked:
         warn_if_untracked(plan.run)
-    loaded = load_model(plan.source)
+    loaded = open_model(plan.source)
     class_map = check_class_map(plan.class_map, loaded.classes, plan.model)
     trained, skipped = trained_config(plan.source), SkippedFiles()
     trainer = plan.build_trainer(trained, [RunProgressBar(), skipped])
