@@ -4,8 +4,10 @@ import math
 import re
 import shlex
 import sys
+import traceback
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import TracebackType
 from typing import Any
 
 from rich.console import Console
@@ -54,6 +56,13 @@ def show_warnings(messages: Sequence[str]) -> None:
 def show_error(message: object) -> None:
     """Print the message that ends a command."""
     print(f"error: {shown(str(message))}", file=sys.stderr)
+
+
+def show_trace(
+    kind: type[BaseException], error: BaseException, trace: TracebackType | None
+) -> None:
+    """Print a defect's stack trace as Python does, without credentials."""
+    print(shown("".join(traceback.format_exception(kind, error, trace))), end="", file=sys.stderr)
 
 
 def show_next(where: str, *commands: str) -> None:

@@ -29,7 +29,7 @@ from segmentation.cli.overrides import asks_hydra, flags_first, readable, sweeps
 from segmentation.cli.terminal import make_printable
 from segmentation.cli.unknown_option import explaining_lost_options
 from segmentation.config import CONF, working_directory
-from segmentation.console import check_line_breaks, show_error, start_command
+from segmentation.console import check_line_breaks, show_error, show_trace, start_command
 from segmentation.errors import ConfigError
 from segmentation.system.parent_process import exit_with_parent_if_asked
 
@@ -76,6 +76,7 @@ def command(
         def main(subcommand: bool = False) -> None:
             exit_with_parent_if_asked()
             make_printable()
+            sys.excepthook = show_trace
             name = sys.argv[1:2] if subcommand else []
             words = sys.argv[1 + len(name) :]
             with json_output(words, asks_hydra) as document:

@@ -3,7 +3,6 @@
 import os
 import re
 import sys
-import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -16,7 +15,7 @@ from hydra.experimental.callback import Callback
 from omegaconf import DictConfig, OmegaConf
 
 from segmentation.config import CONF, settings, task_overrides
-from segmentation.console import show_error
+from segmentation.console import show_error, show_trace
 from segmentation.errors import ConfigError, SegmentationError, check_flag, did_you_mean
 from segmentation.sweep.jobs.allotment import Allotment, allotment
 from segmentation.sweep.jobs.directories import claim_directory, noted_directories
@@ -64,8 +63,8 @@ class SweepCallback(Callback):
         except SegmentationError as error:
             show_error(error)
             sys.exit(error.exit_code)
-        except Exception:
-            traceback.print_exc()
+        except Exception as error:
+            show_trace(type(error), error, error.__traceback__)
             sys.exit(1)
         _monitors.append(monitor)
 

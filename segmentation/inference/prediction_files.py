@@ -6,6 +6,7 @@ Masks and overlays carry a mark, see `segmentation.inference.marks`.
 import csv
 import errno
 import hashlib
+import io
 import json
 import os
 import shutil
@@ -32,6 +33,8 @@ from segmentation.system.escaping import csv_text
 from segmentation.system.files import atomic_file, file_state
 from segmentation.targets import TargetColumns
 
+MOST_OF_HEADER = 2**20
+"""Characters of a table that are read to see whose it is."""
 OVERLAY, CONFIDENCE = "_overlay", "_confidence"
 """What the names of pictures beside a mask end in."""
 
@@ -140,7 +143,8 @@ class PredictionFiles:
     def _is_own_table(self, path: Path) -> bool:
         try:
             with path.open(encoding="utf-8", newline="") as file:
-                header = [csv_text(cell) for cell in next(csv.reader(file), [])]
+                start = io.StringIO(file.read(MOST_OF_HEADER), newline="")
+            header = [csv_text(cell) for cell in next(csv.reader(start), [])]
         except (OSError, ValueError, csv.Error):
             return False
         assert self.columns is not None

@@ -248,6 +248,9 @@ def _require_answer(url: str) -> None:
 def sync_command(run: "Run") -> str:
     """Return the command that uploads the data a run has left on disk."""
     part = Path(run.dir).parent
+    if run.offline and os.environ.get("WANDB_DIR"):  # which may hold other runs
+        parts = sorted(part.parent.glob(f"offline-run-*-{run.id}"))
+        return shlex.join(["wandb", "sync", *map(str, parts)])
     if run.offline:  # all parts of the run; `wandb sync` skips those already uploaded
         return f"wandb sync {shlex.quote(str(part.parent))}"
     return f"wandb sync --include-online {shlex.quote(str(part))}"

@@ -7,7 +7,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from segmentation.console import WORDS, argument, quoted
+from segmentation.console import WORDS, argument, quoted, show_trace
 from segmentation.errors import ConfigError
 
 SPECIAL = "'\"~,={}[]()$\\:;@#%&*?|!+-./<> \t0123_eéäß日🌍"
@@ -77,3 +77,13 @@ def test_a_key_that_hydra_cannot_express_is_refused(key):
 )
 def test_what_needs_no_quotation_marks_has_none(value, typed):
     assert argument("values", value) == typed
+
+
+def test_a_stack_trace_is_printed_without_credentials(capsys):
+    try:
+        raise RuntimeError("https://me:p/w@host/x?access_token=abc failed")
+    except RuntimeError as error:
+        show_trace(type(error), error, error.__traceback__)
+    printed = capsys.readouterr().err
+    assert printed.startswith("Traceback (most recent call last):\n")
+    assert printed.endswith("RuntimeError: https://***@host/x?access_token=*** failed\n")

@@ -1,8 +1,10 @@
 """A W&B run that goes on: its parts, and how they come to a server."""
 
 import os
+import shlex
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import wandb
@@ -122,3 +124,14 @@ def test_the_death_of_the_process_that_writes_for_wandb_opens_a_further_part(
         sync(sync_command(logger.experiment), server)
     (run,) = server.runs.values()
     assert {step for step, _ in run.curve("train/loss")} == {0, 1, 2, 3}
+
+
+def test_a_shared_folder_is_not_synced_as_a_whole(tmp_path, monkeypatch):
+    monkeypatch.setenv("WANDB_DIR", str(tmp_path))
+    for name in ("offline-run-1-mine", "offline-run-2-other", "offline-run-3-mine"):
+        (tmp_path / "wandb" / name / "files").mkdir(parents=True)
+    run = SimpleNamespace(
+        dir=str(tmp_path / "wandb" / "offline-run-3-mine" / "files"), offline=True, id="mine"
+    )
+    parts = [str(tmp_path / "wandb" / f"offline-run-{part}-mine") for part in (1, 3)]
+    assert shlex.split(sync_command(run)) == ["wandb", "sync", *parts]

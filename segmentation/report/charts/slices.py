@@ -1,6 +1,7 @@
 """The scores of slices, which are images that have something in common."""
 
 from collections.abc import Sequence
+from io import BytesIO
 from pathlib import Path
 
 import pandas as pd
@@ -20,6 +21,7 @@ from segmentation.report.charts.chart import (
 from segmentation.report.table import Grid, Row, interval, number, points
 from segmentation.runs.directory import SLICES_FILE
 from segmentation.system.escaping import csv_text
+from segmentation.system.files import MAX_JSON_BYTES, read_bounded
 
 TEXTS, FRACTIONS = COLUMNS[:2], COLUMNS[3:]
 CLASS_ALONE = "size"
@@ -38,7 +40,7 @@ def read_slices(evaluation: Path) -> pd.DataFrame:
     kinds = {"images": int} | dict.fromkeys(FRACTIONS, float)
     try:
         return pd.read_csv(
-            path,
+            BytesIO(read_bounded(path, MAX_JSON_BYTES)),
             usecols=list(COLUMNS),
             index_col=False,
             dtype=kinds,

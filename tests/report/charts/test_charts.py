@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from made_evaluations import CLASSES, CSV, HOSTILE, make_comparison, make_evaluation
 
+from segmentation.errors import DataError
 from segmentation.evaluation.comparison.tables import to_csv
 from segmentation.evaluation.slices.scores import COLUMNS
 from segmentation.report.charts.chart import (
@@ -258,3 +259,10 @@ def test_a_script_that_would_not_arrive_is_refused(text):
 
 def test_ticks_in_per_cent_have_the_decimals_that_they_need():
     assert percent_axis("mIoU")["tickformat"] == ".4~%"
+
+
+def test_a_table_of_slices_that_is_too_large_is_not_read(tmp_path):
+    with (tmp_path / "slices.csv").open("wb") as file:
+        file.truncate(2**40)
+    with pytest.raises(DataError, match=r"slices\.csv is damaged: it is larger than"):
+        read_slices(tmp_path)
