@@ -194,8 +194,14 @@ def check_room(images: int, classes: int) -> None:
 
 
 def targets_file(cfg: DictConfig, trained: dict[str, Any] | None) -> Path | None:
-    """Return the file of image-level targets: as typed, else that of the training, else None."""
+    """Return the file of image-level targets: as typed, else that of the training, else None.
+
+    Raises:
+        ConfigError: there is no file as typed.
+    """
     file = cfg.targets
+    if file is not None and not user_path(file).is_file():
+        raise ConfigError(f"targets={file}: there is no such file.")
     if file is None and trained is not None and not cfg.data.name:
         file = trained.get("task", {}).get("targets", {}).get("file")
     return user_path(file) if file else None

@@ -6,11 +6,13 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from PIL import Image
+from PIL import ExifTags, Image
 
 from segmentation import console
 from segmentation.build.inspection import PreviewPlan
 from segmentation.classes import VOID, ClassTable
+from segmentation.data.images.image_format import NO_LIMIT, opened
+from segmentation.errors import ConfigError
 from segmentation.pictures import (
     CAPTION_TEXT,
     FAINT,
@@ -29,6 +31,8 @@ from segmentation.pictures import (
 
 TILE = 320
 """Every picture on the sheet has this width, in pixels."""
+WRITER = "cityseg preview"
+"""Stands in the picture as the software that wrote it: only such a file is replaced."""
 STRIPE, DARK, LIGHT = 7, (45, 45, 45), (250, 250, 250)
 
 
@@ -51,6 +55,11 @@ def preview(plan: PreviewPlan) -> Path:
     Raises:
         SegmentationError: on invalid user input.
     """
+    if plan.output.exists() and not _is_own(plan.output):
+        raise ConfigError(
+            f"output={plan.output} is there already, and preview did not write it: nothing of "
+            "yours is replaced. Choose another name."
+        )
     source, data = plan.find_data()
     dataset = data.train_set
     rows = []
@@ -63,9 +72,20 @@ def preview(plan: PreviewPlan) -> Path:
         pictures = [(viewed(image, shown), mask) for image, mask in (*whole, *crops)]
         rows.append(PreviewRow(dataset.names[index], pictures))
     plan.output.parent.mkdir(parents=True, exist_ok=True)
-    write_picture(plan.output, preview_sheet(rows, source.labels.classes))
+    exif = Image.Exif()
+    exif[ExifTags.Base.Software] = WRITER
+    write_picture(plan.output, preview_sheet(rows, source.labels.classes), exif=exif)
     console.console.print(f"written to {plan.output}", soft_wrap=True)
     return plan.output
+
+
+def _is_own(path: Path) -> bool:
+    """Return whether a file is a picture that preview wrote."""
+    try:
+        with opened(path, NO_LIMIT) as image:
+            return image.getexif().get(ExifTags.Base.Software) == WRITER
+    except Exception:  # a damaged file makes Pillow raise nearly anything
+        return False
 
 
 def diverse(pixels: np.ndarray, count: int) -> list[int]:

@@ -9,9 +9,10 @@ from typing import Any
 from segmentation.system.escaping import printable
 
 HIDDEN = "***"
-CREDENTIALS = re.compile(r"(?<=://)(?:[^\s/@:]*:(?!\d+/)\S*|[^\s/]*)@")
+CREDENTIALS = re.compile(r"(?:(?<=://)|(?<=[\w+.-]{2}:/)(/?))(?:[^\s/@:]*:(?!\d+/)\S*|[^\s/]*)@")
 """With a password, from `://` to the last @ of the word; without one, to the last @ before a slash.
-Digits and a slash after the colon are a port and a path, whose @ does not end any credentials."""
+Digits and a slash after the colon are a port and a path, whose @ does not end any credentials.
+A URL that was taken for a path has one slash after its scheme, of at least two letters."""
 SECRET_WORD = r"pass|pwd|token|api_?key|secret|signature|credential|auth"
 SECRET_KEY = rf"(?:[^\s=&#;]*(?:{SECRET_WORD})[^\s=&#;]*|key|sig)"
 PARAMETER = re.compile(rf"(?i)([?&#;]{SECRET_KEY}=)[^&\s#;'\"]+")
@@ -26,7 +27,7 @@ def redact(text: str, secrets: Iterable[str] = ()) -> str:
     """Replace credentials in URLs, W&B's API key and the given secrets by ``***``."""
     for secret in filter(None, (os.environ.get("WANDB_API_KEY"), *secrets)):
         text = text.replace(secret, HIDDEN)
-    return redact_parameters(CREDENTIALS.sub(f"{HIDDEN}@", text))
+    return redact_parameters(CREDENTIALS.sub(rf"\1{HIDDEN}@", text))
 
 
 def redacted(values: Any) -> Any:

@@ -4,9 +4,15 @@ import hydra
 import numpy as np
 import pytest
 from fakes import fake_camvid
+from omegaconf import OmegaConf
 
 from segmentation.build.data import find_dataset
-from segmentation.build.scored_split import check_room, scored_data, targets_fingerprint
+from segmentation.build.scored_split import (
+    check_room,
+    scored_data,
+    targets_file,
+    targets_fingerprint,
+)
 from segmentation.build.scoring_trainer import check_whole
 from segmentation.config import CONF
 from segmentation.data.targets.table import TargetTable
@@ -78,3 +84,9 @@ def test_options_that_leave_out_images_are_refused(option):
     with pytest.raises(ConfigError, match=f"trainer.{name}: a score is of every image"):
         check_whole(compose(f"+trainer.{option}").trainer)
     check_whole(compose("+trainer.fast_dev_run=false").trainer)
+
+
+def test_a_typed_file_of_targets_has_to_be_there():
+    cfg = OmegaConf.create({"targets": "nowhere.csv", "data": {"name": ""}})
+    with pytest.raises(ConfigError, match=r"targets=nowhere\.csv: there is no such file"):
+        targets_file(cfg, None)

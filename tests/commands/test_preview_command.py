@@ -130,3 +130,18 @@ def test_questions_are_answered_without_torch():
     )  # fmt: skip
     assert result.returncode == 0, result.stderr
     assert "class_balanced: false" in result.stdout
+
+
+@pytest.mark.parametrize("suffix", [".png", ".jpg", ".webp", ".tif"])
+def test_only_a_picture_of_preview_is_replaced(suffix, fake, tmp_path):
+    output = tmp_path / f"mine{suffix}"
+    words = [*fake, "data.crop=null", "images=1", "draws=1", f"output={output}"]
+    Image.new("RGB", (8, 8)).save(output)
+    before = output.read_bytes()
+    result = run(SCRIPT, *words, HYDRA_FULL_ERROR="0")
+    assert result.returncode == 1
+    assert "is there already, and preview did not write it" in result.stderr
+    assert output.read_bytes() == before
+    output.unlink()
+    succeed(SCRIPT, *words)
+    succeed(SCRIPT, *words)

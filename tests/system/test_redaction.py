@@ -37,6 +37,8 @@ KEY = "0123456789" * 4
         (f"key {KEY} refused", "key *** refused"),
         ("http://host/path and http://host:80/a", "http://host/path and http://host:80/a"),
         ("http://host/a@b", "http://host/a@b"),
+        ("no folder https:/me:p/w@host/x", "no folder https:/***@host/x"),
+        ("x://me:p@host, C:/a@b", "x://***@host, C:/a@b"),
     ],
 )  # fmt: skip
 def test_secrets_are_left_out(text: str, shown: str, monkeypatch: pytest.MonkeyPatch) -> None:
