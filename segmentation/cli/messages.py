@@ -176,7 +176,8 @@ def _hydra_message(error: Exception, config_name: str) -> str:
         return f"{key[1] if key else 'an option'}: {text.splitlines()[0]}."
     if isinstance(error.__cause__ or error, ValidationError):  # hydra.job.chdir=maybe
         key = re.search(r"full_key: ([\w.]+)", text)
-        return f"{key[1]}: {text.splitlines()[0]}." if key else text
+        reason = str(error.__cause__ or error).strip().splitlines()[0]
+        return f"{key[1]}: {reason}." if key else text
     if "Ambiguous value" in text:
         several = f"{text.splitlines()[0]}: several values are a sweep. Type -m first."
         return several + " For a list type brackets, as in 'key=[a,b]'."

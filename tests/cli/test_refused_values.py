@@ -15,7 +15,7 @@ REFUSED = [
     (["train.py", "~seed"], "~seed: train needs this option. Set it, as in seed=<value>."),
     (["train.py", "loss.terms=null"], "loss.terms=null: expected a mapping, such as "),
     (["train.py", "hydra.run.dir="], "hydra.run.dir= is empty: type a directory."),
-    (["train.py", "hydra.job.chdir=maybe"], "hydra.job.chdir: "),
+    (["train.py", "hydra.job.chdir=maybe"], "hydra.job.chdir: Value 'maybe' is not a valid bool"),
     (["train.py", "++signals.foo=[SIGTERM]"], "there is no option signals.foo: use save, requeue."),
     (["train.py", "trainer=null"], "a group of options takes the name of one"),
     (["train.py", "-m", "seed=range(0,0)"], "seed=range(0,0) has no values"),
