@@ -1,6 +1,6 @@
 """The commands that people type: `cityseg train`, or `python train.py` in a clone.
 
-Heavy imports wait until the configuration is complete.
+Heavy imports wait until the configuration is complete and its options and paths are checked.
 """
 
 import sys
@@ -19,6 +19,13 @@ from segmentation.errors import did_you_mean
 from segmentation.system.packages import require_extra
 
 
+def check_options(cfg: DictConfig) -> None:
+    """Check what the words of a training and the file system alone say."""
+    from segmentation.build.training_options import check_training_options
+
+    check_training_options(cfg)
+
+
 def check_training(cfg: DictConfig) -> None:
     """Check a job's devices, and build everything of its training but its caches, on the CPU."""
     from segmentation.build.job_devices import check_job_devices, use_one_cpu
@@ -33,17 +40,20 @@ def check_training(cfg: DictConfig) -> None:
         build_once(read_training(cfg, Path(directory)))
 
 
-@command("train", check=check_training)
+@command("train", checks=[check_options, check_training])
 def train(cfg: DictConfig) -> object:
     """Train a model and score it."""
+    from segmentation.runs.directory import at_work, begun, recorded
+
+    directory = Path(HydraConfig.get().runtime.output_dir)
+    if not cfg.rerun and not begun(directory):  # which have options of their own
+        check_options(cfg)
     from segmentation.build.training import read_training
     from segmentation.commands.train.command import train
-    from segmentation.runs.directory import at_work, recorded
     from segmentation.system.logs import collected_warnings, quiet_libraries
     from segmentation.system.ranks import rank
 
     quiet_libraries()
-    directory = Path(HydraConfig.get().runtime.output_dir)
     with collected_warnings() as warnings, at_work(directory) if rank() == 0 else nullcontext():
         train(read_training(cfg, directory), warnings)
     return recorded(directory)
@@ -54,21 +64,25 @@ def evaluate(cfg: DictConfig) -> object:
     """Score a trained model on a split."""
     require_extra("report", typed("evaluate"))
     from segmentation.build.evaluation import read_evaluation
+
+    plan = read_evaluation(cfg)
     from segmentation.commands.evaluate.command import evaluate
     from segmentation.system.logs import collected_warnings, quiet_libraries
 
     quiet_libraries()
     with collected_warnings() as warnings:
-        return evaluate(read_evaluation(cfg), warnings)
+        return evaluate(plan, warnings)
 
 
 @command("predict")
 def predict(cfg: DictConfig) -> object:
     """Predict the labels of images."""
     from segmentation.build.prediction import read_prediction
+
+    plan = read_prediction(cfg)
     from segmentation.commands.predict import predict
 
-    return predict(read_prediction(cfg))
+    return predict(plan)
 
 
 @command("export")
@@ -87,38 +101,46 @@ def compare(cfg: DictConfig) -> object:
     """Compare runs, image by image."""
     require_extra("report", typed("compare"))
     from segmentation.build.comparison import read_comparison
+
+    plan = read_comparison(cfg)
     from segmentation.commands.compare.command import compare_runs
     from segmentation.system.logs import quiet_libraries
 
     quiet_libraries()
-    return compare_runs(read_comparison(cfg))
+    return compare_runs(plan)
 
 
 @command("publish")
 def publish(cfg: DictConfig) -> object:
     """Write a model directory with its card, to give away."""
     from segmentation.build.publication import read_publication
+
+    plan = read_publication(cfg)
     from segmentation.commands.publish.command import publish
 
-    return publish(read_publication(cfg))
+    return publish(plan)
 
 
 @command("check")
 def check(cfg: DictConfig) -> object:
     """Check a data set before training on it."""
     from segmentation.build.inspection import read_check
+
+    plan = read_check(cfg)
     from segmentation.commands.check import check
 
-    return check(read_check(cfg))
+    return check(plan)
 
 
 @command("preview")
 def preview(cfg: DictConfig) -> object:
     """Draw what an augmentation does to images."""
     from segmentation.build.inspection import read_preview
+
+    plan = read_preview(cfg)
     from segmentation.commands.preview import preview
 
-    return {"output": preview(read_preview(cfg))}
+    return {"output": preview(plan)}
 
 
 def fetch(subcommand: bool = False) -> None:

@@ -5,11 +5,9 @@ command is a bug of the project and keeps its stack trace.
 """
 
 import difflib
-import inspect
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -123,19 +121,6 @@ def check_flag(name: str, value: Any) -> bool:
     if not isinstance(value, bool):
         raise ConfigError(f"{name}={value!r}: expected true or false.")
     return value
-
-
-def check_arguments(name: str, function: partial) -> None:
-    """Check that a function has the arguments that the configuration binds to it.
-
-    Raises:
-        ConfigError: an argument that it does not have.
-    """
-    known = inspect.signature(function.func).parameters
-    for key in function.keywords:
-        if key not in known:
-            called = getattr(function.func, "__name__", name)
-            raise ConfigError(f"{called} has no option {name}.{key}.{did_you_mean(key, known)}")
 
 
 _RULES = {

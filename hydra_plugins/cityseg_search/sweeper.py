@@ -98,7 +98,7 @@ class SearchSweeper(Sweeper):
 
     def _space(self, arguments: Sequence[str]) -> "Space":
         """Return the search space, after composing every choice in it."""
-        from segmentation.cli.check_jobs import check_jobs, compose_job
+        from segmentation.cli.check_jobs import Composer, check_jobs
         from segmentation.sweep.search.space import Space
 
         assert self.config is not None
@@ -109,18 +109,18 @@ class SearchSweeper(Sweeper):
         space = Space.from_overrides(overrides)
         typed = {override.get_key_element(): override for override in overrides}
         self._searched = [f"{key}: {typed[key].get_value_string()}" for key in space.distributions]
-        corners = space.corners()
+        corners, composer = space.corners(), Composer(self.config)
         for number, corner in enumerate(corners):
-            compose_job(self.config, corner, number)
+            composer.compose(corner, number)
         check_jobs(self.config, dict(enumerate(corners)))
         return space
 
     def _directory(self, overrides: list[str], number: int) -> Path:
         """Return the directory of a job."""
-        from segmentation.cli.check_jobs import compose_job
+        from segmentation.cli.check_jobs import Composer
 
         assert self.config is not None
-        hydra = compose_job(self.config, overrides, number).hydra
+        hydra = Composer(self.config).compose(overrides, number).hydra
         return claim_directory(Path(hydra.sweep.dir), job_name(overrides), hydra.sweep.subdir)
 
     def _search(self, space: "Space", directory: Path) -> "Search":

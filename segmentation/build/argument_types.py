@@ -1,6 +1,8 @@
 """Check options against the types that a class's signature gives them."""
 
+import builtins
 import inspect
+import typing
 from collections.abc import Iterable, Mapping
 from typing import Any, get_type_hints
 
@@ -28,9 +30,36 @@ def check_types(name: str, cls: type, options: Mapping[str, Any], skip: Iterable
     parameters = inspect.signature(cls).parameters
     for key in options.keys() & parameters.keys() & hints.keys() - set(skip):
         if not _fits(hints[key], options[key]):
-            expected = inspect.formatannotation(parameters[key].annotation)
-            expected = expected.replace("NoneType", "null").replace("None", "null")
-            raise ConfigError(f"{name}.{key}={options[key]!r}: expected {expected}.")
+            annotation = inspect.formatannotation(parameters[key].annotation)
+            raise _type_error(f"{name}.{key}", options[key], annotation)
+
+
+def check_annotated(
+    name: str, annotations: Mapping[str, str], options: Mapping[str, Any], skip: Iterable[str] = ()
+) -> None:
+    """Check the types of options by what a source writes of them, see `arguments_of`.
+
+    Annotations of other types than Python's own are not checked.
+
+    Args:
+        name, options, skip: as in `check_types`.
+        annotations: of each argument.
+
+    Raises:
+        ConfigError: an option has another type.
+    """
+    for key in options.keys() & annotations.keys() - set(skip):
+        try:
+            hint = eval(annotations[key], {**vars(typing), **vars(builtins)})
+        except (NameError, SyntaxError):  # a class of the package, or no annotation
+            continue
+        if not _fits(hint, options[key]):
+            raise _type_error(f"{name}.{key}", options[key], annotations[key])
+
+
+def _type_error(option: str, value: Any, annotation: str) -> ConfigError:
+    expected = annotation.replace("NoneType", "null").replace("None", "null")
+    return ConfigError(f"{option}={value!r}: expected {expected}.")
 
 
 def _fits(hint: Any, value: Any) -> bool:

@@ -10,6 +10,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from segmentation.config import user_path
 from segmentation.errors import ConfigError, check_count, check_flag
+from segmentation.system.hardware import check_accelerator
 
 Unit = Literal["auto", "image", "block"]
 """What the bootstrap draws."""
@@ -40,6 +41,7 @@ def read_comparison(cfg: DictConfig) -> ComparisonPlan:
     """
     if cfg.by not in get_args(Unit):
         raise ConfigError(f"by={cfg.by}: use {', '.join(get_args(Unit))}.")
+    check_accelerator(cfg.device, "device")
     return ComparisonPlan(
         runs=_plain(cfg.runs),
         sweep=cfg.sweep,

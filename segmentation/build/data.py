@@ -8,15 +8,22 @@ from pathlib import Path
 
 from omegaconf import DictConfig, ListConfig
 
+from segmentation.build.data_options import (
+    batch_size,
+    check_data_options,
+    data_root,
+    fold_of,
+    size_of,
+)
 from segmentation.config import plain, user_path
-from segmentation.console import argument, typed
+from segmentation.console import argument
 from segmentation.data.annotations.convert import describe_unused, find_annotations, is_chosen
 from segmentation.data.augment.options import Augmentation
-from segmentation.data.cache.cache import check_mode, open_pairs
-from segmentation.data.datamodule import AUTO_BATCH_SIZE, SegmentationData, auto_crop
+from segmentation.data.cache.cache import open_pairs
+from segmentation.data.datamodule import SegmentationData, auto_crop
 from segmentation.data.discovery.class_table import TABLE_FILE
 from segmentation.data.discovery.layouts import SPLITS
-from segmentation.data.discovery.scanned_dataset import ScannedDataset, check_on_error, scan_dataset
+from segmentation.data.discovery.scanned_dataset import ScannedDataset, scan_dataset
 from segmentation.data.discovery.splits import Splits, find_splits
 from segmentation.data.discovery.value_range import with_value_range
 from segmentation.data.images.channels import Channels
@@ -25,9 +32,8 @@ from segmentation.data.images.image_format import MAX_PIXELS
 from segmentation.data.images.image_reader import ImageReader
 from segmentation.data.images.windowed import is_large
 from segmentation.data.targets.table import TargetTable
-from segmentation.errors import ConfigError, DataError, check_count, check_seed
+from segmentation.errors import DataError, check_count, check_seed
 from segmentation.streets import write_streets
-from segmentation.system.plain_data import MAX_AREA
 
 log = logging.getLogger(__name__)
 
@@ -52,7 +58,7 @@ def find_dataset(
         ConfigError, DataError: on invalid user input; bad files are noted in the result.
     """
     root = data_root(data)
-    _check_options(data)
+    check_data_options(data)
     if "draw" in data:
         draw = data.draw
         seed = check_seed("data.draw.seed", draw.seed)
@@ -65,7 +71,7 @@ def find_dataset(
         data.group,
         data.mask_ending,
         masks,
-        _fold(data),
+        fold_of(data),
         partial(_annotations, data) if masks else None,
         is_chosen(annotations),
         parse_files(data.get("bands")),
@@ -91,25 +97,6 @@ def find_dataset(
     return with_value_range(
         scan_dataset(root, splits, data.classes, data.void, data.unknown, directory, reader)
     )
-
-
-def _check_options(data: DictConfig) -> None:
-    """Check the options that need no data, before any are drawn.
-
-    Raises:
-        ConfigError: an invalid value.
-    """
-    batch_size(data)
-    size_of(data)
-    if data.crop != "auto":
-        size_of(data, "crop")
-    if data.workers != "auto":
-        check_count("data.workers", data.workers, 0)
-    check_mode(data.cache)
-    check_on_error(data.on_error)
-    check_count("data.max_pixels", data.get("max_pixels", MAX_PIXELS), 1)
-    parse_files(data.get("bands"))
-    _fold(data)
 
 
 def _reader(data: DictConfig, splits: Splits, known: Channels | None) -> ImageReader:
@@ -162,20 +149,6 @@ def _annotations(data: DictConfig, root: Path) -> Splits | None:
     return found
 
 
-def data_root(data: DictConfig) -> Path:
-    """Return the folder of a data set.
-
-    Raises:
-        ConfigError: none is named.
-    """
-    if data.root is None:
-        raise ConfigError(
-            "data.root is not set. Type data=<option> data.root=<folder>, a folder of images and "
-            "masks."
-        )
-    return user_path(data.root)
-
-
 def build_data(
     data: DictConfig,
     source: ScannedDataset,
@@ -210,30 +183,6 @@ def build_data(
     )
 
 
-def batch_size(data: DictConfig) -> int:
-    """Return the number of images in a batch, over all ranks.
-
-    Raises:
-        ConfigError: no such number.
-    """
-    size = AUTO_BATCH_SIZE if data.batch_size == "auto" else data.batch_size
-    return check_count("data.batch_size", size, 1)
-
-
-def _fold(data: DictConfig) -> tuple[int, int] | None:
-    if data.folds is None and data.fold is None:
-        return None
-    if data.folds is None or data.fold is None:
-        raise ConfigError(
-            f"data.folds and data.fold belong together: {typed('train')} -m data.folds=5 "
-            "data.fold=0,1,2,3,4"
-        )
-    folds = check_count("data.folds", data.folds, 2)
-    if check_count("data.fold", data.fold, 0) >= folds:
-        raise ConfigError(f"data.fold={data.fold}: folds count from 0 to {folds - 1}.")
-    return data.fold, folds
-
-
 def crop_of(data: DictConfig, source: ScannedDataset) -> tuple[int, int] | None:
     """Return the (height, width) of random crops in training; None for none.
 
@@ -245,20 +194,3 @@ def crop_of(data: DictConfig, source: ScannedDataset) -> tuple[int, int] | None:
     if data.size is not None or "train" not in source.scans:
         return None
     return auto_crop(source.scans["train"].sizes)
-
-
-def size_of(data: DictConfig, key: str = "size") -> tuple[int, int] | None:
-    """Return the (height, width) that an option of `data` holds; None for none.
-
-    Raises:
-        ConfigError: anything else.
-    """
-    value = data[key]
-    if value is None:
-        return None
-    good = isinstance(value, list | ListConfig) and len(value) == 2
-    if not (good and all(isinstance(side, int) and side > 0 for side in value)):
-        raise ConfigError(f"data.{key}={value}: expected [height, width] in pixels, or null.")
-    if value[0] * value[1] > MAX_AREA:
-        raise ConfigError(f"data.{key}={value}: at most {MAX_AREA:,} pixels fit into a batch.")
-    return tuple(value)

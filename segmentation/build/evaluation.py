@@ -4,19 +4,23 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import pytorch_lightning as pl
 from omegaconf import DictConfig
 
-from segmentation.build.scored_split import ScoredSplit, find_scored_split
-from segmentation.build.scoring_trainer import build_scoring_trainer, check_whole
-from segmentation.config import plain
-from segmentation.errors import ConfigError, did_you_mean
+from segmentation.build.data_options import check_data
+from segmentation.build.trainer_options import check_trainer, check_whole
+from segmentation.config import plain, user_path
+from segmentation.errors import ConfigError, DataError, did_you_mean
 from segmentation.inference.options import InferenceOptions
-from segmentation.models import LoadedModel
-from segmentation.models.shipped import locate
+from segmentation.model_files import existing_model
 from segmentation.runs.directory import run_of
+
+if TYPE_CHECKING:  # invalid options are told before torch is imported
+    import pytorch_lightning as pl
+
+    from segmentation.build.scored_split import ScoredSplit
+    from segmentation.models import LoadedModel
 
 SLICES = ("targets", "brightness", "sequence", "presence", "size", "corruptions")
 """What a split can be sliced by."""
@@ -56,8 +60,8 @@ class EvaluationPlan:
     class_map: str | Mapping[str, Any] | None
     tracked: bool
     any_project: bool
-    find_split: Callable[[LoadedModel, dict[str, Any] | None], ScoredSplit]
-    build_trainer: Callable[[dict[str, Any] | None, Sequence[pl.Callback]], pl.Trainer]
+    find_split: Callable[["LoadedModel", dict[str, Any] | None], "ScoredSplit"]
+    build_trainer: Callable[[dict[str, Any] | None, Sequence["pl.Callback"]], "pl.Trainer"]
 
 
 def read_evaluation(cfg: DictConfig) -> EvaluationPlan:
@@ -67,14 +71,21 @@ def read_evaluation(cfg: DictConfig) -> EvaluationPlan:
         cfg: see conf/evaluate.yaml.
 
     Raises:
-        ConfigError: an invalid option, or a model that is not there.
+        SegmentationError: an invalid option, or a path that is not there.
     """
     options = plain(cfg)
     inference = InferenceOptions.from_dict(options)
     slices = wanted_slices(cfg.slices)
     check_whole(cfg.trainer)
+    check_trainer(plain(cfg.trainer))
     tracked = check_tracking(cfg.wandb)
-    source = locate(cfg.run)
+    source = existing_model(cfg.run)
+    if cfg.data.name:
+        check_data(cfg.data)
+    if cfg.targets and not user_path(cfg.targets).is_file():
+        raise DataError(f"{user_path(cfg.targets)} does not exist.")
+    if isinstance(cfg.class_map, str) and not user_path(cfg.class_map).is_file():
+        raise ConfigError(f"the class map {user_path(cfg.class_map)} can't be read: no such file.")
     run = run_of(source)
     return EvaluationPlan(
         model=cfg.run,
@@ -87,9 +98,21 @@ def read_evaluation(cfg: DictConfig) -> EvaluationPlan:
         class_map=options["class_map"],
         tracked=tracked,
         any_project=cfg.wandb is True,
-        find_split=partial(find_scored_split, cfg, run),
-        build_trainer=partial(build_scoring_trainer, cfg.trainer, run),
+        find_split=partial(_find_split, cfg, run),
+        build_trainer=partial(_build_trainer, cfg.trainer, run),
     )
+
+
+def _find_split(*arguments: Any) -> "ScoredSplit":
+    from segmentation.build.scored_split import find_scored_split
+
+    return find_scored_split(*arguments)
+
+
+def _build_trainer(*arguments: Any) -> "pl.Trainer":
+    from segmentation.build.scoring_trainer import build_scoring_trainer
+
+    return build_scoring_trainer(*arguments)
 
 
 def wanted_slices(given: object) -> tuple[str, ...]:

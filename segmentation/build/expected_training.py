@@ -6,7 +6,7 @@ from typing import Any
 
 from omegaconf import DictConfig
 
-from segmentation.build.data import data_root
+from segmentation.build.data_options import data_root
 from segmentation.build.limits import FirstStep, check_first_step
 from segmentation.build.module import loss_weights
 from segmentation.build.targets import find_targets

@@ -4,21 +4,23 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from omegaconf import DictConfig
 from PIL import Image
 
-from segmentation.build.data import build_data, data_root, find_dataset
-from segmentation.build.expected_training import ExpectedTraining, expect_training
-from segmentation.build.targets import check_task
+from segmentation.build.data_options import check_data, data_root
+from segmentation.build.task_options import check_task
 from segmentation.config import user_path
-from segmentation.data.annotations.plain_layout import write_plain
-from segmentation.data.datamodule import SegmentationData, check_sizes
-from segmentation.data.discovery.scanned_dataset import ScannedDataset, select_usable
 from segmentation.errors import ConfigError, check_count, check_seed
 
 MOST_TILES = 100
 """Most rows or columns of a preview, which is one picture."""
+
+if TYPE_CHECKING:  # invalid options are told before torch is imported
+    from segmentation.build.expected_training import ExpectedTraining
+    from segmentation.data.datamodule import SegmentationData
+    from segmentation.data.discovery.scanned_dataset import ScannedDataset
 
 
 @dataclass(frozen=True)
@@ -43,9 +45,9 @@ class CheckPlan:
     skips: bool
     segments: bool
     convert: Path | None
-    find_dataset: Callable[[], ScannedDataset]
-    expect_training: Callable[[ScannedDataset], ExpectedTraining]
-    write_plain: Callable[[ScannedDataset, Path], int]
+    find_dataset: Callable[[], "ScannedDataset"]
+    expect_training: Callable[["ScannedDataset"], "ExpectedTraining"]
+    write_plain: Callable[["ScannedDataset", Path], int]
 
 
 @dataclass(frozen=True)
@@ -61,7 +63,7 @@ class PreviewPlan:
     output: Path
     images: int
     draws: int
-    find_data: Callable[[], tuple[ScannedDataset, SegmentationData]]
+    find_data: Callable[[], "tuple[ScannedDataset, SegmentationData]"]
 
 
 def read_check(cfg: DictConfig) -> CheckPlan:
@@ -70,18 +72,19 @@ def read_check(cfg: DictConfig) -> CheckPlan:
     Raises:
         ConfigError: an invalid option.
     """
-    _check_data(cfg.data)
+    check_data(cfg.data)
     check_task(cfg.task)
     output, skips = user_path(cfg.output), cfg.data.on_error == "skip"
+    segments = cfg.task.segmentation
     return CheckPlan(
         name=cfg.data.name,
         root=data_root(cfg.data),
         output=output,
         skips=skips,
-        segments=cfg.task.segmentation,
+        segments=segments,
         convert=user_path(cfg.convert) if cfg.convert else None,
-        find_dataset=partial(find_dataset, cfg.data, directory=output, masks=cfg.task.segmentation),
-        expect_training=partial(expect_training, cfg),
+        find_dataset=partial(_find_dataset, cfg.data, directory=output, masks=segments),
+        expect_training=partial(_expect_training, cfg),
         write_plain=partial(_write_plain, cfg.data),
     )
 
@@ -100,27 +103,41 @@ def read_preview(cfg: DictConfig) -> PreviewPlan:
         if count > MOST_TILES:
             raise ConfigError(f"{name}={count}: expected at most {MOST_TILES}.")
     check_seed("seed", cfg.seed)
-    _check_data(cfg.data)
+    check_data(cfg.data)
     return PreviewPlan(output, images, draws, partial(_find_augmented, cfg))
 
 
-def _write_plain(data: DictConfig, source: ScannedDataset, folder: Path) -> int:
+def _find_dataset(*arguments: Any, **options: Any) -> "ScannedDataset":
+    from segmentation.build.data import find_dataset
+
+    return find_dataset(*arguments, **options)
+
+
+def _expect_training(*arguments: Any) -> "ExpectedTraining":
+    from segmentation.build.expected_training import expect_training
+
+    return expect_training(*arguments)
+
+
+def _write_plain(data: DictConfig, source: "ScannedDataset", folder: Path) -> int:
     """Write the usable part of the data in the plain layout, and return the number of images.
 
     Raises:
         DataError: bad files that are not skipped, or a folder that cannot be written.
     """
+    from segmentation.data.annotations.plain_layout import write_plain
+    from segmentation.data.discovery.scanned_dataset import select_usable
+
     return write_plain(select_usable(source, data.on_error), folder, data_root(data))
 
 
-def _find_augmented(cfg: DictConfig) -> tuple[ScannedDataset, SegmentationData]:
+def _find_augmented(cfg: DictConfig) -> "tuple[ScannedDataset, SegmentationData]":
     """Find the training images, and build the datamodule that augments them."""
+    from segmentation.build.data import build_data, find_dataset
+    from segmentation.data.datamodule import check_sizes
+    from segmentation.data.discovery.scanned_dataset import select_usable
+
     source = select_usable(find_dataset(cfg.data, only=["train"]), cfg.data.on_error)
     data = build_data(cfg.data, source, cfg.augment, cfg.seed, build_cache=False)
     check_sizes(source.scans["train"].sizes, data.size, data.crop)
     return source, data
-
-
-def _check_data(data: DictConfig) -> None:
-    if not data.name:
-        raise ConfigError("data=as_trained is for evaluate: pass data=folder or another.")

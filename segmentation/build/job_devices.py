@@ -4,7 +4,7 @@ from typing import Any
 
 from omegaconf import DictConfig, open_dict
 
-from segmentation.build.data import batch_size
+from segmentation.build.data_options import batch_size
 from segmentation.build.trainer import check_options
 from segmentation.build.typed_options import typed_keys, yield_to_typed
 from segmentation.cli.sweep import launcher_share

@@ -10,7 +10,8 @@ import numpy as np
 import torch
 from omegaconf import DictConfig
 
-from segmentation.build.data import batch_size, crop_of, size_of
+from segmentation.build.data import crop_of
+from segmentation.build.data_options import batch_size, size_of
 from segmentation.build.model import build_model
 from segmentation.data.augment.window import Size
 from segmentation.data.datamodule import check_sizes

@@ -3,10 +3,10 @@
 from omegaconf import DictConfig, OmegaConf
 
 from segmentation import models
+from segmentation.build.training_options import check_weights
 from segmentation.classes import ClassTable
 from segmentation.config import plain
 from segmentation.data.images.channels import RGB, Channels
-from segmentation.errors import ConfigError
 from segmentation.targets import TargetColumns
 
 
@@ -27,11 +27,7 @@ def build_model(
         channels: of the images.
     """
     earlier = OmegaConf.select(cfg, "model.weights")  # configurations of before lack it
-    if earlier and cfg.encoder.weights not in ("auto", "imagenet", "none"):
-        raise ConfigError(
-            f"model.weights={earlier} includes the encoder's weights, so "
-            f"encoder.weights={cfg.encoder.weights} would have no effect: type one of the two."
-        )
+    check_weights(cfg)
     encoder = {
         "name": cfg.encoder.name,
         "weights": "none" if earlier else cfg.encoder.weights,

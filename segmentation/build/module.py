@@ -11,10 +11,10 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
 from segmentation import models
-from segmentation.build.data import batch_size
+from segmentation.build.training_options import check_arguments, check_optimizer, global_batch
 from segmentation.classes import ClassTable
 from segmentation.config import plain
-from segmentation.errors import check_arguments, check_count, check_number
+from segmentation.errors import check_count
 from segmentation.targets import TargetColumns
 from segmentation.training.class_weights import class_weights
 from segmentation.training.losses import TargetLoss, TaskLoss, WeightedSum, Weighting
@@ -80,19 +80,18 @@ def build_optimizer(cfg: DictConfig) -> partial[Optimizer]:
     Args:
         cfg: `optimizer`, and the sections that set the batch: `data` and `trainer`.
     """
+    check_optimizer(cfg)
+    check_arguments("optimizer", cfg.optimizer)
     options = plain(cfg.optimizer)
     factor = lr_factor(options["_target_"], options.pop("lr_for_batch", None), global_batch(cfg))
     optimizer = instantiate(options)
-    check_arguments("optimizer", optimizer)
-    lr = check_number("optimizer.lr", options["lr"], "above 0", lambda value: value > 0)
-    return partial(optimizer, lr=factor * lr)
+    return partial(optimizer, lr=factor * options["lr"])
 
 
 def build_schedule(schedule: DictConfig) -> partial[LRScheduler]:
     """Return a factory of the learning rate schedule, see conf/schedule."""
-    factory = instantiate(schedule)
-    check_arguments("schedule", factory)
-    return factory
+    check_arguments("schedule", schedule)
+    return instantiate(schedule)
 
 
 def describe_optimizer(cfg: DictConfig) -> str:
@@ -106,12 +105,6 @@ def describe_optimizer(cfg: DictConfig) -> str:
         f"{options.lr:g} is for a batch of {options.lr_for_batch}; for {batch}, {factor:.3g} times"
     )
     return f"{name}, learning rate {lr:.3g} ({rule})"
-
-
-def global_batch(cfg: DictConfig) -> int:
-    """Return the number of images in an optimizer step, over all ranks."""
-    steps = check_count("trainer.accumulate_grad_batches", cfg.trainer.accumulate_grad_batches, 1)
-    return batch_size(cfg.data) * steps
 
 
 def build_task_loss(

@@ -1,5 +1,6 @@
 """`predict`: from the configuration to a plan of plain values."""
 
+import glob
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,6 +9,7 @@ from omegaconf import DictConfig
 from segmentation.config import plain, user_path
 from segmentation.errors import (
     ConfigError,
+    DataError,
     check_count,
     check_flag,
     check_number,
@@ -15,6 +17,12 @@ from segmentation.errors import (
 )
 from segmentation.inference.options import InferenceOptions
 from segmentation.inference.polygon_files import POLYGON_FORMATS
+from segmentation.model_files import existing_model, is_of_hub
+from segmentation.system.hardware import check_accelerator
+
+PRECISIONS = ("32-true", "bf16-mixed", "16-mixed")
+CAMERA = "camera"
+"""An input that is not a path."""
 
 
 @dataclass(frozen=True)
@@ -40,12 +48,21 @@ def read_prediction(cfg: DictConfig) -> PredictionPlan:
     """Return the plan of a prediction.
 
     Raises:
-        ConfigError: an invalid option.
+        SegmentationError: an invalid option, or a path that is not there.
     """
     polygons = cfg.polygons
     if polygons is not None and polygons not in POLYGON_FORMATS:
         hint = did_you_mean(str(polygons), POLYGON_FORMATS)
         raise ConfigError(f"polygons={polygons!r}: use {', '.join(POLYGON_FORMATS)} or null.{hint}")
+    inference = InferenceOptions.from_dict(plain(cfg))
+    source = user_path(str(cfg.input))
+    if not (cfg.input == CAMERA or source.exists() or glob.has_magic(str(source))):
+        raise DataError(f"no file or folder {source}. Give input=<a file or folder of images>.")
+    if not is_of_hub(cfg.model):
+        existing_model(cfg.model)
+    check_accelerator(cfg.device, "device")
+    if cfg.precision not in ("auto", *PRECISIONS):
+        raise ConfigError(f"precision={cfg.precision!r}: use auto, {', '.join(PRECISIONS)}.")
     return PredictionPlan(
         model=cfg.model,
         input=str(cfg.input),
@@ -61,5 +78,5 @@ def read_prediction(cfg: DictConfig) -> PredictionPlan:
         precision=cfg.precision,
         short_side=cfg.short_side,
         max_pixels=check_count("max_pixels", cfg.max_pixels, 1),
-        inference=InferenceOptions.from_dict(plain(cfg)),
+        inference=inference,
     )

@@ -6,7 +6,8 @@ from pathlib import Path
 from omegaconf import DictConfig, ListConfig
 
 from segmentation.config import user_path
-from segmentation.errors import ConfigError, check_flag
+from segmentation.errors import ConfigError, ModelError, check_flag
+from segmentation.runs.directory import finished, run_of
 
 
 @dataclass(frozen=True)
@@ -25,11 +26,18 @@ def read_publication(cfg: DictConfig) -> PublicationPlan:
 
     Raises:
         ConfigError: an invalid option.
+        ModelError: the run is not finished.
     """
     if not isinstance(cfg.limits, ListConfig | None):
         raise ConfigError(f"limits={cfg.limits}: expected a list, as \"limits=['Night scenes']\".")
+    run = user_path(cfg.run)
+    if run_of(run) != run or not finished(run):
+        raise ModelError(
+            f"run={run}: there is no finished run there. A model's card shows its scores and how "
+            "it was trained: pass a run directory (such as runs/<name>) that holds metrics.json."
+        )
     return PublicationPlan(
-        run=user_path(cfg.run),
+        run=run,
         output=user_path(cfg.output),
         half=check_flag("half", cfg.half),
         licence=cfg.licence,

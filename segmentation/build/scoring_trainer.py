@@ -18,17 +18,6 @@ PRECISIONS = ("32-true", "bf16-mixed", "16-mixed", "bf16-true", "16-true", "64-t
 """Lightning's names, as far as they need no other library."""
 
 
-def check_whole(trainer: DictConfig) -> None:
-    """Check that an evaluation scores every image.
-
-    Raises:
-        ConfigError: an option limits the images of a split.
-    """
-    for key in ("limit_val_batches", "limit_test_batches", "fast_dev_run", "overfit_batches"):
-        if trainer.get(key):
-            raise ConfigError(f"trainer.{key}: a score is of every image of its split.")
-
-
 def build_scoring_trainer(
     trainer: DictConfig,
     run: Path | None,

@@ -4,41 +4,16 @@ import logging
 from pathlib import Path
 
 import numpy as np
-from omegaconf import DictConfig, ListConfig
+from omegaconf import DictConfig
 
 from segmentation.config import user_path
 from segmentation.data.discovery.scanned_dataset import ScannedDataset
 from segmentation.data.targets.files import find_target_files
 from segmentation.data.targets.table import TargetCells, TargetTable, empty_table
-from segmentation.errors import ConfigError, DataError, check_flag
+from segmentation.errors import DataError
 from segmentation.targets import NO_CATEGORY, TargetColumns
 
 log = logging.getLogger(__name__)
-
-
-def check_task(task: DictConfig) -> None:
-    """Check the section `task`.
-
-    Raises:
-        ConfigError: values of the wrong type, or nothing to learn.
-    """
-    targets = task.targets
-    check_flag("task.segmentation", task.segmentation)
-    if not isinstance(targets.category, str | None):
-        raise ConfigError(
-            f"task.targets.category={targets.category!r}: expected the name of one column."
-        )
-    values = targets["values"]  # .values is a method of every mapping
-    if not isinstance(values, list | ListConfig) or not all(isinstance(v, str) for v in values):
-        raise ConfigError(
-            f"task.targets.values={values!r}: expected names of columns, as "
-            "task.targets.values=[arousal,valence]."
-        )
-    if not (task.segmentation or targets.category or values):
-        raise ConfigError(
-            "task.segmentation=false leaves nothing to learn. Name a column of targets.csv: "
-            "task.targets.category=<column> or task.targets.values=[<column>,<column>]."
-        )
 
 
 def find_targets(
@@ -47,7 +22,7 @@ def find_targets(
     """Return the columns to learn (None for none) and the table of each split.
 
     Args:
-        task: see conf/train.yaml; checked by `check_task`.
+        task: see conf/train.yaml; checked by `task_options.check_task`.
         root: the data set's folder.
         source: the data set, with a train and a val split.
 

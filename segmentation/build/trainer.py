@@ -1,6 +1,5 @@
 """Build Lightning's trainer, its callbacks and its loggers."""
 
-import inspect
 import logging
 import re
 from collections.abc import Mapping, Sequence
@@ -19,6 +18,7 @@ from pytorch_lightning.utilities import rank_zero_only
 from pytorch_lightning.utilities.exceptions import MisconfigurationException
 
 from segmentation.build.argument_types import check_types
+from segmentation.build.trainer_options import CHECKED, COMPILE, check_trainer
 from segmentation.config import plain
 from segmentation.errors import ConfigError, check_count, did_you_mean
 from segmentation.loggers.checkpoint_sync import CheckpointSync
@@ -27,7 +27,6 @@ from segmentation.loggers.wandb_logger import WandbLogger
 from segmentation.loggers.wandb_media import WandbMedia
 from segmentation.system.hardware import (
     available_cores,
-    check_accelerator,
     fastest_precision,
     pick_accelerator,
 )
@@ -42,34 +41,12 @@ from segmentation.training.distributed import (
     processes_here,
     watch_parent,
 )
-from segmentation.training.limits import check_numbers
 from segmentation.training.monitor import MIOU, Monitor
 from segmentation.training.progress_bar import RunProgressBar
 from segmentation.training.save_on_signal import SaveOnSignal
 
-TRAINER = "pytorch_lightning.Trainer"
-COMPILE = "compile"
-"""The only option of conf/trainer that is not Lightning's, see `compiles`."""
-SET_HERE = {
-    "barebones": "a run needs its loggers and checkpoints",
-    "callbacks": "choose callbacks=<option>, or add +callbacks.<name>._target_=<class>",
-    "default_root_dir": "set hydra.run.dir=<directory>",
-    "deterministic": "set deterministic=true",
-    "enable_checkpointing": "a run is scored by its best checkpoint",
-    "enable_model_summary": "the summary at the start has the parameters",
-    "fast_dev_run": "it leaves no checkpoint to score. To try a training out, type "
-    "trainer.max_epochs=1 trainer.limit_train_batches=1",
-    "limit_test_batches": "a score is of every image of its split",
-    "logger": "choose logger=<option>",
-    "num_sanity_val_steps": "files and labels are checked before the training",
-    "plugins": "checkpoints are written whole by a plugin of this project",
-    "reload_dataloaders_every_n_epochs": "each epoch's order follows from the seed",
-    "use_distributed_sampler": "the samplers of this project divide the images among processes",
-}
-"""Options of Lightning's trainer that are set by other options or by what a run promises."""
-
 SIGNALS = ("save", "requeue")
-PRECISIONS = {"16": "16-mixed", "bf16": "bf16-mixed", "32": "32-true", "64": "64-true"}
+SHORT_NAMES = {"16": "16-mixed", "bf16": "bf16-mixed", "32": "32-true", "64": "64-true"}
 """Lightning's short names for precisions."""
 
 log = logging.getLogger(__name__)
@@ -156,7 +133,7 @@ def trainer_options(trainer: DictConfig, freezes: bool = False) -> dict[str, Any
     """
     options = plain(trainer)
     check_options(options)
-    options["precision"] = PRECISIONS.get(str(options["precision"]), options["precision"])
+    options["precision"] = SHORT_NAMES.get(str(options["precision"]), options["precision"])
     options["accelerator"] = kind = pick_accelerator(options["accelerator"], "trainer")
     if options["precision"] == "auto":
         options["precision"] = fastest_precision(kind)
@@ -176,20 +153,8 @@ def check_options(options: Mapping[str, Any]) -> None:
         ConfigError: an option that it does not have or that is not the user's to set, or a value of
             another type or out of its range.
     """
-    known = set(inspect.signature(pl.Trainer).parameters)
-    for name in options:
-        if name in SET_HERE:
-            raise ConfigError(f"trainer.{name} can't be set: {SET_HERE[name]}.")
-        if name not in known | {COMPILE, "_target_"} and options["_target_"] == TRAINER:
-            hint = did_you_mean(name, known - SET_HERE.keys())
-            raise ConfigError(f"Lightning's trainer has no option trainer.{name}.{hint}")
-    check_types(
-        "trainer", pl.Trainer, options, skip=("accelerator", "devices", "precision", COMPILE)
-    )
-    if options[COMPILE] not in (True, False, "auto"):
-        raise ConfigError(f"trainer.compile={options[COMPILE]}: use auto, true or false.")
-    check_numbers(options)
-    check_accelerator(options["accelerator"], "trainer.accelerator")
+    check_trainer(options)
+    check_types("trainer", pl.Trainer, options, skip=CHECKED)
     strategies = ("auto", *StrategyRegistry.available_strategies())
     if (strategy := options.get("strategy", "auto")) not in strategies:
         hint = did_you_mean(str(strategy), strategies)

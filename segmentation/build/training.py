@@ -13,7 +13,7 @@ from pytorch_lightning.loggers import Logger
 from segmentation.build.model import build_model
 from segmentation.build.module import build_module, describe_optimizer
 from segmentation.build.resume import resolve_resume
-from segmentation.build.targets import check_task
+from segmentation.build.task_options import check_task
 from segmentation.build.trainer import (
     build_callbacks,
     build_loggers,

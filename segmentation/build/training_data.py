@@ -9,7 +9,8 @@ from typing import Any
 
 from omegaconf import DictConfig
 
-from segmentation.build.data import build_data, find_dataset, size_of
+from segmentation.build.data import build_data, find_dataset
+from segmentation.build.data_options import size_of
 from segmentation.build.limits import FirstStep, check_first_step
 from segmentation.build.module import build_optimizer, build_schedule
 from segmentation.build.targets import find_targets

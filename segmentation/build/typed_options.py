@@ -22,18 +22,20 @@ def typed_keys() -> list[str]:
     return [override.key_or_group.replace("/", ".") for override in overrides]
 
 
-def yield_to_typed(cfg: DictConfig, typed: Iterable[str]) -> DictConfig:
+def yield_to_typed(cfg: DictConfig, typed: Iterable[str], told: bool = True) -> DictConfig:
     """Return the configuration with other defaults where typed values exclude them, and say so.
 
     Args:
         cfg: see conf/train.yaml.
         typed: keys of the typed overrides.
+        told: whether it is said.
     """
     changed = copy.deepcopy(cfg)
     for key, value, reason in _changes(cfg, set(typed)):
         before = OmegaConf.select(cfg, key)
         OmegaConf.update(changed, key, value, merge=False)
-        log.info("%s=%s gives way to %s: it is %s now", key, before, reason, value)
+        if told:
+            log.info("%s=%s gives way to %s: it is %s now", key, before, reason, value)
     return changed
 
 

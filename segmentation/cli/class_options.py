@@ -4,12 +4,13 @@ Hydra wants a ``+`` before a key that its configuration lacks, where people writ
 Lightning as its documentation does. The signature of the class says which options there are.
 """
 
-import inspect
-from collections.abc import Mapping, Sequence
+from argparse import Namespace
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from hydra._internal.hydra import Hydra
-from hydra._internal.utils import _locate, create_config_search_path, get_args_parser
+from hydra._internal.utils import create_config_search_path, get_args_parser
 from hydra.core.config_search_path import SearchPathQuery
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -19,6 +20,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from segmentation.cli.signatures import arguments_of
 from segmentation.config import CONF
 from segmentation.errors import ConfigError
 
@@ -49,29 +51,23 @@ def accept_class_options(words: Sequence[str], config_name: str) -> list[str]:
 def compose(words: Sequence[str], config_name: str) -> DictConfig:
     """Compose the configuration of a command line without running it."""
     arguments = get_args_parser().parse_args(list(words))
+    with hydra_of(arguments, config_name) as hydra:
+        name = arguments.config_name or config_name
+        return hydra.compose_config(name, arguments.overrides, RunMode.RUN)
+
+
+@contextmanager
+def hydra_of(arguments: Namespace, config_name: str) -> Iterator[Hydra]:
+    """Let Hydra find the configuration files that a command line names."""
     search_path = create_config_search_path(str(Path(arguments.config_path or CONF).absolute()))
     if arguments.config_dir:
         folder = f"file://{Path(arguments.config_dir).absolute()}"
         search_path.prepend("command-line", folder, SearchPathQuery(provider="schema"))
     GlobalHydra.instance().clear()
     try:
-        hydra = Hydra.create_main_hydra2(config_name, search_path)
-        name = arguments.config_name or config_name
-        return hydra.compose_config(name, arguments.overrides, RunMode.RUN)
+        yield Hydra.create_main_hydra2(config_name, search_path)
     finally:
         GlobalHydra.instance().clear()
-
-
-def signature_of(target: str | None) -> Mapping[str, inspect.Parameter]:
-    """Return the parameters of a class or function; empty if there is none to import."""
-    if target is None:
-        return {}
-    try:
-        parameters = inspect.signature(_locate(target)).parameters
-    except Exception:  # importing runs any code; building the object will report it
-        return {}
-    named = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
-    return {name: item for name, item in parameters.items() if item.kind in named}
 
 
 def _overrides(words: Sequence[str]) -> dict[str, Override]:
@@ -119,4 +115,4 @@ def _is_added(configs: Sequence[DictConfig], key: str) -> bool:
     if option in first:
         return False
     nodes = [first, *others]
-    return any(option in node or option in signature_of(node.get("_target_")) for node in nodes)
+    return any(option in node or option in arguments_of(node.get("_target_")) for node in nodes)

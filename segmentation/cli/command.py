@@ -21,8 +21,9 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
 from segmentation.cli import resolvers
-from segmentation.cli.class_options import accept_class_options
+from segmentation.cli.class_options import accept_class_options, hydra_of
 from segmentation.cli.composed import apply_composed
+from segmentation.cli.help import help_of
 from segmentation.cli.json_output import Document, json_output
 from segmentation.cli.messages import exit_code, explain, failed_job, missing_message
 from segmentation.cli.overrides import asks_hydra, flags_first, readable, sweeps
@@ -48,7 +49,7 @@ resolvers.register()
 
 
 def command(
-    config_name: str, check: Callable[[DictConfig], object] | None = None
+    config_name: str, checks: Sequence[Callable[[DictConfig], object]] = ()
 ) -> Callable[[Task], Callable[..., None]]:
     """Make a function of a configuration a command that people type.
 
@@ -64,7 +65,8 @@ def command(
 
     Args:
         config_name: a file of conf/, without suffix.
-        check: called with the configuration of each job of a sweep before the first one starts.
+        checks: called with the configuration of each job of a sweep before the first one starts;
+            all jobs meet one check before any of them meets the next.
 
     Returns:
         A decorator; the decorated function reads `sys.argv`, and with `subcommand=True` leaves out
@@ -83,7 +85,7 @@ def command(
                 several = sweeps(words)
                 words = flags_first([readable(word, several) for word in words])
                 sys.argv[1:] = [*name, *words]  # for ranks, which run the same command again
-                if code := Invocation(config_name, task, document, check).run(words):
+                if code := Invocation(config_name, task, document, checks).run(words):
                     sys.exit(code)
 
         return main
@@ -98,7 +100,7 @@ class Invocation:
         config_name: a file of conf/, without suffix.
         task: the command's function.
         document: receives the result.
-        check: see `command`.
+        checks: see `command`.
     """
 
     def __init__(
@@ -106,11 +108,11 @@ class Invocation:
         config_name: str,
         task: Task,
         document: Document,
-        check: Callable[[DictConfig], object] | None = None,
+        checks: Sequence[Callable[[DictConfig], object]] = (),
     ) -> None:
         self.config_name = config_name
         self.task = task
-        self.check = check
+        self.checks = checks
         self.document = document
         self.start: list[str] = []
         self.cwd = Path()
@@ -158,7 +160,7 @@ class Invocation:
         if sweeps(words):  # which has begun before it composes its jobs
             from segmentation.cli import check_jobs
 
-            check_jobs.use(self.check, self.config_name)
+            check_jobs.use(self.checks, self.config_name)
             self._run_hydra(accept_class_options(words, self.config_name))
             return
         try:
@@ -182,6 +184,10 @@ class Invocation:
             raise ConfigError(f"{word} is empty: type a directory.")
         if arguments.multirun and (arguments.cfg or arguments.info):
             raise ConfigError("--cfg and --info show a single run: omit -m and values with commas.")
+        if arguments.help:
+            with hydra_of(arguments, self.config_name) as hydra:
+                print(help_of(hydra, self.config_name, arguments))
+            return
         self.start = [*start_command(self.config_name), *_file_options(arguments)]
         _run_hydra(
             args=arguments,

@@ -11,7 +11,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.types import RunMode
 from omegaconf import DictConfig, ListConfig, OmegaConf
 
-from segmentation.cli.class_options import signature_of
+from segmentation.cli.signatures import arguments_of
 from segmentation.config import CONF, task_overrides
 from segmentation.console import argument, typed
 from segmentation.errors import ConfigError, SegmentationError, did_you_mean
@@ -99,7 +99,7 @@ def _keys(node: DictConfig, prefix: str = "") -> list[str]:
     for key in node:
         child = node._get_node(key)
         if key == "_target_":
-            names += [f"{prefix}{name}" for name in signature_of(node[key]) if name not in node]
+            names += [f"{prefix}{name}" for name in arguments_of(node[key]) if name not in node]
             continue
         names.append(f"{prefix}{key!s}")
         if isinstance(child, DictConfig) and not child._is_none():

@@ -19,9 +19,9 @@ from segmentation.export.speed import ExportSpeed, time_export
 from segmentation.inference.exported import load_exported
 from segmentation.inference.exported.metadata import ExportInfo
 from segmentation.inference.predictor import Predictor
+from segmentation.model_files import locate, shipped_name
 from segmentation.models import LoadedModel, UNet, load_model
 from segmentation.models.saving import weights_hash
-from segmentation.models.shipped import locate, shipped_name
 from segmentation.runs.directory import read_metrics, run_of
 from segmentation.system.files import jsonable, sync, write_json
 

@@ -30,9 +30,6 @@ WORKER_GRACE = 10.0
 LARGEST = 512
 """The longest side of a crop that is chosen by itself, in pixels."""
 
-AUTO_BATCH_SIZE = 8
-"""The global batch of data.batch_size=auto, which goes in as many parts as the memory needs."""
-
 
 class SegmentationData(pl.LightningDataModule):
     """The splits of one data set as loaders of batches (see `collate`).

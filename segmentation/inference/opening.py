@@ -1,15 +1,11 @@
 """Find and load what a user calls a model."""
 
-import re
 from pathlib import Path
 
 from segmentation.inference.exported import is_exported, load_exported
 from segmentation.inference.pretrained import fetch_model
+from segmentation.model_files import is_of_hub, locate
 from segmentation.models import LoadedModel, load_model
-from segmentation.models.shipped import locate
-
-HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
-"""A model on the Hugging Face hub: the name of its owner, and its own."""
 
 
 def open_model(path: Path) -> LoadedModel:
@@ -36,7 +32,4 @@ def find_model(model: str | Path, revision: str | None = None) -> Path:
     Raises:
         ModelError: the hub does not deliver it.
     """
-    path = locate(model)
-    if path.exists() or path.parent.exists() or not HUB_ID.fullmatch(str(model)):
-        return path
-    return fetch_model(str(model), revision)
+    return fetch_model(str(model), revision) if is_of_hub(model) else locate(model)

@@ -14,10 +14,10 @@ from pathlib import Path
 import huggingface_hub
 
 from segmentation.errors import ConfigError, ModelError, SegmentationError
+from segmentation.model_files import TENSORS
 from segmentation.models.description import parse_description
 from segmentation.models.hub import brief
 from segmentation.models.saving import CONFIG, load_model, save_model
-from segmentation.models.weights_files import TENSORS
 from segmentation.system.files import MAX_JSON_BYTES, atomic_file, read_bounded
 
 log = logging.getLogger(__name__)

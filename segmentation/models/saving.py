@@ -16,14 +16,10 @@ from torch import Tensor, nn
 from segmentation.classes import ClassTable
 from segmentation.data.images.channels import RGB, Channels
 from segmentation.errors import ModelError, SegmentationError
+from segmentation.model_files import TENSORS, WANTED, existing_model
 from segmentation.models.description import MAX_SIDE, Model, describe_model, parse_description
-from segmentation.models.shipped import locate, shipped
 from segmentation.models.tensors import check_shapes, check_values
-from segmentation.models.weights_files import (
-    TENSORS,
-    read_checkpoint,
-    read_state_dict,
-)
+from segmentation.models.weights_files import read_checkpoint, read_state_dict
 from segmentation.system.files import MAX_JSON_BYTES, read_bounded, sync
 from segmentation.system.plain_data import check_plain
 
@@ -32,7 +28,6 @@ LEARNT_SIZE = "learnt_size"
 """Key of a model's `extra`: the median H,W of its training images."""
 CHANNELS = "channels"
 """Key of a model's `extra`: the `Channels` of its images; models of before took RGB alone."""
-WANTED = "Give a run directory (such as runs/<name>), a .ckpt, or a model directory."
 
 
 @dataclass(frozen=True)
@@ -155,18 +150,13 @@ def load_model(path: str | Path) -> LoadedModel:
         ModelError: none of these, a file that can't be read safely, or not a model of this
             project.
     """
-    typed, path = path, locate(path)
+    path = existing_model(path)
     if path.is_file():
         if path.suffix == ".safetensors":
             return _from_directory(path.parent)
         if path.suffix != ".ckpt":
             raise ModelError(f"{path} is not a model. {WANTED}")
         return _from_checkpoint(path)
-    if not path.is_dir():
-        raise ModelError(
-            f"{typed}: no such file or directory. {WANTED} Models that come with the "
-            f"project are loaded by name: {', '.join(shipped())}."
-        )
     if (path / TENSORS).is_file() or (path / CONFIG).is_file():
         return _from_directory(path)
     best = path / "checkpoints" / "best.ckpt"

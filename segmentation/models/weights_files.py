@@ -12,18 +12,8 @@ from segmentation.errors import ModelError, listed
 from segmentation.models.tensors import check_archive, check_values
 from segmentation.models.timm_import import timm
 
-TENSORS = "model.safetensors"
 MAX_HEADER_BYTES = 2**24
 """Of a safetensors file."""
-PLACES = (TENSORS, "checkpoints/best.ckpt", f"model/{TENSORS}")
-"""Where weights are in a model directory, a run directory, and a run without checkpoints."""
-
-
-def weights_file(path: Path) -> Path | None:
-    """Find the weights file of a model or run directory; a file is returned itself."""
-    if path.is_file():
-        return path
-    return next((path / place for place in PLACES if (path / place).is_file()), None)
 
 
 def read_checkpoint(path: Path) -> dict:

@@ -79,8 +79,6 @@ def _check_text(where: str, value: Any) -> None:
             f"{where} holds the interpolation {value[:80]!r}, which is not resolved in a file that "
             "is read back: write its value"
         )
-    if isinstance(value, str) and any("\ud800" <= character <= "\udfff" for character in value):
-        raise ValueError(f"{where} holds {value[:80]!r}, which no file can hold as UTF-8")
 
 
 def _bounded(loader: type[Any]) -> type[Any]:

@@ -3,14 +3,13 @@
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from types import NoneType
 from typing import Any
 
 import numpy as np
 import torch
 
 from segmentation.data.augment.window import Size
-from segmentation.errors import ConfigError, check_count, check_number
+from segmentation.errors import ConfigError
 from segmentation.models import Model, UNet
 
 MUCH_PADDING = 0.1
@@ -134,45 +133,6 @@ def check_workers(workers: int | str, images: Mapping[str, int]) -> Iterator[str
         yield (
             f"data.workers={workers} is more than the images of a split ({counts}): only as many "
             "processes are started there."
-        )
-
-
-def check_numbers(trainer: Mapping[str, Any]) -> None:
-    """Check the numbers of the trainer that Lightning divides by or counts to.
-
-    Args:
-        trainer: Lightning's options.
-
-    Raises:
-        ConfigError: one is out of its range, or two exclude each other.
-    """
-    for name in ("log_every_n_steps", "num_nodes", "check_val_every_n_epoch"):
-        if trainer.get(name) is not None:
-            check_count(f"trainer.{name}", trainer[name], 1)
-    for unit in ("epochs", "steps"):
-        least, most = trainer.get(f"min_{unit}"), trainer.get(f"max_{unit}")
-        if least is not None:
-            check_count(f"trainer.min_{unit}", least, 0)
-        if most in (None, -1):  # Lightning's "no limit"
-            continue
-        if check_count(f"trainer.max_{unit}", most, 1) < (least or 0):
-            raise ConfigError(
-                f"trainer.min_{unit}={least} is more than trainer.max_{unit}={most}: raise that."
-            )
-    if (clip := trainer.get("gradient_clip_val")) is not None:
-        check_number("trainer.gradient_clip_val", clip, "0 or more", lambda value: value >= 0)
-    every = trainer.get("val_check_interval")
-    if type(every) is int:
-        check_count("trainer.val_check_interval", every, 1)
-    elif type(every) is float and not 0 < every <= 1:
-        raise ConfigError(
-            f"trainer.val_check_interval={every}: expected a whole number of batches of 1 or more, "
-            "or a share of an epoch above 0 and up to 1.0."
-        )
-    elif trainer.get("check_val_every_n_epoch", 1) is None and type(every) in (float, NoneType):
-        raise ConfigError(
-            "trainer.check_val_every_n_epoch=null counts batches over epochs: also pass "
-            "trainer.val_check_interval=<batches>."
         )
 
 

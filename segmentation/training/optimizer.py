@@ -1,16 +1,18 @@
 """Parameter groups with learning rates and weight decay, and the learning rate for a batch size."""
 
 import math
-
-from torch import nn
+from typing import TYPE_CHECKING
 
 from segmentation.errors import ConfigError, check_count, check_number
+
+if TYPE_CHECKING:  # the options are checked before torch is imported
+    from torch import nn
 
 NO_DECAY = "_no_decay"
 
 
 def parameter_groups(
-    model: nn.Module, lr: float, encoder_lr_factor: float, weight_decay: float
+    model: "nn.Module", lr: float, encoder_lr_factor: float, weight_decay: float
 ) -> list[dict]:
     """Return parameter groups for a torch optimizer, each trainable parameter in exactly one.
 
@@ -31,13 +33,7 @@ def parameter_groups(
     Raises:
         ConfigError: a number out of range, or no trainable parameter.
     """
-    lr = check_number("optimizer.lr", lr, "above 0", lambda value: value > 0)
-    factor = check_number(
-        "encoder.lr_factor", encoder_lr_factor, "0 or more", lambda value: value >= 0
-    )
-    decay = check_number(
-        "optimizer.weight_decay", weight_decay, "0 or more", lambda value: value >= 0
-    )
+    lr, factor, decay = check_rates(lr, encoder_lr_factor, weight_decay)
     rates = {"encoder": lr * factor, "decoder": lr}
     parameters: dict[str, list[nn.Parameter]] = {
         part + suffix: [] for part in rates for suffix in ("", NO_DECAY)
@@ -60,6 +56,21 @@ def parameter_groups(
         for name, members in parameters.items()
         if members
     ]
+
+
+def check_rates(
+    lr: object, encoder_lr_factor: object, weight_decay: object
+) -> tuple[float, float, float]:
+    """Return the numbers of `parameter_groups`.
+
+    Raises:
+        ConfigError: one is out of range.
+    """
+    return (
+        check_number("optimizer.lr", lr, "above 0", lambda value: value > 0),
+        check_number("encoder.lr_factor", encoder_lr_factor, "0 or more", lambda value: value >= 0),
+        check_number("optimizer.weight_decay", weight_decay, "0 or more", lambda value: value >= 0),
+    )
 
 
 SQUARE_ROOT_SCALING = ("Adam", "AdamW", "RMSprop")

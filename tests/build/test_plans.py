@@ -56,13 +56,13 @@ def test_only_the_doors_build_and_cli_take_the_configuration():
 @pytest.mark.parametrize(
     ("command", "overrides"),
     [
-        ("check", ["data=folder", "data.root=a"]),
+        ("check", ["data=folder", "data.root=."]),
         ("compare", ["runs=[a]"]),
         ("evaluate", ["run=camvid_efficientnet_lite0_long"]),
         ("export", ["output=a"]),
-        ("predict", ["model=a", "input=b", "output=c"]),
-        ("preview", ["data=folder", "data.root=a"]),
-        ("publish", ["run=a", "output=b"]),
+        ("predict", ["model=camvid_efficientnet_lite0", "input=.", "output=c"]),
+        ("preview", ["data=folder", "data.root=."]),
+        ("publish", [f"run={ROOT}/tests/fixtures/run_0_1_0/finished", "output=b"]),
     ],
 )
 def test_plans_hold_no_configuration(command, overrides):

@@ -13,7 +13,7 @@ from segmentation.build.scored_split import (
     targets_file,
     targets_fingerprint,
 )
-from segmentation.build.scoring_trainer import check_whole
+from segmentation.build.trainer_options import check_whole
 from segmentation.config import CONF
 from segmentation.data.targets.table import TargetTable
 from segmentation.errors import ConfigError, DataError

@@ -5,6 +5,12 @@ import os
 import pytest
 from commands import run
 from fakes import fake_camvid
+from hydra._internal.utils import get_args_parser
+from hydra.types import RunMode
+from omegaconf import OmegaConf, open_dict, read_write
+
+from segmentation.cli.check_jobs import Composer
+from segmentation.cli.class_options import hydra_of
 
 SLOW = pytest.mark.slow
 QUICK = [
@@ -64,3 +70,23 @@ def test_a_job_that_can_not_be_trained_stops_the_sweep_before_it_begins(
     assert "Traceback" not in result.stderr + result.stdout
     assert not (tmp_path / "sweep").exists()
     assert dict(os.environ) == environment
+
+
+def test_a_job_is_composed_as_hydra_composes_it():
+    words = ["data=camvid", "data.root=/d", "encoder.weights=${seed}.pth"]
+    jobs = [
+        ["encoder=resnet18", "seed=1", "+trainer.max_steps=5", *words],
+        ["encoder=resnet18", "seed=2", "~model", "callbacks=[ema,early_stopping]", *words],
+        ["encoder=resnet18", "seed=3", "+trainer.max_steps=7", *words],
+        ["callbacks.ema.decay=0.5", "loss=dice", "callbacks=ema", "experiment=debug", *words],
+    ]
+    with hydra_of(get_args_parser().parse_args([]), "train") as hydra:
+        sweep = hydra.compose_config("train", [*words, "hydra.sweep.dir=s"], RunMode.MULTIRUN)
+        composer = Composer(sweep)
+        for number, job in enumerate(jobs):
+            expected = hydra.config_loader.load_sweep_config(sweep, job)
+            with read_write(expected), open_dict(expected):
+                expected.hydra.job.num, expected.hydra.job.id = number, str(number)
+            composed = composer.compose(job, number)
+            assert OmegaConf.to_container(composed) == OmegaConf.to_container(expected)
+        assert len(composer._of_files) == 3  # the first and the third have the same files

@@ -7,7 +7,8 @@ import pytorch_lightning as pl
 from commands import run
 from omegaconf import DictConfig, OmegaConf
 
-from segmentation.build.trainer import SET_HERE, trainer_options
+from segmentation.build.trainer import trainer_options
+from segmentation.build.trainer_options import SET_HERE
 from segmentation.cli.class_options import accept_class_options, compose
 from segmentation.errors import ConfigError
 

@@ -1,38 +1,20 @@
 """The commands as people type them."""
 
-import os
 import re
-import subprocess
-import sys
 
 import hydra
 import pytest
 import torch
 from commands import run, run_child
-from conftest import ROOT
 from fakes import fake_camvid
 
 from segmentation.config import CONF
 
 
-@pytest.mark.parametrize("script", ["train.py", "evaluate.py", "predict.py"])
-@pytest.mark.parametrize("question", [["--help"], ["--cfg", "job"], ["-sc", "query=bash"]])
-def test_questions_are_answered_without_torch(script, question):
-    code = (
-        f"import runpy, sys; sys.argv = {[script, *question]!r}\n"
-        "try: runpy.run_path(sys.argv[0], run_name='__main__')\n"
-        "except SystemExit as done: assert not done.code, done.code\n"
-        "heavy = {'torch', 'pytorch_lightning', 'timm', 'albumentations', 'wandb'}\n"
-        "sys.exit(f'imported {heavy & set(sys.modules)}' if heavy & set(sys.modules) else 0)"
-    )
-    result = subprocess.run(
-        [sys.executable, "-c", code],
-        cwd=ROOT,
-        env={**os.environ, "COMP_LINE": f"python {script} ", "COMP_POINT": "100"},
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
+@pytest.mark.parametrize("script", ["train.py", "predict.py"])
+def test_a_shell_completes_options(script):
+    line = {"COMP_LINE": f"python {script} ", "COMP_POINT": "100"}
+    result = run(script, "-sc", "query=bash", **line)
     assert result.returncode == 0, result.stderr
     assert result.stdout.strip()
 
@@ -88,7 +70,7 @@ STREETS = ["data=camvid", "data.root=${oc.env:FAKE}", "encoder.weights=none"]
         (["data=camvid", "data.root=nowhere"], "no folder nowhere. Pass the data set's"),
         (["+loss.terms.cross_entropy.gamma=1", *STREETS], "unexpected keyword argument 'gamma'"),
         (["optimizer.lr=-1", *STREETS], "optimizer.lr is -1: it must be a number"),
-        (["trainer.precision=17", *STREETS], "trainer: "),
+        (["trainer.precision=17", *STREETS], "trainer.precision=17 is none of Lightning's"),
         (["data.size=128", *STREETS], "data.size=128: expected [height, width]"),
         (["data.batch_size=abc", *STREETS], "data.batch_size='abc': expected a whole number of 1"),
         (["data.size=[32,32]", "data.crop=[64,64]", *STREETS], "is larger than data.size=[32, 32]"),

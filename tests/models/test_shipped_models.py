@@ -8,8 +8,8 @@ import pytest
 from commands import succeed
 from PIL import Image
 
+from segmentation.model_files import SHIPPED, shipped
 from segmentation.models import load_model
-from segmentation.models.shipped import FOLDER, shipped
 from segmentation.system.redaction import strip_folders
 
 DEFAULT = "camvid_efficientnet_lite0_long"
@@ -21,12 +21,12 @@ def test_the_default_is_there():
 
 @pytest.mark.parametrize("name", shipped())
 def test_each_is_small_and_has_a_card(name):
-    assert (FOLDER / name / "model.safetensors").stat().st_size < 20e6
-    card = (FOLDER / name / "README.md").read_text()
+    assert (SHIPPED / name / "model.safetensors").stat().st_size < 20e6
+    card = (SHIPPED / name / "README.md").read_text()
     assert f"model={name} " in card
     assert "esearch" in card.rpartition("## Licence")[2]
     for path in ("README.md", "config.json"):
-        text = (FOLDER / name / path).read_text().replace("\\", "")  # Markdown's own
+        text = (SHIPPED / name / path).read_text().replace("\\", "")  # Markdown's own
         assert strip_folders(text) == text
 
 
@@ -64,6 +64,6 @@ def test_it_scores_what_its_card_says(name, camvid_root, tmp_path, monkeypatch):
             "trainer=cpu")  # fmt: skip
     found = next((tmp_path / "runs" / name / "evaluation").glob("*/metrics.json"))
     miou = 100 * json.loads(found.read_text())["miou"]
-    card = (FOLDER / name / "README.md").read_text()
+    card = (SHIPPED / name / "README.md").read_text()
     said = float(re.search(r"^\| mean \| ([\d.]+)", card, re.MULTILINE)[1])
     assert abs(miou - said) < 0.3

@@ -112,8 +112,3 @@ def test_plain_values_pass_unless_a_text_would_be_resolved(values):
 def test_any_text_is_read_or_refused_with_a_reason(text):
     with contextlib.suppress(ValueError):
         load_yaml(text)
-
-
-def test_half_a_surrogate_pair_is_refused_as_no_file_can_hold_it():
-    with pytest.raises(ValueError, match=r"a\.b holds 'x\\ud800', which no file can hold"):
-        check_plain({"a": {"b": "x\ud800"}})

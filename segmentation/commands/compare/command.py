@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from segmentation import console
 from segmentation.build.comparison import ComparisonPlan
@@ -11,13 +11,11 @@ from segmentation.commands.compare.notes import run_notes
 from segmentation.commands.compare.resolve_runs import resolve_runs
 from segmentation.commands.compare.select_runs import group_contenders, select_runs
 from segmentation.errors import ConfigError
-from segmentation.evaluation.comparison.compare import compare
-from segmentation.evaluation.comparison.result import Contender, Cost
-from segmentation.evaluation.comparison.tables import Compared
-from segmentation.report.comparison_files import write_tables
-from segmentation.report.terminal.comparison import show_comparison
 from segmentation.runs.directory import REPORT
 from segmentation.system.hardware import pick_accelerator
+
+if TYPE_CHECKING:  # a wrong path is told before SciPy and torch are imported
+    from segmentation.evaluation.comparison.result import Contender, Cost
 
 
 def compare_runs(plan: ComparisonPlan) -> dict[str, Any]:
@@ -36,14 +34,20 @@ def compare_runs(plan: ComparisonPlan) -> dict[str, Any]:
     _make_directory(plan.output)
 
     # Compare their scores, then measure what their models cost.
+    from segmentation.commands.compare.cost import costs  # brings torch
+    from segmentation.evaluation.comparison.compare import compare
+
     images = {name: [run.images for run in runs] for name, runs in contenders.items()}
     comparison = compare(images, plan.by, resamples=plan.resamples, seed=plan.seed)
-    from segmentation.commands.compare.cost import costs  # brings torch
-
     device = pick_accelerator(plan.device, "device") if plan.speed else "cpu"
     cost, cost_notes = costs(contenders, split, plan.size, device, plan.speed)
 
     # Write and show.
+    from segmentation.evaluation.comparison.tables import Compared  # brings pandas
+    from segmentation.report.comparison_files import write_tables
+    from segmentation.report.comparison_page import write_comparison_page  # brings Plotly
+    from segmentation.report.terminal.comparison import show_comparison
+
     entries = [_contender(entry.name, contenders, cost) for entry in comparison.entries]
     notes = [*comparison.notes, *run_notes(contenders, split), *selection_notes, *cost_notes]
     if skipped:
@@ -51,16 +55,16 @@ def compare_runs(plan: ComparisonPlan) -> dict[str, Any]:
     compared = Compared(split, comparison, entries, notes)
     result = write_tables(plan.output, compared)
     show_comparison(compared)
-    from segmentation.report.comparison_page import write_comparison_page  # brings Plotly
-
     write_comparison_page(plan.output / REPORT, compared)
     console.console.print(f"written to {plan.output}", soft_wrap=True)
     return result
 
 
 def _contender(
-    name: str, contenders: Mapping[str, Sequence[ComparedRun]], known: Mapping[str, Cost]
-) -> Contender:
+    name: str, contenders: Mapping[str, Sequence[ComparedRun]], known: Mapping[str, "Cost"]
+) -> "Contender":
+    from segmentation.evaluation.comparison.result import Contender
+
     runs = contenders[name]
     images = tuple(run.images for run in runs)
     return Contender(name, images, tuple(run.evaluation.run for run in runs), known[name])

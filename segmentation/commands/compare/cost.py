@@ -15,9 +15,9 @@ from segmentation.data.discovery.splits import find_splits
 from segmentation.data.images.image_format import NO_LIMIT, opened
 from segmentation.errors import SegmentationError
 from segmentation.evaluation.comparison.result import Cost
+from segmentation.model_files import locate, shipped
 from segmentation.models import LoadedModel, load_model
 from segmentation.models.cost import Size, count_flops, count_parameters, speeds
-from segmentation.models.shipped import locate, shipped
 from segmentation.runs.directory import read_environment, read_settings
 from segmentation.system.hardware import device_name, fastest_precision
 

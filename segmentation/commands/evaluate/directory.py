@@ -13,7 +13,7 @@ from segmentation.build.scored_split import ScoredSplit
 from segmentation.errors import ConfigError, DataError
 from segmentation.inference.class_map import ClassMap
 from segmentation.inference.options import InferenceOptions
-from segmentation.models.shipped import shipped_name
+from segmentation.model_files import shipped_name
 from segmentation.runs.directory import EVALUATION, METRICS, SLICES_FILE, read_metrics, run_of
 
 log = logging.getLogger(__name__)

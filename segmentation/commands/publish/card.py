@@ -9,9 +9,9 @@ from huggingface_hub import EvalResult, ModelCardData
 from segmentation.commands.publish.recipe import recipe
 from segmentation.console import argument
 from segmentation.data.images.channels import Channels
+from segmentation.model_files import shipped_name
 from segmentation.models import LoadedModel
 from segmentation.models.cost import count_parameters
-from segmentation.models.shipped import shipped_name
 from segmentation.report.pages import rendered
 from segmentation.system.redaction import strip_folders
 

@@ -9,11 +9,10 @@ from segmentation.commands.publish.card import model_card
 from segmentation.commands.publish.folder import CARD, MODEL_FILES, check_folder
 from segmentation.commands.publish.recipe import weights_source
 from segmentation.console import argument, typed
-from segmentation.errors import ModelError
+from segmentation.model_files import TENSORS
 from segmentation.models import load_model, save_model
 from segmentation.models.saving import extra_of
-from segmentation.models.weights_files import TENSORS
-from segmentation.runs.directory import read_metrics, run_of
+from segmentation.runs.directory import read_metrics
 from segmentation.system.files import write_atomic
 
 log = logging.getLogger(__name__)
@@ -26,17 +25,13 @@ def publish(plan: PublicationPlan) -> dict[str, Any]:
         The folder and its files.
 
     Raises:
-        ModelError: the run is not finished, or the files cannot be written.
+        ModelError: the files cannot be written.
         ConfigError: the folder holds something other than a published model.
     """
     # Check the run and the folder.
     run, output = plan.run, plan.output
-    metrics = read_metrics(run) if run_of(run) == run else None
-    if metrics is None:
-        raise ModelError(
-            f"run={run}: there is no finished run there. A model's card shows its scores and how "
-            "it was trained: pass a run directory (such as runs/<name>) that holds metrics.json."
-        )
+    metrics = read_metrics(run)
+    assert metrics is not None  # the plan is of a finished run
     check_folder(output)
 
     # Write the model, then its card.

@@ -4,8 +4,8 @@ from pathlib import Path
 
 from segmentation.commands.publish.card import LIBRARY
 from segmentation.errors import ConfigError
+from segmentation.model_files import TENSORS
 from segmentation.models.saving import CONFIG
-from segmentation.models.weights_files import TENSORS
 from segmentation.runs.directory import run_of
 
 CARD = "README.md"

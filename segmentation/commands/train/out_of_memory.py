@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 
 from segmentation.console import argument, typed
-from segmentation.data.datamodule import AUTO_BATCH_SIZE
+from segmentation.data.options import AUTO_BATCH_SIZE
 from segmentation.errors import TrainingError
 from segmentation.runs.directory import read_environment
 

@@ -21,11 +21,11 @@ from segmentation.data.discovery.scan import cache_key
 from segmentation.data.discovery.scanned_dataset import ScannedDataset
 from segmentation.data.images.image_reader import ImageReader
 from segmentation.data.masks.labels import Labels
-from segmentation.errors import ConfigError, DataError
+from segmentation.data.options import check_mode
+from segmentation.errors import DataError
 
 log = logging.getLogger(__name__)
 
-MODES = ("auto", "disk", "off")
 AUTO_LIMIT = 2 * 10**9
 """Largest cache, in bytes, that data.cache=auto builds."""
 AUTO_SHARE = 0.25
@@ -45,21 +45,6 @@ class UncachedPairs(Pairs):
     ) -> None:
         super().__init__(samples, labels, reader)
         self.reason = reason
-
-
-def check_mode(mode: str | bool) -> str:
-    """Return a mode of `open_pairs`.
-
-    Raises:
-        ConfigError: an invalid mode.
-    """
-    mode = "off" if mode is False else mode  # which is how YAML reads off without quotes
-    if mode not in MODES:
-        gone = " (ram was removed: the system keeps a cache on disk in memory anyway)"
-        raise ConfigError(
-            f"invalid data.cache={mode!r}: use auto, disk or off{gone if mode == 'ram' else ''}."
-        )
-    return str(mode)
 
 
 def open_pairs(dataset: ScannedDataset, mode: str, build: bool = True) -> dict[str, Pairs]:

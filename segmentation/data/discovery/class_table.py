@@ -26,6 +26,20 @@ VERSION = 1
 """To be raised whenever the same masks and names give another table."""
 
 
+def check_class_table(classes: str | None) -> None:
+    """Check that `data.classes` names a class table, if it is set.
+
+    Raises:
+        ConfigError: it is none of the known names, and not a file.
+    """
+    known = [*TABLES, *READINGS]
+    if classes is not None and classes not in known and not user_path(classes).is_file():
+        raise ConfigError(
+            f"data.classes={classes!r} is neither a table ({', '.join(TABLES)}), nor a reading "
+            f"of masks ({', '.join(READINGS)}), nor a file.{did_you_mean(str(classes), known)}"
+        )
+
+
 def find_class_table(
     root: Path,
     splits: Splits,
@@ -50,13 +64,8 @@ def find_class_table(
             table = with_train_ids(table)
         return table, f"the table {classes}"
     if classes is not None and classes not in READINGS:
+        check_class_table(classes)
         path = user_path(classes)
-        if not path.is_file():
-            raise ConfigError(
-                f"data.classes={classes!r} is neither a table ({', '.join(TABLES)}), nor a reading "
-                f"of masks ({', '.join(READINGS)}), nor a file."
-                f"{did_you_mean(classes, [*TABLES, *READINGS])}"
-            )
         return read_table(path), str(path)
     if splits.table is not None and classes is None:
         return read_table(splits.table), f"that of the annotations, {splits.table}"

@@ -15,12 +15,12 @@ from segmentation.data.discovery.scan import Scan, scan_samples
 from segmentation.data.discovery.splits import Splits, check_paired
 from segmentation.data.images.image_reader import ImageReader
 from segmentation.data.masks.labels import Labels
-from segmentation.errors import ConfigError, DataError
+from segmentation.data.options import check_on_error
+from segmentation.errors import DataError
 
 log = logging.getLogger(__name__)
 
 SHOWN = 5
-ON_ERROR = ("stop", "skip")
 
 
 @dataclass(frozen=True)
@@ -95,16 +95,6 @@ def scan_dataset(
         split: scan_samples(samples, labels, reader) for split, samples in splits.samples.items()
     }
     return ScannedDataset(labels, splits, scans, origin, reader)
-
-
-def check_on_error(on_error: str) -> None:
-    """Check a value of `data.on_error`.
-
-    Raises:
-        ConfigError: none of `ON_ERROR`.
-    """
-    if on_error not in ON_ERROR:
-        raise ConfigError(f"invalid data.on_error={on_error!r}: use data.on_error=stop or skip.")
 
 
 def select_usable(

@@ -21,6 +21,7 @@ from segmentation.data.discovery.layouts import (
 from segmentation.data.discovery.lists import apply_lists, find_lists
 from segmentation.data.discovery.not_found import explain
 from segmentation.data.files import read_text
+from segmentation.data.options import check_folder
 from segmentation.errors import DataError, did_you_mean, listed
 
 log = logging.getLogger(__name__)
@@ -93,10 +94,7 @@ def find_splits(
         DataError: a missing folder, no pairs in it, or an invalid table or list.
         ConfigError: `group` is an invalid regular expression, or does not match all names.
     """
-    if not root.is_dir():
-        raise DataError(
-            f"no folder {root}. Pass the data set's: data.root=<folder with images and masks>."
-        )
+    check_folder(root)
     if pairs:
         found = _from_table(root, pairs, group, masks)
     elif annotations_first and annotations and (annotated := annotations(root)):

@@ -16,10 +16,11 @@ from fakes import fake_camvid
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from PIL import Image
 
+from segmentation import model_files
 from segmentation.commands.publish.card import model_card
 from segmentation.errors import ModelError
-from segmentation.models import Encoder, load_model, save_model, shipped
-from segmentation.models.shipped import locate, shipped_name
+from segmentation.model_files import locate, shipped_name
+from segmentation.models import Encoder, load_model, save_model
 
 TINY = [
     "data=camvid", "encoder=timm", "encoder.name=test_resnet", "decoder=unet_small",
@@ -213,14 +214,14 @@ def test_a_weight_that_half_precision_cannot_hold_is_refused(trained, tmp_path):
 def made_shipped(published, tmp_path, monkeypatch):
     """Let the published model come with the project, and be somewhere where nothing lies."""
     shutil.copytree(published, tmp_path / "shipped" / "streets_small")
-    monkeypatch.setattr(shipped, "FOLDER", tmp_path / "shipped")
+    monkeypatch.setattr(model_files, "SHIPPED", tmp_path / "shipped")
     (tmp_path / "here").mkdir()
     monkeypatch.chdir(tmp_path / "here")
     return tmp_path / "shipped" / "streets_small"
 
 
 def test_a_name_is_a_shipped_model_unless_another_model_lies_there(made_shipped, published):
-    assert shipped.shipped() == ["streets_small"]
+    assert model_files.shipped() == ["streets_small"]
     assert locate("streets_small") == made_shipped
     assert shipped_name(made_shipped) == "streets_small"
     assert shipped_name(made_shipped / "model.safetensors") == "streets_small"
