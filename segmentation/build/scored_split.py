@@ -22,7 +22,7 @@ from segmentation.data.discovery.scanned_dataset import ScannedDataset, select_u
 from segmentation.data.images.channels import Channels
 from segmentation.data.targets.table import TargetTable
 from segmentation.errors import ConfigError, DataError
-from segmentation.models import LoadedModel, UNet
+from segmentation.models import LoadedModel
 from segmentation.runs.directory import read_environment
 from segmentation.runs.per_image_file import MOST_UNPACKED
 from segmentation.runs.scored_images import DETAILS
@@ -89,7 +89,7 @@ def find_scored_split(
     targets = None
     file = targets_file(cfg, trained)
     if loaded.model.target_head is not None:
-        needed = not isinstance(loaded.model, UNet)
+        needed = not segments
         columns = loaded.model.target_head.columns
         targets = known_targets(columns, user_path(data.root), source, file, needed)
     build_loaders = partial(build_data, data, source, None, seed=0, targets=targets)

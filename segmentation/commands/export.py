@@ -1,7 +1,10 @@
 """Export a model to a file of another runtime, and compare the file with the model."""
 
-import shutil
+import logging
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from rich.progress import Progress
@@ -10,13 +13,12 @@ from rich.table import Table
 from segmentation import __version__
 from segmentation.build.export import ExportPlan
 from segmentation.console import argument, console, show_next, typed
-from segmentation.errors import ConfigError, ModelError
-from segmentation.export.formats import FORMATS
+from segmentation.errors import ConfigError, ModelError, SegmentationError
+from segmentation.export.formats import FORMATS, prepare_writer
 from segmentation.export.images import ExportImages
-from segmentation.export.onnx_export import compose, network_of, write_onnx
 from segmentation.export.parity import Network, Parity, batch_of, compare_export
 from segmentation.export.speed import ExportSpeed, time_export
-from segmentation.inference.exported import load_exported
+from segmentation.inference.exported import ExportedModel, load_exported
 from segmentation.inference.exported.metadata import ExportInfo
 from segmentation.inference.predictor import Predictor
 from segmentation.model_files import locate, shipped_name
@@ -25,8 +27,12 @@ from segmentation.models.saving import weights_hash
 from segmentation.runs.directory import read_metrics, run_of
 from segmentation.system.files import jsonable, sync, write_json
 
+log = logging.getLogger(__name__)
+
 REPORT = "export.json"
 REJECTED = ".rejected"
+EFFORTS = {"fp32": 1, "fp16": 1, "int8": 2}
+"""Ways to write a file, by precision; the next one is tried where one differs too much."""
 
 
 def export(plan: ExportPlan) -> dict[str, Any]:
@@ -46,7 +52,8 @@ def export(plan: ExportPlan) -> dict[str, Any]:
             f"{plan.model} predicts image-level targets alone: export is for models that segment."
         )
     images = plan.find_images(loaded)
-    _make_folder(plan.output)
+    files = FORMATS[plan.format].files
+    check_free(plan.output, files)
     if images.generated:
         console.print(
             "no data= given: the file is compared with the model on generated street scenes, which "
@@ -54,35 +61,38 @@ def export(plan: ExportPlan) -> dict[str, Any]:
             soft_wrap=True,
         )
 
-    # Write the file, and open it in its own runtime.
-    files = FORMATS[plan.format].files
-    scratch = plan.output / ".export.partial"
-    shutil.rmtree(scratch, ignore_errors=True)
-    scratch.mkdir()
-    try:
-        console.print(f"exporting {plan.model} to {plan.format} {plan.precision}", soft_wrap=True)
-        info = describe(plan, loaded)
-        write_onnx(
-            compose(network_of(loaded, plan.model), loaded, plan.head == "labels"),
-            info,
-            scratch / files[0],
+    # Write the file, open it in its own runtime and compare it; int8 has a second try.
+    info = describe(plan, loaded)
+    if not info.resizes and (loaded.size or loaded.learnt_size):
+        log.warning(
+            "format=%s: resizing to what the model learnt is not inside the graph. predict and "
+            "evaluate do it; other programs have to.",
+            plan.format,
         )
+    reference = Network(loaded, Predictor(plan.model, precision="32-true"))
+    with scratch_folder(plan.output) as scratch:
+        console.print(f"exporting {plan.model} to {plan.format} {plan.precision}", soft_wrap=True)
+        write = prepare_writer(plan.format, loaded, plan.model, plan.head == "labels")
+        tries: list[Parity] = []
+        kept = ""
+        for effort in range(EFFORTS[plan.precision]):
+            calibration = images.calibrating() if plan.precision == "int8" else ()
+            kept = write(info, scratch / files[0], calibration, effort)
+            tries.append(_compared(reference, load_exported(scratch / files[0]), images))
+            if tries[-1].points_off <= plan.tolerance:
+                break
+        parity = tries[-1]
         exported = load_exported(scratch / files[0])
-
-        # Compare, time, and keep or reject it.
-        reference = Network(loaded, Predictor(plan.model, precision="32-true"))
-        with Progress(console=console, transient=True) as progress:
-            task = progress.add_task("comparing", total=len(images.pairs))
-            parity = compare_export(reference, exported, images, lambda: progress.advance(task))
         speed = time_export(loaded, exported, batch_of(images.pairs[0][0]))
+        del exported  # before its files are moved
         accepted = parity.points_off <= plan.tolerance
-        del exported
         written = _move(scratch, plan.output, files, accepted)
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
 
     # Report.
-    result = _report(plan, info, images, parity, speed, written, accepted)
+    result = _report(plan, info, images, parity, speed, written) | {
+        "float_layers": kept,
+        "tries": [each.points_off for each in tries],
+    }
     write_json(plan.output / REPORT, result)
     _show(plan, parity, speed, result)
     if not accepted:
@@ -99,6 +109,23 @@ def export(plan: ExportPlan) -> dict[str, Any]:
     return result
 
 
+def check_free(output: Path, files: Sequence[str]) -> None:
+    """Check that nothing is replaced that export did not write.
+
+    Raises:
+        ConfigError: a file of that name is in the way.
+    """
+    path = output / files[0]
+    if not path.exists():
+        return
+    try:
+        load_exported(path)
+    except SegmentationError as error:
+        raise ConfigError(
+            f"{path} is in the way: it is not an earlier export. Choose another output."
+        ) from error
+
+
 def describe(plan: ExportPlan, loaded: LoadedModel) -> ExportInfo:
     """Return what the file says of itself."""
     source = locate(plan.model)
@@ -111,7 +138,7 @@ def describe(plan: ExportPlan, loaded: LoadedModel) -> ExportInfo:
         version=__version__,
         head=plan.head,
         precision=plan.precision,
-        resizes=True,
+        resizes=FORMATS[plan.format].resizes,
         layout="NHWC",
         source=shipped_name(source) or source.resolve().name,
         weights=weights_hash(loaded.model),
@@ -120,12 +147,27 @@ def describe(plan: ExportPlan, loaded: LoadedModel) -> ExportInfo:
     )
 
 
-def _make_folder(output: Path) -> None:
+def _compared(reference: Network, exported: ExportedModel, images: ExportImages) -> Parity:
+    with Progress(console=console, transient=True) as progress:
+        task = progress.add_task("comparing", total=len(images.pairs))
+        return compare_export(reference, exported, images, lambda: progress.advance(task))
+
+
+@contextmanager
+def scratch_folder(output: Path) -> Iterator[Path]:
+    """Make a folder inside the output for files that are not whole; it is removed in the end.
+
+    Raises:
+        ConfigError: the output cannot be written to, or its disk is full.
+    """
     try:
         output.mkdir(parents=True, exist_ok=True)
+        with TemporaryDirectory(prefix=".export-", dir=output) as folder:
+            yield Path(folder)
     except OSError as error:
         raise ConfigError(
-            f"output={output} cannot be written to ({error.strerror}). Choose another folder."
+            f"output={output} cannot be written to ({error.strerror or error}). Choose another "
+            "folder, or make room."
         ) from error
 
 
@@ -149,11 +191,10 @@ def _report(
     parity: Parity,
     speed: ExportSpeed,
     written: list[Path],
-    accepted: bool,
 ) -> dict[str, Any]:
     return jsonable(
         {
-            "accepted": accepted,
+            "accepted": parity.points_off <= plan.tolerance,
             "files": [path.name for path in written],
             "format": plan.format,
             "precision": plan.precision,

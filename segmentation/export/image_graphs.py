@@ -42,27 +42,82 @@ def area_weights(length, target):
 
 
 @script(default_opset=opset20)
-def half_even(values):
-    """Round as C's rint does."""
+def positions(length, target):
+    """Return where the centres of `target` pixels lie on an axis of `length`, `float32`."""
+    zero = op.Constant(value_int=0)
+    one = op.Constant(value_int=1)
+    scale = op.Cast(length, to=TensorProto.DOUBLE) / op.Cast(target, to=TensorProto.DOUBLE)
+    half = op.CastLike(0.5, scale)
+    centre = (op.CastLike(op.Range(zero, target, one), scale) + half) * scale - half
+    return op.Cast(centre, to=TensorProto.FLOAT)
+
+
+@script(default_opset=opset20)
+def neighbours(position, floor, length):
+    """Return both pixels beside each position, and their weights in 2048ths, `int32`."""
+    zero = op.Constant(value_int=0)
+    one = op.Constant(value_int=1)
+    index = op.Cast(floor, to=TensorProto.INT64)
+    first = op.Clip(index, zero, length - one)
+    second = op.Clip(index + one, zero, length - one)
+    share = position - floor
+    left = op.Cast(op.Round((1.0 - share) * 2048.0), to=TensorProto.INT32)
+    right = op.Cast(op.Round(share * 2048.0), to=TensorProto.INT32)
+    return first, second, left, right
+
+
+@script(default_opset=opset20)
+def linear_uint8(planes, size, target):
+    """Interpolate as cv2's INTER_LINEAR does for `uint8`: in whole numbers, to the last bit."""
+    height, width = op.Split(size, num_outputs=2)
+    rows, columns = op.Split(target, num_outputs=2)
+    last = op.Squeeze(width) - op.Constant(value_int=1)
+    x = positions(op.Squeeze(width), op.Squeeze(columns))
+    x = op.Clip(x, 0.0, op.Cast(last, to=TensorProto.FLOAT))  # rows are clipped afterwards
+    left, right, near, far = neighbours(x, op.Floor(x), op.Squeeze(width))
+    y = positions(op.Squeeze(height), op.Squeeze(rows))
+    top, bottom, above, below = neighbours(y, op.Floor(y), op.Squeeze(height))
+    whole = op.Cast(planes, to=TensorProto.INT32)
+    mixed = op.Gather(whole, left, axis=3) * near + op.Gather(whole, right, axis=3) * far
+    mixed = mixed / op.CastLike(16, mixed)
+    above = op.Unsqueeze(above, op.Constant(value_int=1)) * op.Gather(mixed, top, axis=2)
+    below = op.Unsqueeze(below, op.Constant(value_int=1)) * op.Gather(mixed, bottom, axis=2)
+    unit = op.CastLike(65536, mixed)
+    total = above / unit + below / unit + op.CastLike(2, mixed)
+    return op.Cast(total / op.CastLike(4, mixed), to=TensorProto.FLOAT)
+
+
+@script(default_opset=opset20)
+def linear(planes, size, target):
+    """Interpolate as cv2's INTER_LINEAR does for other types."""
+    shape = op.Concat(op.Shape(planes, start=0, end=2), target, axis=0)
+    return op.Resize(
+        planes,
+        None,
+        None,
+        shape,
+        mode="linear",
+        coordinate_transformation_mode="half_pixel",
+    )
+
+
+@script(default_opset=opset20)
+def rounded(values):
+    """Round to the nearest whole number, halves to even ones."""
     return op.Round(values)
 
 
 @script(default_opset=opset20)
-def half_up(values):
-    """Round as cv2 does where it interpolates `uint8`."""
-    return op.Floor(values + 0.5)
-
-
-@script(default_opset=opset20)
 def as_is(values):
-    """Leave values of `float32` images as they are."""
+    """Leave values of `float32` images, and such as are whole, as they are."""
     return op.Identity(values)
 
 
 def _resizing(dtype):
     """Return the function that resizes planes N,C,H,W, see `resize_image`."""
-    after_area = as_is if dtype == "float32" else half_even
-    after_linear = half_up if dtype == "uint8" else after_area
+    interpolated = linear_uint8 if dtype == "uint8" else linear
+    averaged = as_is if dtype == "float32" else rounded
+    finished = rounded if dtype == "uint16" else as_is
 
     @script(default_opset=opset20)
     def resized(planes, size, target):
@@ -74,19 +129,9 @@ def _resizing(dtype):
             vertical = area_weights(op.Squeeze(height), op.Squeeze(rows))
             horizontal = area_weights(op.Squeeze(width), op.Squeeze(columns))
             shrunk = op.MatMul(planes, op.Transpose(horizontal, perm=[1, 0]))
-            result = after_area(op.MatMul(vertical, shrunk))
+            result = averaged(op.MatMul(vertical, shrunk))
         else:
-            shape = op.Concat(op.Shape(planes, start=0, end=2), target, axis=0)
-            result = after_linear(
-                op.Resize(
-                    planes,
-                    None,
-                    None,
-                    shape,
-                    mode="linear",
-                    coordinate_transformation_mode="half_pixel",
-                )
-            )
+            result = finished(interpolated(planes, size, target))
         return result
 
     return resized

@@ -13,7 +13,7 @@ from segmentation.streets import draw_scene
 
 Pair = tuple[np.ndarray, np.ndarray]
 """An image (H, W, C) and its labels, `uint8` (H, W)."""
-CALIBRATION = 100
+CALIBRATION = 50
 """Images that int8 is calibrated with, evenly spread over the training split."""
 DRAWN = {"compared": 16, "calibration": 32}
 """Numbers of generated scenes."""

@@ -1,45 +1,161 @@
-"""Compose and write an ONNX file: image in, labels or logits out."""
+"""Make and write an ONNX file: image in, labels or logits out."""
 
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from segmentation.export.network import network_graph
 from segmentation.inference.exported.metadata import KEY, ExportInfo, to_text
-from segmentation.models import LoadedModel
+from segmentation.models import LoadedModel, UNet
 
 if TYPE_CHECKING:
     from onnx import GraphProto, ModelProto
 
+Graphs = dict[str, "ModelProto"]
+"""The parts of a graph in their order: ``image``, ``network`` and ``result``."""
+SMALL = 1024
+"""Values of a tensor; larger ones are stored in half precision by fp16."""
 
-def network_of(loaded: LoadedModel, name: str) -> "ModelProto":
-    """Return the network of a model as an ONNX graph, see `network_graph`."""
-    with quiet_exporter():
-        return network_graph(loaded.model, name)  # type: ignore[arg-type]
 
-
-def compose(network: "ModelProto", loaded: LoadedModel, labels: bool) -> "ModelProto":
-    """Return the whole graph, from the input `image`.
+def make_graphs(loaded: LoadedModel, name: str, labels: bool) -> Graphs:
+    """Return the parts of the graph of a model that segments, see `image_graphs`.
 
     Args:
-        network: from `pixels` to `scores`, and image-level targets where there are any.
         loaded: the model.
-        labels: the output is `labels`, else `logits`; see `image_graphs`.
+        name: of the model, for messages.
+        labels: the output is `labels`, else `logits`.
+
+    Raises:
+        ModelError: the model cannot be exported.
     """
     from segmentation.export.image_graphs import image_graph, result_graph
 
     assert loaded.classes is not None
+    assert isinstance(loaded.model, UNet)
     channels = loaded.channels
-    image = image_graph(len(channels), channels.dtype, loaded.size, loaded.learnt_size)
-    return joined(
-        {
-            "image": image,
-            "network": network,
-            "result": result_graph(len(loaded.classes), labels),
-        }
+    with quiet_exporter():
+        network = network_graph(loaded.model, name)
+    parts = [
+        image_graph(len(channels), channels.dtype, loaded.size, loaded.learnt_size),
+        network,
+        result_graph(len(loaded.classes), labels),
+    ]
+    return dict(zip(("image", "network", "result"), _same_version(parts), strict=True))
+
+
+def write_onnx(
+    graphs: Graphs, info: ExportInfo, path: Path, images: Iterable[np.ndarray], effort: int
+) -> str:
+    """Write an ONNX file, and return in words which layers are left in float.
+
+    Weights of fp16 are stored in half precision and computed with in float32; of int8 those and
+    activations are 8-bit (QDQ, weights by channel), but for the layers that the words name.
+
+    Args:
+        graphs: of the model; the network alone is quantised, so that labels stay exact around it.
+        info: the file's metadata; its precision is what is written.
+        path: of the file.
+        images: (H, W, C), to calibrate int8 with.
+        effort: 0; 1: more layers of int8 are left in float.
+    """
+    import onnx
+
+    network, kept = graphs["network"], ""
+    if info.precision == "fp16":
+        network = half_weights(network)
+    elif info.precision == "int8":
+        network, kept = quantised(network, pixels_of(graphs["image"], images), path.parent, effort)
+    model = joined({**graphs, "network": network})
+    model.producer_name, model.producer_version = "cityseg", info.version
+    onnx.helper.set_model_props(model, {KEY: to_text(info)})
+    onnx.checker.check_model(model)
+    onnx.save(model, path)
+    return kept
+
+
+def pixels_of(image: "ModelProto", images: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
+    """Yield what the network sees of images (H, W, C): `float32` (1, C, h, w)."""
+    import onnxruntime as ort
+
+    session = ort.InferenceSession(image.SerializeToString(), providers=["CPUExecutionProvider"])
+    for pixels in images:
+        yield session.run(["pixels"], {"image": pixels[None]})[0]
+
+
+def half_weights(network: "ModelProto") -> "ModelProto":
+    """Return a network whose weights are stored in half precision, and cast when it is loaded."""
+    import onnx
+
+    result = type(network)()
+    result.CopyFrom(network)
+    casts = []
+    for weight in result.graph.initializer:
+        values = onnx.numpy_helper.to_array(weight)
+        if values.dtype != np.float32 or values.size < SMALL:
+            continue
+        name, stored = weight.name, f"{weight.name}.half"
+        weight.CopyFrom(onnx.numpy_helper.from_array(values.astype(np.float16), stored))
+        casts.append(onnx.helper.make_node("Cast", [stored], [name], to=onnx.TensorProto.FLOAT))
+    nodes = [*casts, *result.graph.node]
+    del result.graph.node[:]
+    result.graph.node.extend(nodes)
+    return result
+
+
+def quantised(
+    network: "ModelProto", pixels: Iterable[np.ndarray], folder: Path, effort: int
+) -> tuple["ModelProto", str]:
+    """Return the network in int8, and which layers are not, in words.
+
+    Args:
+        network: from `pixels` to `scores`.
+        pixels: what it is calibrated with.
+        folder: for intermediate files.
+        effort: see `write_onnx`.
+    """
+    import onnx
+    from onnxruntime.quantization import CalibrationDataReader, QuantType, quantize_static
+    from onnxruntime.quantization.shape_inference import quant_pre_process
+
+    class Reader(CalibrationDataReader):
+        def __init__(self) -> None:
+            self.left = iter(pixels)
+
+        def get_next(self) -> dict[str, Any] | None:
+            return next(({"pixels": batch} for batch in self.left), None)
+
+    whole, prepared, result = (folder / f"{name}.onnx" for name in ("float", "prepared", "int8"))
+    onnx.save(network, whole)
+    quant_pre_process(whole, prepared, skip_symbolic_shape=True)
+    model = onnx.load(prepared)
+    convolutions = [
+        index
+        for index, node in enumerate(model.graph.node)
+        if node.op_type in ("Conv", "ConvTranspose")
+    ]
+    last = convolutions[-1 - 2 * effort]
+    kept = [model.graph.node[convolutions[0]].name]
+    kept += [node.name for node in model.graph.node[last:]]
+    quantize_static(
+        prepared,
+        result,
+        Reader(),
+        per_channel=True,
+        activation_type=QuantType.QUInt8,
+        weight_type=QuantType.QInt8,
+        nodes_to_exclude=kept,
     )
+    return onnx.load(result), kept_words(effort)
+
+
+def kept_words(effort: int) -> str:
+    """Return which layers an int8 file leaves in float."""
+    block = " and the decoder's last block" if effort else ""
+    return f"the first convolution, the head{block}"
 
 
 def joined(models: Mapping[str, "ModelProto"]) -> "ModelProto":
@@ -62,10 +178,11 @@ def joined(models: Mapping[str, "ModelProto"]) -> "ModelProto":
         [value for value in outputs if value.name not in taken],
         [weight for part in parts for weight in part.initializer],
     )
-    first = next(iter(models.values()))
-    domains = {entry.domain: entry for model in models.values() for entry in model.opset_import}
+    opsets = {entry.domain: entry for model in models.values() for entry in model.opset_import}
     return onnx.helper.make_model(
-        graph, opset_imports=list(domains.values()), ir_version=first.ir_version
+        graph,
+        opset_imports=list(opsets.values()),
+        ir_version=models[next(iter(models))].ir_version,
     )
 
 
@@ -89,16 +206,6 @@ def _prefixed(graph: "GraphProto", prefix: str) -> "GraphProto":
     result.CopyFrom(graph)
     rename(result)
     return result
-
-
-def write_onnx(graph: "ModelProto", info: ExportInfo, path: Path) -> None:
-    """Write a graph with its metadata."""
-    import onnx
-
-    graph.producer_name, graph.producer_version = "cityseg", info.version
-    onnx.helper.set_model_props(graph, {KEY: to_text(info)})
-    onnx.checker.check_model(graph)
-    onnx.save(graph, path)
 
 
 def _same_version(models: Sequence["ModelProto"]) -> list["ModelProto"]:

@@ -17,7 +17,7 @@ from segmentation.data.augment.window import Size, resize_image
 from segmentation.data.images.image_format import MAX_PIXELS
 from segmentation.data.images.image_reader import Decoded, ImageReader
 from segmentation.errors import ConfigError, ModelError, SegmentationError, check_count
-from segmentation.inference.exported import ExportedModel
+from segmentation.inference.exported import ExportedModel, check_views
 from segmentation.inference.opening import find_model, open_model
 from segmentation.inference.options import InferenceOptions
 from segmentation.inference.parts import Part, strips, tiles
@@ -449,16 +449,11 @@ def _check_sizes(
     Raises:
         ConfigError: it resizes them itself.
     """
-    if isinstance(loaded, ExportedModel) and loaded.export.resizes:
-        if short_side not in ("auto", None):
+    if isinstance(loaded, ExportedModel):
+        check_views(loaded.export, options)
+        if short_side not in ("auto", None) and loaded.export.resizes:
             raise ConfigError(
-                f"short_side={short_side}: the exported file resizes images itself. Omit "
-                "short_side, or export with head=logits."
-            )
-        if options.window is not None:
-            raise ConfigError(
-                "window: the exported file resizes images itself, and needs whole ones. Omit "
-                "window, or export with head=logits."
+                f"short_side={short_side}: the exported file resizes images itself. Omit it."
             )
     if loaded.size is not None and short_side not in ("auto", None):
         raise ConfigError(

@@ -141,6 +141,8 @@ def speeds(
 
 def _blank(model: nn.Module, size: Size, device: torch.device) -> torch.Tensor:
     """Return one black image (1, C, H, W); a model that is not of this project takes RGB."""
+    if isinstance(known := getattr(model, "in_channels", None), int):  # an exported file
+        return torch.zeros(1, known, *size, dtype=torch.uint8, device=device)
     while not hasattr(model, "encoder") and isinstance(inner := getattr(model, "model", None),
                                                        nn.Module):  # fmt: skip
         model = inner

@@ -28,6 +28,9 @@ MATRICES = "per_image.npz"
 EVALUATION = "evaluation"
 """Of a run: `evaluate.py` keeps its evaluations there, each in a directory of its own."""
 
+EXPORTED = (".onnx", ".xml", ".ts", ".pt2")
+"""Suffixes of files that export.py writes; they are scored like a model, beside themselves."""
+
 RUN_LOCK = "run.lock"
 
 REPORT = "report.html"

@@ -5,20 +5,22 @@ from typing import Any
 
 from segmentation.errors import ModelError
 from segmentation.models.weights_files import read_checkpoint
-from segmentation.runs.directory import checked_settings, read_settings, run_of
+from segmentation.runs.directory import EXPORTED, checked_settings, read_settings, run_of
 
 
 def trained_config(path: Path) -> dict[str, Any] | None:
     """Return the configuration that a model was trained with, as plain values.
 
     Args:
-        path: a run directory, a `.ckpt`, or a model directory; the last knows its configuration
-            only as long as it lies in its run directory.
+        path: a run directory, a `.ckpt`, a model directory, which knows its configuration only as
+            long as it lies in its run directory, or an exported file, which never does.
 
     Raises:
         ModelError: the file cannot be read as a checkpoint of this project.
         DataError: the configuration is damaged.
     """
+    if path.suffix in EXPORTED:
+        return None
     if path.is_file():
         config = read_checkpoint(path).get("config")
         if not isinstance(config, dict) or not isinstance(config.get("data"), dict):

@@ -6,7 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+import torch
 from rich.progress import Progress
+from torch import nn
 
 from segmentation import console
 from segmentation.commands.compare.compared_run import ComparedRun
@@ -15,9 +17,13 @@ from segmentation.data.discovery.splits import find_splits
 from segmentation.data.images.image_format import NO_LIMIT, opened
 from segmentation.errors import SegmentationError
 from segmentation.evaluation.comparison.result import Cost
+from segmentation.inference.exported import ExportedModel
+from segmentation.inference.opening import open_model
 from segmentation.model_files import locate, shipped
-from segmentation.models import LoadedModel, load_model
+from segmentation.models import LoadedModel
 from segmentation.models.cost import Size, count_flops, count_parameters, speeds
+from segmentation.models.description import parse_description
+from segmentation.models.saving import weights_hash
 from segmentation.runs.directory import read_environment, read_settings
 from segmentation.system.hardware import device_name, fastest_precision
 
@@ -86,9 +92,11 @@ def _measurable(run: ComparedRun, split: str, size: Size | None) -> Measurable:
     where = home / "model" if home and (home / "model").is_dir() else home or run.evaluation.model
     if home is None and name in shipped():  # its evaluations are elsewhere
         where = locate(name)
-    loaded = load_model(where)
+    loaded = open_model(where)
     size = size or _pair(run.metrics.get("size", loaded.size)) or _scored_size(run, split)
     parts = {key: loaded.info.get(key) for key in ("decoder", "classes", "targets")}
+    if isinstance(loaded, ExportedModel):
+        parts["file"] = weights_hash(loaded.model)
     parts["encoder"] = [loaded.info["encoder"][key] for key in ("name", "in_channels")]
     return Measurable(json.dumps([parts, size], sort_keys=True), loaded, size)
 
@@ -116,7 +124,15 @@ def _scored_size(run: ComparedRun, split: str) -> Size | None:
 
 
 def _parameters(model: Measurable) -> Cost:
-    return Cost(parameters=count_parameters(model.model.model))
+    return Cost(parameters=count_parameters(_architecture(model.model)))
+
+
+def _architecture(loaded: LoadedModel) -> nn.Module:
+    """Return a model whose operations can be counted; of an exported file one without weights."""
+    if not isinstance(loaded, ExportedModel):
+        return loaded.model
+    with torch.device("meta"):
+        return parse_description(loaded.info).build()
 
 
 def _measure(
@@ -128,7 +144,7 @@ def _measure(
         for key, model in models.items():
             assert model.size is not None
             measured[key] = replace(_parameters(model), size=model.size)
-            flops = count_flops(model.model.model, model.size)
+            flops = count_flops(_architecture(model.model), model.size)
             measured[key] = replace(measured[key], flops=flops)
         if speed and measured:
             measured = _time(models, measured, device)
@@ -157,15 +173,23 @@ def _time(
             after_round=lambda share: progress.update(task, completed=share),
         )
     words = f"{device_name(device)}, {'bfloat16' if bfloat16 else 'float32'}"
+    devices = {key: _runtime(model.model) or words for key, model in models.items()}
     return {
         key: replace(
             cost,
             latency_ms=speed.latency_ms,
             images_per_second=speed.images_per_second,
-            device=words,
+            device=devices[key],
         )
         for (key, cost), speed in zip(costs.items(), timed, strict=True)
     }
+
+
+def _runtime(loaded: LoadedModel) -> str | None:
+    """Return what an exported file runs on, in words; None for a model of PyTorch."""
+    if not isinstance(loaded, ExportedModel):
+        return None
+    return f"{device_name('cpu')}, exported in {loaded.export.precision}"
 
 
 def _training_time(runs: Sequence[ComparedRun]) -> float | None:

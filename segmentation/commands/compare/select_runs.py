@@ -13,6 +13,7 @@ from segmentation.errors import ConfigError, DataError
 from segmentation.evaluation.comparison import naming
 from segmentation.evaluation.comparison.choose_evaluations import choose_evaluations, common_split
 from segmentation.evaluation.comparison.find_evaluations import find_evaluations
+from segmentation.runs.directory import EXPORTED
 
 
 def select_runs(
@@ -122,4 +123,5 @@ def _check_copies(group: Sequence[ComparedRun]) -> None:
 
 def _folder(run: ComparedRun) -> str:
     home = run.evaluation.run or run.evaluation.model
-    return home.resolve().name
+    path = home.resolve()
+    return f"{path.parent.name}/{path.name}" if path.suffix in EXPORTED else path.name

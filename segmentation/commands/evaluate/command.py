@@ -16,6 +16,7 @@ from segmentation.commands.evaluate.slices import plan_slices, write_slices
 from segmentation.commands.results import report, training_warnings, write_page
 from segmentation.commands.wandb_tracking import track_evaluation, warn_if_untracked
 from segmentation.inference.class_map import check_class_map, map_classes
+from segmentation.inference.exported import ExportedModel, check_views
 from segmentation.inference.opening import open_model
 from segmentation.inference.test_time import averaged
 from segmentation.models.saving import weights_hash
@@ -45,6 +46,9 @@ def evaluate(plan: EvaluationPlan, warnings: Sequence[str]) -> Results | None:
     if plan.tracked:
         warn_if_untracked(plan.run)
     loaded = open_model(plan.source)
+    exported = loaded.export if isinstance(loaded, ExportedModel) else None
+    if exported is not None:
+        check_views(exported, plan.inference)
     class_map = check_class_map(plan.class_map, loaded.classes, plan.model)
     trained, skipped = trained_config(plan.source), SkippedFiles()
     trainer = plan.build_trainer(trained, [RunProgressBar(), skipped])
@@ -55,7 +59,8 @@ def evaluate(plan: EvaluationPlan, warnings: Sequence[str]) -> Results | None:
     loaders = split.build_loaders()
     loaders.trainer = trainer  # the loaders follow its device and processes
     module = ScoringModule(model, split.classes)
-    facts = evaluation_facts(plan, split, loaders.size, str(trainer.precision), class_map)
+    precision = str(trainer.precision) if exported is None else exported.precision
+    facts = evaluation_facts(plan, split, loaders.size, precision, class_map)
     facts["weights"] = weights_hash(loaded.model)
     mapped = plan.class_map is not None
     directory = evaluation_directory(plan.source, plan.data_name, plan.inference, mapped, facts)

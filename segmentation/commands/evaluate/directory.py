@@ -14,7 +14,14 @@ from segmentation.errors import ConfigError, DataError
 from segmentation.inference.class_map import ClassMap
 from segmentation.inference.options import InferenceOptions
 from segmentation.model_files import shipped_name
-from segmentation.runs.directory import EVALUATION, METRICS, SLICES_FILE, read_metrics, run_of
+from segmentation.runs.directory import (
+    EVALUATION,
+    EXPORTED,
+    METRICS,
+    SLICES_FILE,
+    read_metrics,
+    run_of,
+)
 
 log = logging.getLogger(__name__)
 
@@ -67,9 +74,10 @@ def evaluation_directory(
 
     A shipped model's is below ``runs/<its name>``.
 
-    The name is ``[<data>_][<checkpoint>_]<split>[_flip][_scales...][_window...][_mapped]``. Where
-    that directory holds a different evaluation (of changed images, with another precision or class
-    map), a number follows: ``-2``.
+    The name is ``[<data>_][<checkpoint>_]<split>[_flip][_scales...][_window...][_mapped]``, with
+    the name of an exported file in place of data and checkpoint. Where that directory holds a
+    different evaluation (of changed images, with another precision or class map), a number follows:
+    ``-2``.
 
     Args:
         source: the run directory, checkpoint or model directory that is scored.
@@ -78,8 +86,12 @@ def evaluation_directory(
         mapped: whether a class map was typed.
         facts: the `IDENTITY` of the evaluation.
     """
-    lone = source.suffix == ".ckpt" and source.stem != "best"
-    parts = [data, source.stem if lone else None, facts["split"], *options.parts()]
+    if source.suffix in EXPORTED:  # it has no data of its own, and may lie beside other files
+        data, weights = None, source.name
+    else:
+        alone = source.suffix == ".ckpt" and source.stem != "best"
+        weights = source.stem if alone else ""
+    parts = [data, weights, facts["split"], *options.parts()]
     name = "_".join(filter(None, [*parts, "mapped" if mapped else None]))
     home = run_of(source) or (source.parent if source.is_file() else source)
     if (known := shipped_name(source)) is not None:  # never write into the package

@@ -8,6 +8,7 @@ from segmentation.console import argument, typed
 from segmentation.errors import DataError
 from segmentation.runs.directory import (
     EVALUATION,
+    EXPORTED,
     MATRICES,
     METRICS,
     finished,
@@ -72,6 +73,8 @@ def find_evaluations(named: Path) -> Evaluations:
         return _single_evaluation(named)
     run = run_of(named)
     checkpoint = named.stem if named.parent.name == "checkpoints" else "best"
+    if named.suffix in EXPORTED:
+        checkpoint = named.name
     trained = run if run and checkpoint == "best" and finished(run) else None
     splits: dict[str, list[Evaluation]] = {}
     notes = []
@@ -159,6 +162,8 @@ def _single_evaluation(directory: Path) -> Evaluations:
         scored, current = metrics.get("weights"), (read_metrics(run) or {}).get("weights")
         if scored and current and scored != current:
             notes = (f"{directory} was scored with other weights than the run has now.",)
+    if model.suffix in EXPORTED:
+        home, checkpoint = home / model.name, model.name
     evaluation = Evaluation(directory, directory, run, home, checkpoint)
     return Evaluations({metrics.get("split", directory.name): (evaluation,)}, notes)
 

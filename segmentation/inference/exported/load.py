@@ -9,14 +9,20 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from segmentation.errors import ModelError
+from segmentation.errors import ConfigError, ModelError
 from segmentation.inference.exported.metadata import ExportInfo, from_text
 from segmentation.inference.exported.onnx_file import Run, open_onnx
+from segmentation.inference.exported.openvino_file import open_openvino
+from segmentation.inference.exported.torch_file import open_pt2, open_torchscript
+from segmentation.inference.options import InferenceOptions
 from segmentation.models import Outputs, TargetOutputs
 from segmentation.models.saving import LoadedModel, channels_of
+from segmentation.runs.directory import EXPORTED
 from segmentation.targets import TargetColumns
 
-OPEN: dict[str, Callable[[Path], tuple[str | None, Run]]] = {".onnx": open_onnx}
+OPEN: dict[str, Callable[[Path], tuple[str | None, Run]]] = dict(
+    zip(EXPORTED, (open_onnx, open_openvino, open_torchscript, open_pt2), strict=True)
+)
 """What opens a file, by its suffix."""
 CERTAIN = 100.0
 """The logit of a label, where the others are 0: its probability is 1 in float32."""
@@ -130,14 +136,32 @@ class ExportedModel(LoadedModel):
 
 def is_exported(path: str | Path) -> bool:
     """Return whether a path names an exported file, by its suffix."""
-    return Path(path).suffix.lower() in OPEN
+    return Path(path).suffix.lower() in EXPORTED
+
+
+def check_views(export: ExportInfo, options: InferenceOptions) -> None:
+    """Check that a file can be used for several views of an image.
+
+    Raises:
+        ConfigError: it resizes images itself, and needs whole ones; or it returns labels, whose
+            views cannot be averaged.
+    """
+    if options.window is not None and export.resizes:
+        raise ConfigError(
+            "window: the exported file resizes images itself, and needs whole ones. Omit window."
+        )
+    if export.head == "labels" and not options.plain:
+        raise ConfigError(
+            "flip, scales and window average probabilities, and the exported file returns labels. "
+            "Omit them, or export with head=logits."
+        )
 
 
 def load_exported(path: str | Path) -> ExportedModel:
     """Open an exported file in its own runtime, on the CPU.
 
     Args:
-        path: a file that export wrote.
+        path: a file that export.py wrote.
 
     Raises:
         ConfigError: the runtime is not installed.
