@@ -95,19 +95,20 @@ def check_jobs(config: DictConfig, jobs: Mapping[int, Sequence[str]]) -> None:
     """
     composer = Composer(config)
     how = [word for word in task_overrides(config.hydra) if NOT_OF_THE_JOB.match(word)]
+    left = dict(jobs)
     for check in _checks:  # the quick one first, for all jobs
-        checked: set[str] = set()
-        for number, overrides in jobs.items():
+        distinct: dict[str, int] = {}
+        for number, overrides in left.items():
             with _naming_job(overrides, jobs):
                 cfg = composer.compose([*how, *job_overrides(overrides)], number)
                 with _as_job(cfg):
                     check_seed("seed", cfg.seed)
                     kept = {key: value for key, value in settings(cfg).items() if key not in SAME}
-                    what = json.dumps(kept, default=str)
-                    if what not in checked:
+                    first = distinct.setdefault(json.dumps(kept, default=str), number)
+                    if first == number:
                         with explaining_lost_options(_command):
                             check(cfg)
-                checked.add(what)
+        left = {number: jobs[number] for number in distinct.values()}
 
 
 @contextmanager
