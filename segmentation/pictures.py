@@ -99,8 +99,10 @@ def overlay(
     Returns:
         RGB (H, W, 3).
     """
-    mixed = (1 - alpha) * image + alpha * classes.palette()[labels]
-    return np.where((labels == VOID)[..., None], image, np.rint(mixed)).astype(np.uint8)
+    colors = classes.palette().take(labels, axis=0)
+    mixed = cv2.addWeighted(np.ascontiguousarray(image), 1 - alpha, colors, alpha, 0)
+    np.copyto(mixed, image, where=(labels == VOID)[..., None])
+    return mixed
 
 
 def error_view(image: np.ndarray, truth: np.ndarray, prediction: np.ndarray) -> np.ndarray:

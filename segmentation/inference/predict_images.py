@@ -17,7 +17,7 @@ from segmentation.inference.prediction_files import CONFIDENCE, PredictionFiles
 from segmentation.inference.predictor import Predictor
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class ReadImage:
     """An image that has been read.
 

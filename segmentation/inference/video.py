@@ -26,7 +26,7 @@ MISSING_END = 1.0
 """Seconds between the end of a video and that in its header, from which it ends too early."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Frame:
     """A frame of a video.
 

@@ -4,6 +4,7 @@ import errno
 import json
 import re
 import time
+import weakref
 
 import cv2
 import numpy as np
@@ -448,3 +449,27 @@ def test_an_error_in_a_thread_is_no_silence(model, tmp_path, monkeypatch):
     monkeypatch.setattr(predict_images, "read_image", broken)
     with pytest.raises(ZeroDivisionError, match="a defect"):
         predict(model, tmp_path / "a.jpg", tmp_path / "out")
+
+
+def test_few_frames_are_alive_however_long_a_video_is(model, tmp_path, monkeypatch):
+    from segmentation.inference.ahead import MOST_ITEMS
+    from segmentation.inference.video import VideoReader, VideoWriter
+
+    video = make_video(tmp_path / "a.mp4", range(0, 8000, 40), size=(32, 48))
+    alive, counts = weakref.WeakSet(), []
+    read, write = VideoReader._convert, VideoWriter.write
+
+    def convert(self, frame):
+        converted = read(self, frame)
+        alive.add(converted)
+        return converted
+
+    def counted(self, picture, frame):
+        counts.append(len(alive))
+        write(self, picture, frame)
+
+    monkeypatch.setattr(VideoReader, "_convert", convert)
+    monkeypatch.setattr(VideoWriter, "write", counted)
+    succeed(model, video, tmp_path / "out")
+    assert len(counts) == 200
+    assert max(counts) <= 2 * MOST_ITEMS + 5  # two steps, and one in each hand
