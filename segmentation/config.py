@@ -3,11 +3,12 @@
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, cast
-
-from omegaconf import DictConfig, OmegaConf
+from typing import TYPE_CHECKING, Any, cast
 
 from segmentation.errors import ConfigError
+
+if TYPE_CHECKING:  # OmegaConf is imported where it is used: `Predictor` needs none of it
+    from omegaconf import DictConfig
 
 
 def user_path(text: object) -> Path:
@@ -45,8 +46,10 @@ def working_directory() -> Path:
     return directory
 
 
-def plain(cfg: DictConfig) -> dict[str, Any]:
+def plain(cfg: "DictConfig") -> dict[str, Any]:
     """Return a part of the configuration as plain values, resolved."""
+    from omegaconf import OmegaConf
+
     return cast(dict[str, Any], OmegaConf.to_container(cfg, resolve=True))
 
 
@@ -68,14 +71,18 @@ def task_overrides(hydra: Any) -> list[str]:
     Args:
         hydra: the section of that name.
     """
+    from omegaconf import OmegaConf
+
     return cast(list[str], OmegaConf.to_container(hydra.overrides.task))
 
 
-def settings(cfg: DictConfig) -> dict[str, Any]:
+def settings(cfg: "DictConfig") -> dict[str, Any]:
     """Return what determines a run: its configuration without `NOT_KEPT`, as plain values.
 
     Paths are absolute.
     """
+    from omegaconf import OmegaConf
+
     part = OmegaConf.masked_copy(cfg, [str(key) for key in cfg if key not in NOT_KEPT])
     part._set_parent(cfg)  # for interpolations into the other sections
     return _with_absolute_paths(plain(part))

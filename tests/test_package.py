@@ -8,8 +8,9 @@ import segmentation
 from segmentation.inference import predictor
 
 HEAVY = (
-    "arch", "hydra", "lightning", "mlflow", "optuna", "pandas", "plotly", "pytorch_lightning",
-    "statsmodels", "wandb",
+    "albumentations", "arch", "hydra", "lightning", "mlflow", "omegaconf", "onnxruntime",
+    "openvino", "optuna", "pandas", "plotly", "pytorch_lightning", "statsmodels", "torchmetrics",
+    "wandb",
 )  # fmt: skip
 
 

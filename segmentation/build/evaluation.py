@@ -11,7 +11,7 @@ from omegaconf import DictConfig
 from segmentation.build.data_options import check_data
 from segmentation.build.trainer_options import check_trainer, check_whole
 from segmentation.config import plain, user_path
-from segmentation.errors import ConfigError, DataError, did_you_mean
+from segmentation.errors import ConfigError, DataError, check_flag, did_you_mean
 from segmentation.inference.options import InferenceOptions
 from segmentation.model_files import existing_model
 from segmentation.runs.directory import run_of
@@ -42,6 +42,7 @@ class EvaluationPlan:
         slices: names of the slices to score, see `SLICES`.
         targets_required: targets are among the slices by name, not by `all`.
         class_map: a map or the path of one, as it was typed; None for none.
+        compile: the model is compiled first.
         tracked: the W&B run of the training gets the scores.
         any_project: whatever W&B project the run names, which a stranger may have written.
         find_split: finds the split of a loaded model with the configuration of its training, see
@@ -58,6 +59,7 @@ class EvaluationPlan:
     slices: tuple[str, ...]
     targets_required: bool
     class_map: str | Mapping[str, Any] | None
+    compile: bool
     tracked: bool
     any_project: bool
     find_split: Callable[["LoadedModel", dict[str, Any] | None], "ScoredSplit"]
@@ -96,6 +98,7 @@ def read_evaluation(cfg: DictConfig) -> EvaluationPlan:
         slices=slices,
         targets_required=bool(slices) and "targets" in cfg.slices,
         class_map=options["class_map"],
+        compile=check_flag("compile", cfg.compile),
         tracked=tracked,
         any_project=cfg.wandb is True,
         find_split=partial(_find_split, cfg, run),

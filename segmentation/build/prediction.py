@@ -41,6 +41,7 @@ class PredictionPlan:
     precision: str
     short_side: int | str | None
     max_pixels: int
+    compile: bool
     inference: InferenceOptions
 
 
@@ -78,5 +79,6 @@ def read_prediction(cfg: DictConfig) -> PredictionPlan:
         precision=cfg.precision,
         short_side=cfg.short_side,
         max_pixels=check_count("max_pixels", cfg.max_pixels, 1),
+        compile=check_flag("compile", cfg.compile),
         inference=inference,
     )

@@ -50,7 +50,13 @@ def predict(plan: PredictionPlan) -> dict[str, Any]:
         require_extra("video", f"input={plan.input}")
     device = pick_accelerator(plan.device, "device")
     predictor = Predictor(
-        plan.model, device, plan.inference, plan.precision, plan.short_side, plan.max_pixels
+        plan.model,
+        device,
+        plan.inference,
+        plan.precision,
+        plan.short_side,
+        plan.max_pixels,
+        compile=plan.compile,
     )
     if predictor.channels.files and camera is None:
         names = name_masks(plan.input, plan.output, predictor.channels.files)

@@ -30,10 +30,11 @@ def predict_large(
     Raises:
         DataError: the model takes whole images, or the image cannot be read.
     """
-    if predictor.classes is None or predictor.columns is not None or predictor.size is not None:
+    if predictor.classes is None or predictor.takes_whole_images:
         raise DataError(
             f"{image.path} is too large to be read as a whole, and the model takes whole images "
-            "(it was trained with data.size or with image-level targets). Cut it into pieces."
+            "(it was trained with data.size or with image-level targets, or resizes images). "
+            "Cut it into pieces."
         )
     colors = predictor.classes.palette()
     with LabelTiff(path, image.files[0], colors, tags) as result:

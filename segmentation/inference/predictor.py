@@ -17,6 +17,7 @@ from segmentation.data.augment.window import Size, resize_image
 from segmentation.data.images.image_format import MAX_PIXELS
 from segmentation.data.images.image_reader import Decoded, ImageReader
 from segmentation.errors import ConfigError, ModelError, SegmentationError, check_count
+from segmentation.inference.compiled import compile_model
 from segmentation.inference.exported import ExportedModel, check_views
 from segmentation.inference.opening import find_model, open_model
 from segmentation.inference.options import InferenceOptions
@@ -84,6 +85,7 @@ class Predictor:
             that size.
         max_pixels: the largest image file that is read.
         revision: of a model on the hub, see `from_pretrained`.
+        compile: see `compile_model`.
 
     Attributes:
         size: (height, width) that the model was trained with and uses; None: any.
@@ -110,6 +112,7 @@ class Predictor:
         short_side: int | str | None = "auto",
         max_pixels: int = MAX_PIXELS,
         revision: str | None = None,
+        compile: bool = False,
     ) -> None:
         if precision != "auto" and precision not in PRECISIONS:
             raise ConfigError(f"precision={precision!r}: use auto, {', '.join(PRECISIONS)}.")
@@ -134,6 +137,8 @@ class Predictor:
         self._exported = loaded if isinstance(loaded, ExportedModel) else None
         if self._exported is None:
             fold_batch_norm(loaded.model)
+        if compile:
+            compile_model(loaded.model, torch.device(device).type)
         self.model = averaged(loaded.model, options)
         self.head = loaded.model.target_head
         self.columns = None if self.head is None else self.head.columns
@@ -362,7 +367,7 @@ class Predictor:
         """Return the logits of images of one size, a part at a time, and their targets."""
         height, width = images[0].shape[:2]
         seen = self.seen_size(height, width)
-        if prod(seen) > MAX_WHOLE and not self._takes_whole_images:
+        if prod(seen) > MAX_WHOLE and not self.takes_whole_images:
             return self._in_windows(images, seen[0] / height), None
         found = self._forward([resize_image(image, seen) for image in images])
         if found.logits is None:
@@ -382,7 +387,8 @@ class Predictor:
             yield from _parts(logits, size, inner, corner)
 
     @property
-    def _takes_whole_images(self) -> bool:
+    def takes_whole_images(self) -> bool:
+        """Whether a part of an image is not predicted as it is within the image."""
         resizes = self._exported is not None and self._exported.export.resizes
         return resizes or self.size is not None or self.columns is not None
 

@@ -3,7 +3,6 @@
 from typing import Any
 
 import yaml
-from omegaconf._utils import get_yaml_loader
 
 MAX_YAML_BYTES = 2**18
 """Larger than any YAML file of this project; anything above it is not read."""
@@ -13,22 +12,25 @@ MAX_INTEGER = 2**64
 MAX_AREA = 2**25
 """Most pixels of a size that images are resized or cropped to: 8192 x 4096."""
 INTERPOLATION = "${"
-HYDRA_YAML: type[yaml.SafeLoader] = get_yaml_loader()
-"""Reads numbers such as ``1e-5`` as Hydra does, and no dates."""
 
 
-def load_yaml(text: str, loader: type[Any] = HYDRA_YAML) -> Any:
+def load_yaml(text: str, loader: type[Any] | None = None) -> Any:
     """Read YAML without aliases, which can make gigabytes of a kilobyte.
 
     Args:
         text: at most `MAX_YAML_BYTES`.
-        loader: a safe loader of PyYAML.
+        loader: a safe loader of PyYAML; None: OmegaConf's, which reads numbers such as ``1e-5`` as
+            Hydra does, and no dates.
 
     Raises:
         ValueError: invalid YAML, an alias, or too large or deep; the message says where.
     """
     if len(text) > MAX_YAML_BYTES:
         raise ValueError(f"it is larger than {MAX_YAML_BYTES:,} bytes")
+    if loader is None:
+        from omegaconf._utils import get_yaml_loader  # `Predictor` needs none of it
+
+        loader = get_yaml_loader()
     try:
         return yaml.load(text, _bounded(loader))
     except yaml.MarkedYAMLError as error:

@@ -16,6 +16,7 @@ from segmentation.commands.evaluate.slices import plan_slices, write_slices
 from segmentation.commands.results import report, training_warnings, write_page
 from segmentation.commands.wandb_tracking import track_evaluation, warn_if_untracked
 from segmentation.inference.class_map import check_class_map, map_classes
+from segmentation.inference.compiled import compile_model
 from segmentation.inference.exported import ExportedModel, check_views
 from segmentation.inference.opening import open_model
 from segmentation.inference.test_time import averaged
@@ -52,6 +53,8 @@ def evaluate(plan: EvaluationPlan, warnings: Sequence[str]) -> Results | None:
     class_map = check_class_map(plan.class_map, loaded.classes, plan.model)
     trained, skipped = trained_config(plan.source), SkippedFiles()
     trainer = plan.build_trainer(trained, [RunProgressBar(), skipped])
+    if plan.compile:
+        compile_model(loaded.model, trainer.strategy.root_device.type)
     split = plan.find_split(loaded, trained)
     model = averaged(loaded.model, plan.inference)
     model, class_map = map_classes(model, class_map, loaded.classes, split.classes)
