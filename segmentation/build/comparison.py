@@ -15,6 +15,9 @@ from segmentation.system.hardware import check_accelerator
 Unit = Literal["auto", "image", "block"]
 """What the bootstrap draws."""
 
+Correction = Literal["none", "holm", "bh"]
+"""How p-values are corrected for their number."""
+
 
 @dataclass(frozen=True)
 class ComparisonPlan:
@@ -25,6 +28,8 @@ class ComparisonPlan:
     names: Sequence[str] | None
     split: str | None
     by: Unit
+    correction: Correction
+    seeds_only: bool
     resamples: int
     seed: int
     speed: bool
@@ -41,6 +46,8 @@ def read_comparison(cfg: DictConfig) -> ComparisonPlan:
     """
     if cfg.by not in get_args(Unit):
         raise ConfigError(f"by={cfg.by}: use {', '.join(get_args(Unit))}.")
+    if cfg.correction not in get_args(Correction):
+        raise ConfigError(f"correction={cfg.correction}: use {', '.join(get_args(Correction))}.")
     check_accelerator(cfg.device, "device")
     return ComparisonPlan(
         runs=_plain(cfg.runs),
@@ -48,6 +55,8 @@ def read_comparison(cfg: DictConfig) -> ComparisonPlan:
         names=_plain(cfg.names),
         split=cfg.split,
         by=cfg.by,
+        correction=cfg.correction,
+        seeds_only=check_flag("plan", cfg.plan),
         resamples=check_count("resamples", cfg.resamples, 1),
         seed=check_count("seed", cfg.seed, 0),
         speed=check_flag("speed", cfg.speed),

@@ -4,9 +4,17 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from segmentation.evaluation.comparison.result import Comparison
+from segmentation.evaluation.comparison.seed_words import (
+    effect_words,
+    exact_words,
+    plan_words,
+    spread_words,
+)
 from segmentation.evaluation.comparison.tables import (
     COST,
     QUALITY,
+    SCORES,
     Compared,
     in_words,
     records,
@@ -35,43 +43,73 @@ def write_tables(directory: Path, compared: Compared) -> dict[str, Any]:
 
 
 def _markdown(compared: Compared) -> str:
-    table, texts = compared.table, shown(compared.table)
+    comparison, table, texts = compared.comparison, compared.table, shown(compared.table)
     verdicts = [
-        f"- **{markdown(name)}**: {markdown(words)}"
+        f"- **{markdown(name)}**: {markdown(words)}{_causes(comparison, name)}"
         for name, words in zip(table["name"], table["verdict"], strict=True)
     ]
     costs = [contender.cost for contender in compared.contenders]
     devices = sorted({cost.device for cost in costs if cost.device})
+    marks = (
+        " \\* highest, = not distinguishable from the highest on these images."
+        if compared.marked
+        else ""
+    )
     parts = [
         f"# Comparison on {markdown(compared.split)}",
-        "mIoU and differences in points (hundredths); SD: over seeds; p: Holm's, for all pairs."
-        f" {compared.comparison.resampling}.",
+        *(f"**Warning**: {markdown(text)}" for text in [compared.weights_warning] if text),
+        f"{SCORES} {comparison.correction} {comparison.resampling}.",
         to_markdown(texts[list(QUALITY)]),
         "\n".join(verdicts),
+        *_seeds(comparison),
         "## Cost",
         to_markdown(texts[list(COST)]),
         *(f"Speed measured in alternation on {markdown(device)}." for device in devices),
         "## IoU of each class",
-        "In points. \\* highest, = not distinguishable from the highest on these images.",
-        to_markdown(shown_classes(compared.classes)),
+        f"In points.{marks}",
+        to_markdown(shown_classes(compared.classes, compared.marked)),
         "## Notes",
         "\n".join(f"- {markdown(note)}" for note in _notes(compared)) or "None.",
     ]
     return "\n\n".join(parts) + "\n"
 
 
+def _causes(comparison: Comparison, name: str) -> str:
+    if name not in comparison.effects:
+        return ""
+    return f" ({markdown(effect_words(comparison, name))})"
+
+
+def _seeds(comparison: Comparison) -> list[str]:
+    """Return the part on seeds, as paragraphs."""
+    plan = comparison.plan
+    if plan is None:
+        return []
+    lines = [
+        f"- **{markdown(name)}**: {plan_words(plan, name)} {exact_words(difference)}".rstrip()
+        for name, difference in comparison.to_best.items()
+    ]
+    return ["## Seeds", spread_words(plan), "\n".join(lines)]
+
+
 def _latex(compared: Compared) -> str:
     texts = shown(compared.table)
+    marks = "; * highest, = not distinguishable from the highest" if compared.marked else ""
+    comments = [
+        r"Needs \usepackage{booktabs}.",
+        SCORES,
+        compared.weights_warning or "",
+        f"{compared.comparison.correction} {compared.comparison.resampling}.",
+        f"Split: {compared.split}.",
+    ]
     return "\n".join(
         [
-            r"% Needs \usepackage{booktabs}. mIoU and differences in points (hundredths);",
-            "% SD: over seeds; p: corrected by Holm's method for all pairs.",
-            " ".join(f"% Split: {compared.split}. {compared.comparison.resampling}.".split()),
+            *(f"% {' '.join(text.split())}" for text in comments if text),
             to_latex(texts[list(QUALITY)]),
             "% Cost",
             to_latex(texts[list(COST)]),
-            "% IoU of each class; * highest, = not distinguishable from the highest",
-            to_latex(shown_classes(compared.classes)),
+            f"% IoU of each class{marks}",
+            to_latex(shown_classes(compared.classes, compared.marked)),
         ]
     )
 
@@ -95,7 +133,13 @@ def _values(compared: Compared) -> dict[str, Any]:
             "best": comparison.entries[0].name,
             "not_distinguishable_from_best": rivals,
             "contenders": rows,
-            "pairs": [asdict(pair) for pair in comparison.pairs.values()],
+            "pairs": [
+                asdict(pair) | {"compares": pair.compares} for pair in comparison.pairs.values()
+            ],
+            "effects": {name: asdict(effect) for name, effect in comparison.effects.items()},
+            "plan": comparison.plan and asdict(comparison.plan),
+            "correction": comparison.correction,
+            "weights_warning": compared.weights_warning,
             "classes": records(compared.classes),
             "resampling": comparison.resampling,
             "notes": _notes(compared),

@@ -8,10 +8,17 @@ import pandas as pd
 
 from segmentation.console import percent
 from segmentation.errors import listed
-from segmentation.evaluation.comparison.result import Contender
+from segmentation.evaluation.comparison.result import Comparison, Contender
+from segmentation.evaluation.comparison.seed_words import (
+    exact_words,
+    plan_columns,
+    plan_words,
+    spread_words,
+)
 from segmentation.evaluation.comparison.tables import (
     COST,
     QUALITY,
+    SCORES,
     Compared,
     shown,
     shown_classes,
@@ -23,22 +30,23 @@ from segmentation.report.evaluation import class_colors, image_scores
 from segmentation.report.pages.plots_page import write_plots_page
 from segmentation.report.pictures import LayeredImage, keyed, layered
 from segmentation.report.settings import differences_grid, kept_facts, kept_settings
-from segmentation.report.table import Grid, number_cells
+from segmentation.report.table import Grid, Row, number, number_cells, points
 from segmentation.runs.views import View, read_views, view_names
 
 DISAGREEING = 12
 """The number of images shown, those on which the contenders differ most."""
 TOGETHER = 6
 """The number of contenders whose predictions are shown, the best ones."""
-DIFFERENCE = ("contender", "to best", "95% of that", "p")
+DIFFERENCE = ("contender", "Δ mIoU", "Δ 95% CI", "p", "compares")
 SORTED_BY = {
     "seeds": "seeds",
     "mIoU": "miou",
-    "95% interval": "low",
+    "95% CI": "low",
     "SD": "sd",
-    "to best": "difference",
-    "95% of that": "difference_low",
+    "Δ mIoU": "difference",
+    "Δ 95% CI": "difference_low",
     "p": "p",
+    "won–lost–tied": "won",
     "parameters": "parameters",
     "FLOPs": "flops",
     "images/s": "images_per_second",
@@ -57,7 +65,7 @@ def write_comparison_page(path: Path, compared: Compared) -> None:
     environments = {name: kept_facts(run) for name, run in runs.items()}
 
     # Its tables
-    texts, classes = shown(compared.table), shown_classes(compared.classes)
+    texts, classes = shown(compared.table), shown_classes(compared.classes, compared.marked)
     texts["mIoU of each seed"] = [_seeds(contender) for contender in contenders]
     numbers = {head: compared.table[key] for head, key in SORTED_BY.items()}
     iou = {head: compared.classes[f"iou: {head}"] for head in classes.columns[1:]}
@@ -70,7 +78,7 @@ def write_comparison_page(path: Path, compared: Compared) -> None:
     charts = [
         miou_chart(comparison, contenders, seeds),
         difference_chart(comparison, differences),
-        class_chart(comparison, _grid("IoU by class and contender", classes, iou)),
+        class_chart(comparison, _grid("IoU by class and contender", classes, iou), compared.marked),
         cost_chart(comparison, contenders, cost),
         overlaid_curves({contender.name: _curves(contender) for contender in contenders}),
     ]
@@ -86,6 +94,13 @@ def write_comparison_page(path: Path, compared: Compared) -> None:
         split=compared.split,
         images=len(first),
         table=quality,
+        columns=SCORES,
+        weights_warning=compared.weights_warning,
+        marked=compared.marked,
+        causes=_causes(comparison),
+        influential=_influential(comparison),
+        spread=spread_words(comparison.plan) if comparison.plan else "",
+        seeds=_seed_plans(comparison),
         measured=next((cost for cost in costs if cost.device), None),
         pictures=_disagreeing(contenders),
         together=[contender.name for contender in contenders[:TOGETHER]],
@@ -95,6 +110,46 @@ def write_comparison_page(path: Path, compared: Compared) -> None:
         warnings=[(text, listed(names)) for text, names in compared.warnings],
         notes=compared.notes,
     )
+
+
+def _causes(comparison: Comparison) -> Grid:
+    """Make the table of images won and lost, and of the classes behind each difference."""
+    rows: list[Row] = []
+    for name, effect in comparison.effects.items():
+        counts = [number(value, "d") for value in (effect.won, effect.lost, effect.tied)]
+        rows.append([name, *counts, effect.named_classes()])
+    heads = ["contender", "images won", "lost", "tied", "classes, points of IoU"]
+    return Grid("where the differences come from", heads, rows)
+
+
+def _influential(comparison: Comparison) -> Grid:
+    """Make the table of the images that make the most of each difference."""
+    rows: list[Row] = []
+    for name, total in comparison.to_best.items():
+        for image in comparison.effects[name].images:
+            values = (image.difference, total.miou.value, image.without)
+            rows.append([name, image.name, *map(points, values)])
+    heads = ["contender", "image", "Δ mIoU of the image", "Δ mIoU of all", "Δ mIoU without it"]
+    return Grid("images that make the difference", heads, rows)
+
+
+def _seed_plans(comparison: Comparison) -> list[tuple[str, str, Grid]]:
+    """Return the sentences and the table of each contender's plan, by its name."""
+    plan = comparison.plan
+    if plan is None:
+        return []
+    plans = []
+    for name, difference in comparison.to_best.items():
+        columns = plan_columns(plan, name)
+        rows: list[Row] = [
+            [seeds, *number_cells(texts, powers)]
+            for (seeds, *texts), powers in zip(
+                zip(*columns.values(), strict=True), plan.power[name], strict=True
+            )
+        ]
+        words = f"{plan_words(plan, name)} {exact_words(difference)}"
+        plans.append((name, words, Grid(f"power for {name}", list(columns), rows)))
+    return plans
 
 
 def _curves(contender: Contender) -> list[Curves]:

@@ -61,7 +61,7 @@ class Grid:
 
 def points(value: float | None) -> Cell:
     """Make a cell of a fraction, in per cent with one decimal."""
-    return number(None if value is None else 100 * value, ".1f")
+    return number(None if value is None else 100 * value, "z.1f")
 
 
 def number(value: float | None, form: str = ",.4g") -> Cell:
@@ -75,7 +75,7 @@ def interval(ends: Sequence[float] | None) -> Cell:
     """Make a cell of an interval of fractions, in per cent."""
     if ends is None or not all(map(math.isfinite, ends)):
         return Cell(DASH)
-    return Cell(f"{100 * ends[0]:.1f} to {100 * ends[1]:.1f}", ends[0])
+    return Cell(f"{100 * ends[0]:z.1f} to {100 * ends[1]:z.1f}", ends[0])
 
 
 def number_cells(texts: Sequence[str], values: Sequence[float | None]) -> list[Cell]:

@@ -3,12 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from segmentation.commands.compare.compared_run import ComparedRun
-from segmentation.errors import DataError
 from segmentation.evaluation.comparison.naming import differing, repeats
-from segmentation.system.files import read_json
-
-RANDOM = "random weights"
-PRETRAINED = "trained weights"
 
 
 def run_notes(contenders: Mapping[str, Sequence[ComparedRun]], split: str) -> list[str]:
@@ -21,15 +16,6 @@ def run_notes(contenders: Mapping[str, Sequence[ComparedRun]], split: str) -> li
         )
     for name, runs in contenders.items():
         notes += _seed_notes(name, runs)
-    starts: dict[str, list[str]] = {}
-    for name, runs in contenders.items():
-        for start in {_start(run) for run in runs}:
-            starts.setdefault(start, []).append(name)
-    if RANDOM in starts and len(starts) > 1:
-        notes.append(
-            f"The encoders of {', '.join(starts[RANDOM])} began from random weights, "
-            "others from trained ones."
-        )
     return notes
 
 
@@ -47,17 +33,3 @@ def _seed_notes(name: str, runs: Sequence[ComparedRun]) -> list[str]:
             f"Runs of {name} have the same seed: they differ by less than other seeds would."
         )
     return notes
-
-
-def _start(run: ComparedRun) -> str:
-    """Return the initial weights of the encoder."""
-    home = run.evaluation.run
-    model = run.evaluation.model if home is None else home / "model"
-    try:
-        encoder = (read_json(model / "config.json") or {}).get("encoder")
-    except DataError:  # a note on the cost says that it is damaged
-        encoder = None
-    if isinstance(encoder, dict) and isinstance(encoder.get("pretrained"), bool):
-        return PRETRAINED if encoder["pretrained"] else RANDOM
-    source = str(run.trained.get("encoder_weights", ""))
-    return RANDOM if source == "random" or source.startswith("random (") else PRETRAINED

@@ -8,9 +8,16 @@ import numpy as np
 
 from segmentation.errors import ConfigError, DataError
 from segmentation.evaluation.comparison.comparable import comparable
+from segmentation.evaluation.comparison.effect import effect
 from segmentation.evaluation.comparison.result import Comparison, Difference, EntryScores, Winner
-from segmentation.evaluation.statistics.bootstrap import Sampled, over_seeds, sample
-from segmentation.evaluation.statistics.holm import enough, holm
+from segmentation.evaluation.comparison.seeds import (
+    SeededRuns,
+    difference_of,
+    exact_test,
+    plan_seeds,
+)
+from segmentation.evaluation.statistics.bootstrap import sample
+from segmentation.evaluation.statistics.correction import Correction, adjust, describe, enough
 from segmentation.evaluation.statistics.intervals import ALPHA, estimates, p_values
 from segmentation.evaluation.statistics.plan import FEWEST_RESAMPLES, plan
 from segmentation.evaluation.statistics.resampling import Resampling
@@ -29,13 +36,15 @@ def compare(
     groups: Mapping[str, str] | None = None,
     resamples: int = 10_000,
     seed: int = 0,
+    correction: Correction = "holm",
+    repeats: Mapping[str, Sequence[str]] | None = None,
 ) -> Comparison:
     """Compare models by mIoU and by class with a paired bootstrap.
 
     Every resample draws the same images for all runs, so what makes an image hard for all of them
-    cancels. p-values invert the intervals (see `p_values`) and are corrected by Holm's method for
-    all pairs of entries, not for the pairs with the best alone: which entry is best is read off the
-    same images. The result does not depend on the order of entries, of runs or of images.
+    cancels. p-values invert the intervals (see `p_values`) and are corrected for all pairs of
+    entries, not for the pairs with the best alone: which entry is best is read off the same images.
+    The result does not depend on the order of entries, of runs or of images.
 
     Args:
         entries: by name, the runs of each: one, or one for each seed.
@@ -43,6 +52,9 @@ def compare(
         resamples: how many at least; more are taken where many pairs and classes need them, as far
             as `MOST_VALUES` lets.
         groups: the sequence of each image by its name, where it is known; see `plan`.
+        correction: of the p-values, see `adjust`.
+        repeats: what tells each run of an entry from its others, such as the seed; entries that
+            have all of these in common have paired seeds. None: nothing is known.
 
     Raises:
         ConfigError: there is nothing to compare.
@@ -62,17 +74,30 @@ def compare(
     classes = aligned[0].classes
     number = _resamples(len(entries), len(classes), resamples)
     resampling = plan(aligned, by, sequence, number, seed)
-    sampled = iter(sample(aligned, resampling))
-    together = {
-        name: over_seeds(sorted((next(sampled) for _ in runs), key=_scores), name, seed)
+
+    # The runs of each entry, in an order that is theirs
+    sampled = iter(zip(sample(aligned, resampling), aligned, strict=True))
+    seeded = {
+        name: SeededRuns.of(
+            name, [next(sampled) for _ in runs], None if repeats is None else repeats[name], seed
+        )
         for name, runs in entries.items()
     }
-    order = sorted(together, key=lambda name: (-np.nan_to_num(together[name].value[-1]), name))
-    lines = [_entry(name, entries[name], together[name], resampling) for name in order]
-    pairs = _differences({name: together[name] for name in order}, resampling, classes)
-    winners = _winners(lines, pairs, classes)
-    notes = (*resampling.notes, *_notes(lines, pairs, number))
-    return Comparison(tuple(lines), pairs, winners, resampling.describe(), notes)
+    order = sorted(seeded, key=lambda name: (-np.nan_to_num(seeded[name].together.value[-1]), name))
+    ordered = {name: seeded[name] for name in order}
+    lines = [_entry(runs, resampling) for runs in ordered.values()]
+    pairs = _differences(ordered, resampling, classes, correction)
+    best = ordered[order[0]]
+    return Comparison(
+        entries=tuple(lines),
+        pairs=pairs,
+        effects={name: effect(ordered[name].images, best.images) for name in order[1:]},
+        winners=_winners(lines, pairs, classes),
+        plan=plan_seeds(list(ordered.values()), resampling, max(1, len(pairs))),
+        correction=describe(correction, len(pairs)) if pairs else "",
+        resampling=resampling.describe(),
+        notes=(*resampling.notes, *_notes(lines, pairs, number)),
+    )
 
 
 def _resamples(entries: int, classes: int, least: int) -> int:
@@ -84,11 +109,6 @@ def _resamples(entries: int, classes: int, least: int) -> int:
     return max(least, min(enough(pairs * classes, least), most))
 
 
-def _scores(run: Sampled) -> tuple[float, ...]:
-    """Return what runs are put in order by, so that sums over them have the same digits."""
-    return tuple(np.nan_to_num(run.value[::-1], nan=-1.0).tolist())
-
-
 def _groups_of(names: Sequence[str], groups: Mapping[str, str]) -> list[str]:
     if missing := [name for name in names if name not in groups]:
         raise DataError(
@@ -98,39 +118,44 @@ def _groups_of(names: Sequence[str], groups: Mapping[str, str]) -> list[str]:
     return [groups[name] for name in names]
 
 
-def _entry(
-    name: str,
-    runs: Sequence[ScoredImages],
-    sampled: Sampled,
-    resampling: Resampling,
-) -> EntryScores:
+def _entry(runs: SeededRuns, resampling: Resampling) -> EntryScores:
+    sampled, count = runs.together, len(runs.images)
     *classes, miou = estimates(sampled, resampling, (0.0, 1.0))
-    variance = sampled.seeds[0][0][-1] * len(runs) if sampled.seeds else np.nan
-    named = dict(zip(runs[0].classes, classes, strict=True))
-    return EntryScores(name, len(runs), miou, float(np.sqrt(variance)), named)
+    variance = sampled.seeds[0][0][-1] * count if sampled.seeds else np.nan
+    named = dict(zip(runs.images[0].classes, classes, strict=True))
+    return EntryScores(runs.name, count, miou, float(np.sqrt(variance)), named)
 
 
 def _differences(
-    sampled: Mapping[str, Sampled], resampling: Resampling, classes: Sequence[str]
+    entries: Mapping[str, SeededRuns],
+    resampling: Resampling,
+    classes: Sequence[str],
+    correction: Correction,
 ) -> dict[tuple[str, str], Difference]:
     """Return each entry's difference to every better one."""
-    pairs = [(first, second) for second, first in combinations(sampled, 2)]
+    pairs = [(entries[first], entries[second]) for second, first in combinations(entries, 2)]
     if not pairs:
         return {}
     estimated, values = [], []
     for first, second in pairs:
-        difference = sampled[first] - sampled[second]
+        difference = difference_of(first, second)
         estimated.append(estimates(difference, resampling, (-1.0, 1.0)))
         values.append(p_values(difference, resampling))
     p = np.array(values)
-    of_miou, of_classes = holm(p[:, -1]), holm(p[:, :-1])
+    of_miou, of_classes = adjust(p[:, -1], correction), adjust(p[:, :-1], correction)
     differences = {}
-    for i, pair in enumerate(pairs):
+    for i, (first, second) in enumerate(pairs):
         *by_class, miou = estimated[i]
-        named = dict(zip(classes, by_class, strict=True))
-        p_by_class = dict(zip(classes, of_classes[i].tolist(), strict=True))
-        differences[pair] = Difference(
-            *pair, miou, float(p[i, -1]), float(of_miou[i]), named, p_by_class
+        differences[first.name, second.name] = Difference(
+            first=first.name,
+            second=second.name,
+            seeds=(len(first.images), len(second.images)),
+            miou=miou,
+            p=float(p[i, -1]),
+            p_corrected=float(of_miou[i]),
+            classes=dict(zip(classes, by_class, strict=True)),
+            classes_p_corrected=dict(zip(classes, of_classes[i].tolist(), strict=True)),
+            over_seeds=exact_test(first, second),
         )
     return differences
 
@@ -151,7 +176,7 @@ def _winners(
         rivals = []
         for other in known:
             pair = pairs.get((other, best)) or pairs.get((best, other))
-            if pair and not pair.classes_p_holm[name] <= ALPHA:
+            if pair and not pair.classes_p_corrected[name] <= ALPHA:
                 rivals.append(other)
         winners[name] = Winner(best, tuple(rivals))
     return winners
@@ -164,7 +189,8 @@ def _notes(
     if single := [entry.name for entry in entries if entry.seeds == 1]:
         notes.append(
             f"One run only of {'; '.join(single)}: what another seed would change is not in "
-            "its intervals."
+            "its intervals. Verdicts on it are about the trained models, not about encoders or "
+            "recipes: another seed can turn the order round. Train it with seed=1, seed=2, ... too."
         )
     if few := [entry.name for entry in entries if 1 < entry.seeds < FEW_SEEDS]:
         notes.append(
@@ -172,7 +198,9 @@ def _notes(
             "intervals are wide, of single classes most of all (Student's t). One run has narrower "
             "ones because they leave the seeds out, not because it tells more."
         )
-    by_class = sum(not np.isnan(p) for pair in pairs.values() for p in pair.classes_p_holm.values())
+    by_class = sum(
+        not np.isnan(p) for pair in pairs.values() for p in pair.classes_p_corrected.values()
+    )
     for comparisons, kind in ((len(pairs), "comparisons"), (by_class, "comparisons by class")):
         if 2 * comparisons / (resamples + 1) > ALPHA:
             notes.append(

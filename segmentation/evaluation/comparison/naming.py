@@ -33,6 +33,8 @@ SCORED = tuple(f"scored.{key}" for key in ("precision", "size", "class_map"))
 TRAINED_ON = "trained_on"
 """The fingerprint of the images and masks that a model learnt from: wherever they lie, `data.root`
 tells nothing of them."""
+UNKNOWN = "unknown"
+"""What an encoder started from where the run does not say."""
 LONGEST_VALUE = 24
 """A longer value says nothing in a name."""
 

@@ -2,8 +2,12 @@
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
+from segmentation.evaluation.comparison.effect import Effect
+from segmentation.evaluation.comparison.naming import UNKNOWN
 from segmentation.evaluation.statistics.intervals import ALPHA, Estimate, Interval
+from segmentation.evaluation.statistics.seeds import SeedPlan, SeedTest
 from segmentation.runs.scored_images import ScoredImages
 
 NOT_DISTINGUISHABLE = "Not distinguishable on this test set"
@@ -15,37 +19,64 @@ class Difference:
 
     Attributes:
         first, second: the entries; values are first minus second.
+        seeds: the number of runs of each.
         miou: the difference of mIoU with its own, uncorrected interval.
         p: two-sided, inverts the interval.
-        p_holm: corrected for all pairs of entries.
+        p_corrected: for all pairs of entries.
         classes: the difference of IoU by class.
-        classes_p_holm: corrected for all pairs of entries and all classes.
+        classes_p_corrected: for all pairs of entries and all classes.
+        over_seeds: the exact test over seeds; None if an entry has one run.
     """
 
     first: str
     second: str
+    seeds: tuple[int, int]
     miou: Estimate
     p: float
-    p_holm: float
+    p_corrected: float
     classes: dict[str, Estimate]
-    classes_p_holm: dict[str, float]
+    classes_p_corrected: dict[str, float]
+    over_seeds: SeedTest | None
+
+    @property
+    def compares(self) -> Literal["models", "recipes"]:
+        """What the verdict is about: the models at hand if an entry has one run."""
+        return "recipes" if min(self.seeds) > 1 else "models"
 
     @property
     def distinguishable(self) -> bool:
         """Whether the difference of mIoU is more than chance, after correction."""
-        return self.p_holm <= ALPHA
+        return self.p_corrected <= ALPHA
 
     @property
     def verdict(self) -> str:
         """What can be said of `first` against `second`, in words; p is the corrected one."""
-        p = f"p = {self.p_holm:.2g}"
+        p, value, ends = f"p = {self.p_corrected:.2g}", self.miou.value, self.miou.interval
         if not self.distinguishable:
-            return f"{NOT_DISTINGUISHABLE} from {self.second} ({p})"
-        value, ends = self.miou.value, self.miou.interval
-        side, by = "better", ends
-        if value < 0:
-            side, by = "worse", Interval(-ends.high, -ends.low)
-        return f"{side} than {self.second} by {100 * abs(value):.1f} points {by.points()}, {p}"
+            change = f"{100 * value:z.1f} points"
+            if self.p_corrected == self.p:
+                detail = f"{change}, 95% CI {ends.points()}"
+            else:
+                detail = f"{change}, uncorrected 95% CI {ends.points()} and p = {self.p:.2g}"
+            return f"{NOT_DISTINGUISHABLE} from {self.second} ({p}): {detail}"
+        lower = value < 0
+        by = Interval(-ends.high, -ends.low) if lower else ends
+        amount = f"{100 * abs(value):.1f} points"
+        if self.compares == "models":
+            place = "below" if lower else "above"
+            return f"{self._scored} {amount} {place} {self._other} {by.points()}, {p}"
+        side = "worse" if lower else "better"
+        return f"{side} than {self.second} by {amount} {by.points()}, {p}"
+
+    @property
+    def _scored(self) -> str:
+        one = self.seeds[0] == 1
+        return "this model scores" if one else f"its {self.seeds[0]} models score on average"
+
+    @property
+    def _other(self) -> str:
+        one = self.seeds[1] == 1
+        return f"that of {self.second}" if one else f"the mean of {self.second}'s {self.seeds[1]}"
 
 
 @dataclass(frozen=True)
@@ -85,14 +116,21 @@ class Comparison:
 
     Attributes:
         pairs: every entry against every better one, by (name, name of the better one).
+        effects: where the difference of each other entry to the best comes from, by name.
         winners: by class.
+        plan: the seeds that would show the differences to the best; None if the spread between
+            seeds is unknown.
+        correction: of the p-values, in words.
         resampling: how intervals were made, in words.
         notes: what a reader must know.
     """
 
     entries: tuple[EntryScores, ...]
     pairs: dict[tuple[str, str], Difference] = field(repr=False)
+    effects: dict[str, Effect]
     winners: dict[str, Winner]
+    plan: SeedPlan | None
+    correction: str
     resampling: str
     notes: tuple[str, ...]
 
@@ -101,6 +139,11 @@ class Comparison:
         """Each other entry against the best."""
         best, *others = (entry.name for entry in self.entries)
         return {name: self.pairs[name, best] for name in others}
+
+    @property
+    def single(self) -> list[str]:
+        """The entries with one run: what is said of them is about these models alone."""
+        return [entry.name for entry in self.entries if entry.seeds == 1]
 
 
 @dataclass(frozen=True)
@@ -135,9 +178,11 @@ class Contender:
         evaluations: one for each seed.
         runs: the run directory of each scoring, None where there is none (a model directory).
         cost: of one of its models; all have the same.
+        weights: that its encoder started from, such as ``random``; of several seeds all of them.
     """
 
     name: str
     evaluations: tuple[ScoredImages, ...]
     runs: tuple[Path | None, ...]
     cost: Cost
+    weights: str = UNKNOWN

@@ -14,9 +14,20 @@ from segmentation.evaluation.comparison.result import Comparison, Contender, Dif
 from segmentation.evaluation.statistics.intervals import Interval
 from segmentation.system.escaping import csv_cell, markdown
 
-QUALITY = ("contender", "seeds", "mIoU", "95% interval", "SD", "to best", "95% of that", "p")
+QUALITY = (
+    "contender", "encoder weights", "seeds", "mIoU", "95% CI", "SD", "Δ mIoU", "Δ 95% CI", "p",
+    "compares", "won–lost–tied",
+)  # fmt: skip
 
-COST = ("contender", "parameters", "FLOPs", "images/s", "latency", "training")
+COST = (
+    "contender", "encoder weights", "parameters", "FLOPs", "images/s", "latency", "training",
+)  # fmt: skip
+
+SCORES = (
+    "mIoU, 95% CI and SD over seeds in points (hundredths); Δ: to the highest mIoU on the same "
+    "draws, its interval uncorrected; won–lost–tied: images against the highest."
+)
+"""Describes the columns of `QUALITY`."""
 
 COST_TYPES = {
     "parameters": "Int64",
@@ -27,29 +38,37 @@ COST_TYPES = {
 }
 """Attributes of `Cost` that are columns, and their types."""
 
+IMAGE_TYPES = dict.fromkeys(("won", "lost", "tied"), "Int64")
+"""Attributes of `Effect` that are columns, and their types."""
+
 HIGHEST = "highest mIoU"
 
 ALONE = "only one contender: there is nothing to compare"
 
 NONE = "–"
 
+LATEX = {"Δ": r"$\Delta$", "–": "--", "×": r"$\times$", "≥": r"$\geq$"}
+"""Characters that LaTeX's text fonts lack -> their commands."""
+
 
 def comparison_frame(comparison: Comparison, contenders: Sequence[Contender]) -> pd.DataFrame:
     """Return a row for each contender by falling mIoU, in plain numbers.
 
-    Columns: `name`, `seeds`, `miou` with `low` and `high`, `sd` over seeds, `difference` to the
-    best with `difference_low` and `difference_high`, `p` (Holm), `verdict`; `parameters`, `flops`,
-    `images_per_second`, `latency_ms`, `training_seconds`. Scores are fractions; what is not known
-    is missing.
+    Columns: `name`, `encoder_weights`, `seeds`, `miou` with `low` and `high`, `sd` over seeds,
+    `difference` to the best with `difference_low` and `difference_high`, `p` (corrected), `p_alone`
+    (not corrected), `p_over_seeds` (exact), `compares` (models or recipes), `verdict`; images
+    `won`, `lost` and `tied`; `parameters`, `flops`, `images_per_second`, `latency_ms`,
+    `training_seconds`. Scores are fractions; what is not known is missing.
     """
-    costs = {contender.name: contender.cost for contender in contenders}
+    by_name = {contender.name: contender for contender in contenders}
     first = HIGHEST if len(comparison.entries) > 1 else ALONE
     rows = []
     for entry in comparison.entries:
         to_best = comparison.to_best.get(entry.name)
-        cost = costs[entry.name]
+        contender, cause = by_name[entry.name], comparison.effects.get(entry.name)
         score = {
             "name": entry.name,
+            "encoder_weights": contender.weights,
             "seeds": entry.seeds,
             "miou": entry.miou.value,
             "low": entry.miou.interval.low,
@@ -57,9 +76,10 @@ def comparison_frame(comparison: Comparison, contenders: Sequence[Contender]) ->
             "sd": entry.deviation,
         }
         verdict = {"verdict": first if to_best is None else to_best.verdict}
-        known = {column: getattr(cost, column) for column in COST_TYPES}
-        rows.append(score | _difference(to_best) | verdict | known)
-    return pd.DataFrame(rows).astype(COST_TYPES)
+        images = {key: getattr(cause, key, None) for key in IMAGE_TYPES}
+        known = {column: getattr(contender.cost, column) for column in COST_TYPES}
+        rows.append(score | _difference(to_best) | verdict | images | known)
+    return pd.DataFrame(rows).astype(IMAGE_TYPES | COST_TYPES)
 
 
 def class_frame(comparison: Comparison) -> pd.DataFrame:
@@ -93,15 +113,21 @@ def shown(table: pd.DataFrame) -> pd.DataFrame:
     """Return a comparison's frame as people read it: texts, scores in points (hundredths)."""
     both = zip(table["low"], table["high"], strict=True)
     apart = zip(table["difference_low"], table["difference_high"], strict=True)
+    images = zip(table["won"], table["lost"], table["tied"], strict=True)
     columns = {
         "contender": table["name"].tolist(),
+        "encoder weights": table["encoder_weights"].tolist(),
         "seeds": [str(value) for value in table["seeds"]],
-        "mIoU": _each(table["miou"], lambda value: f"{100 * value:.1f}"),
-        "95% interval": [_ends(*ends) for ends in both],
-        "SD": _each(table["sd"], lambda value: f"{100 * value:.1f}"),
-        "to best": _each(table["difference"], lambda value: f"{100 * value:.1f}"),
-        "95% of that": [_ends(*ends) for ends in apart],
+        "mIoU": _each(table["miou"], _points),
+        "95% CI": [_ends(*ends) for ends in both],
+        "SD": _each(table["sd"], _points),
+        "Δ mIoU": _each(table["difference"], _points),
+        "Δ 95% CI": [_ends(*ends) for ends in apart],
         "p": _each(table["p"], lambda value: f"{value:.2g}"),
+        "compares": _each(table["compares"], str),
+        "won–lost–tied": [
+            NONE if pd.isna(counts[0]) else NONE.join(map(str, counts)) for counts in images
+        ],
         "parameters": _each(table["parameters"], lambda value: f"{value / 1e6:.1f} M"),
         "FLOPs": _each(table["flops"], lambda value: f"{value / 1e9:.2f} G"),
         "images/s": _each(table["images_per_second"], lambda value: f"{value:.1f}"),
@@ -111,24 +137,33 @@ def shown(table: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(columns)
 
 
-def shown_classes(classes: pd.DataFrame) -> pd.DataFrame:
-    """Return a frame of classes as people read it: IoU in points, ``*`` marks the best.
+def _points(value: float) -> str:
+    return f"{100 * value:z.1f}"
+
+
+def shown_classes(classes: pd.DataFrame, marked: bool) -> pd.DataFrame:
+    """Return a frame of classes as people read it: IoU in points, ``*`` marks the best if `marked`.
 
     A contender that the images cannot tell from the best has ``=`` after its IoU. A single
     contender has no marks.
     """
     columns: dict[str, list[str]] = {"class": classes["class"].tolist()}
     rivals = classes["not_distinguishable"]
-    several = len(classes.columns[3:]) > 1
+    marked = marked and len(classes.columns[3:]) > 1
     for column in classes.columns[3:]:
         name = column.removeprefix("iou: ")
         columns[name] = [
-            f"{100 * value:.1f}{_mark(name, best, same) if several else ''}"
+            f"{_points(value)}{_mark(name, best, same) if marked else ''}"
             if pd.notna(value)
             else NONE
             for value, best, same in zip(classes[column], classes["best"], rivals, strict=True)
         ]
     return pd.DataFrame(columns)
+
+
+def weights_kind(weights: str) -> str:
+    """Return the kind of an encoder's initial weights: random, ImageNet, hub, file, model."""
+    return " / ".join(dict.fromkeys(re.split("[ ,]", part)[0] for part in weights.split(" / ")))
 
 
 def _mark(name: str, best: str | None, rivals: Sequence[str]) -> str:
@@ -152,6 +187,8 @@ def to_latex(frame: pd.DataFrame) -> str:
     sides = "l" + "r" * (len(frame.columns) - 1)
     one_line = frame.map(lambda text: " ".join(text.split()))
     text = one_line.to_latex(index=False, escape=True, column_format=sides)
+    for character, command in LATEX.items():
+        text = text.replace(character, command)
     # A row that begins with [ would be read as the argument of the line break before it.
     return re.sub(r"^\[", "{}[", re.sub(r"(?<=[ \[])-(?=\d)", "$-$", text), flags=re.MULTILINE)
 
@@ -166,13 +203,20 @@ def _python_value(value: Any) -> Any:
     return value.item() if isinstance(value, np.generic) else value
 
 
-def _difference(difference: Difference | None) -> dict[str, float]:
-    keys = ("difference", "difference_low", "difference_high", "p")
+def _difference(difference: Difference | None) -> dict[str, Any]:
     if difference is None:
-        return dict.fromkeys(keys, np.nan)
-    ends = difference.miou.interval
-    values = (difference.miou.value, ends.low, ends.high, difference.p_holm)
-    return dict(zip(keys, values, strict=True))
+        keys = ("difference", "difference_low", "difference_high", "p", "p_alone", "p_over_seeds")
+        return {**dict.fromkeys(keys, np.nan), "compares": None}
+    over_seeds = difference.over_seeds
+    return {
+        "difference": difference.miou.value,
+        "difference_low": difference.miou.interval.low,
+        "difference_high": difference.miou.interval.high,
+        "p": difference.p_corrected,
+        "p_alone": difference.p,
+        "p_over_seeds": np.nan if over_seeds is None else over_seeds.p,
+        "compares": difference.compares,
+    }
 
 
 def _each(column: pd.Series, text: Any) -> list[str]:
@@ -208,6 +252,27 @@ class Compared:
     def classes(self) -> pd.DataFrame:
         """A row for each class, see `class_frame`."""
         return class_frame(self.comparison)
+
+    @property
+    def marked(self) -> bool:
+        """Whether the best of a class is marked: not where a contender is a single model."""
+        return not self.comparison.single
+
+    @property
+    def weights_warning(self) -> str | None:
+        """The warning that encoders started from other kinds of weights; None if none did."""
+        weights = {contender.name: contender.weights for contender in self.contenders}
+        if len(set(map(weights_kind, weights.values()))) == 1:
+            return None
+        sources = dict.fromkeys(weights.values())
+        listed = "; ".join(
+            f"{source}: {', '.join(name for name, own in weights.items() if own == source)}"
+            for source in sources
+        )
+        return (
+            "The contenders' encoders started from different weights, which may explain the "
+            f"differences better than anything else. {listed}."
+        )
 
     @cached_property
     def warnings(self) -> list[tuple[str, list[str]]]:

@@ -17,8 +17,8 @@ from segmentation.evaluation.slices.scores import (
     worth,
 )
 from segmentation.evaluation.statistics.bootstrap import Sampled, sample_counts
+from segmentation.evaluation.statistics.correction import adjust, enough
 from segmentation.evaluation.statistics.counts import Counts
-from segmentation.evaluation.statistics.holm import enough, holm
 from segmentation.evaluation.statistics.plan import plan
 from segmentation.evaluation.statistics.resampling import Resampling
 from segmentation.runs.scored_images import ScoredImages
@@ -113,7 +113,7 @@ def score_corruptions(
         ],
         columns=list(COLUMNS),
     )
-    table["p_holm"] = holm(table["p_holm"].to_numpy())
+    table["p_holm"] = adjust(table["p_holm"].to_numpy())
 
     severities: dict[str, list[float]] = {}
     for (name, _), score in zip(corrupted, scores, strict=True):

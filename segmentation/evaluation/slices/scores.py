@@ -7,8 +7,8 @@ import pandas as pd
 
 from segmentation.evaluation.slices.slices import Slice
 from segmentation.evaluation.statistics.bootstrap import Sampled, sample_counts
+from segmentation.evaluation.statistics.correction import adjust, enough
 from segmentation.evaluation.statistics.counts import Counts
-from segmentation.evaluation.statistics.holm import enough, holm
 from segmentation.evaluation.statistics.intervals import ALPHA, estimates, p_values
 from segmentation.evaluation.statistics.plan import plan
 from segmentation.evaluation.statistics.resampling import Resampling
@@ -62,7 +62,7 @@ def score_slices(
             rows.append(row(s.attribute, s.value, number, score, difference, resampling))
     table = pd.DataFrame(rows, columns=list(COLUMNS))
     p = dict(zip(compared, table["p_holm"], strict=True))
-    corrected = dict(zip(p, holm(np.array(list(p.values()))).tolist(), strict=True))
+    corrected = dict(zip(p, adjust(np.array(list(p.values()))).tolist(), strict=True))
     table["p_holm"] = [corrected[key] for key in compared]
     return table, resampling
 

@@ -32,7 +32,7 @@ class Interval:
 
     def points(self) -> str:
         """Return the ends in points (hundredths), such as ``[-1.2, 3.4]``."""
-        return f"[{100 * self.low:.1f}, {100 * self.high:.1f}]" if self.known else "[unknown]"
+        return f"[{100 * self.low:z.1f}, {100 * self.high:z.1f}]" if self.known else "[unknown]"
 
 
 @dataclass(frozen=True)

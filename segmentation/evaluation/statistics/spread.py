@@ -82,6 +82,25 @@ def spread(
         resampling: of the images.
         seeds: variances (S,) between seeds, each with its degrees of freedom.
     """
+    resampled, images, freedom = image_variance(influence, held, resampling)
+    of_seeds = sum((variance for variance, _ in seeds), np.zeros(len(images)))
+    # 1 where nothing varies
+    widening = ratio(np.sqrt(images + of_seeds), np.sqrt(resampled + of_seeds), empty=1)
+
+    parts = images**2 / np.maximum(freedom, 1e-9)  # Welch and Satterthwaite
+    parts += sum((variance**2 / degrees for variance, degrees in seeds), np.zeros(len(images)))
+    both = ratio((images + of_seeds) ** 2, parts, empty=1)
+    return Spread(widening, np.where((freedom >= 1) & (of_seeds > 0), both, freedom))
+
+
+def image_variance(
+    influence: np.ndarray, held: np.ndarray, resampling: Resampling
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the variances of S scores over images: that of resamples, the true one, its freedom.
+
+    Args:
+        influence, held, resampling: see `spread`.
+    """
     units = resampling.independent
     sums = resampling.sums(influence)
     deviation = sums - resampling.probability @ sums
@@ -90,14 +109,5 @@ def spread(
     kurtosis = ratio(fourth, second**2, empty=3)
     by_kurtosis = 2 * units / np.maximum(kurtosis - 1, 1e-9)
     freedom = np.minimum(np.minimum(by_kurtosis, units - 1), held / resampling.length - 1)
-
-    of_seeds = sum((variance for variance, _ in seeds), np.zeros(len(second)))
     resampled = resampling.drawn * second / len(influence) ** 2
-    images = resampled * resampling.drawn / max(units - 1, 1e-9)
-    # 1 where nothing varies
-    widening = ratio(np.sqrt(images + of_seeds), np.sqrt(resampled + of_seeds), empty=1)
-
-    parts = images**2 / np.maximum(freedom, 1e-9)  # Welch and Satterthwaite
-    parts += sum((variance**2 / degrees for variance, degrees in seeds), np.zeros(len(second)))
-    both = ratio((images + of_seeds) ** 2, parts, empty=1)
-    return Spread(widening, np.where((freedom >= 1) & (of_seeds > 0), both, freedom))
+    return resampled, resampled * resampling.drawn / max(units - 1, 1e-9), freedom

@@ -7,6 +7,7 @@ that plots follow light mode, dark mode and paper.
 import html
 import json
 import math
+import textwrap
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -51,6 +52,9 @@ COLORS = {
 """Colour in a figure -> the CSS variable of the page that replaces it."""
 LABEL_LENGTH = 18
 """Characters of a name on an axis; the table below the plot has the whole name."""
+LINE_LENGTH = 22
+"""Characters of a line of a name that is shown whole."""
+LINE_HEIGHT = 17
 DOT = {"size": 11, "color": SERIES[0], "line": {"color": INK, "width": 1}}
 
 _AXIS = {
@@ -150,6 +154,20 @@ def labels(names: Sequence[str]) -> list[str]:
     ]
 
 
+def wrapped(name: str) -> str:
+    """Break a name into lines of at most `LINE_LENGTH` characters, and escape it."""
+    return "<br>".join(map(plain, _lines(name)))
+
+
+def wrapped_height(names: Sequence[str], least: int) -> int:
+    """Return the height in pixels of the row of the longest wrapped name, at least `least`."""
+    return max(least, *(LINE_HEIGHT * len(_lines(name)) + 8 for name in names))
+
+
+def _lines(name: str) -> list[str]:
+    return textwrap.wrap(name, LINE_LENGTH) or [name]
+
+
 def style(number: int) -> tuple[str, str]:
     """Return the colour and the mark of the n-th series; the first 64 all look different."""
     round_ = number // len(SERIES)
@@ -166,11 +184,16 @@ def figure(height: int, **layout: object) -> go.Figure:
     return go.Figure(layout={"template": _TEMPLATE, "height": height, **layout})
 
 
-def name_axis(names: Sequence[str]) -> dict[str, Any]:
-    """Make a vertical axis with names at 0, 1, 2 ..., the first at the top."""
+def name_axis(names: Sequence[str], whole: bool = False) -> dict[str, Any]:
+    """Make a vertical axis with names at 0, 1, 2 ..., the first at the top.
+
+    Args:
+        names: from the top.
+        whole: break long names into lines, for rows of `wrapped_height`; else shorten them.
+    """
     return {
         "tickvals": list(range(len(names))),
-        "ticktext": labels(names),
+        "ticktext": list(map(wrapped, names)) if whole else labels(names),
         "range": [len(names) - 0.45, -0.55],
         "showgrid": False,
         "zeroline": False,

@@ -21,6 +21,8 @@ from segmentation.report.charts.chart import (
     plain,
     style,
     whiskers,
+    wrapped,
+    wrapped_height,
 )
 from segmentation.report.table import Grid
 
@@ -41,7 +43,10 @@ def miou_chart(comparison: Comparison, contenders: Sequence[Contender], grid: Gr
 
     # Dots for the means, diamonds for the seeds of contenders that have several
     drawn = figure(
-        110 + 44 * len(names), yaxis=name_axis(names), xaxis=percent_axis("mIoU"), showlegend=True
+        110 + wrapped_height(names, 44) * len(names),
+        yaxis=name_axis(names, whole=True),
+        xaxis=percent_axis("mIoU"),
+        showlegend=True,
     )
     values = [entry.miou.value for entry in entries]
     ends = [entry.miou.interval.plain() for entry in entries]
@@ -77,9 +82,10 @@ def difference_chart(comparison: Comparison, grid: Grid) -> Chart | None:
     differences = list(comparison.to_best.values())
     if not differences:
         return None
+    names = [difference.first for difference in differences]
     drawn = figure(
-        110 + 40 * len(differences),
-        yaxis=name_axis([difference.first for difference in differences]),
+        110 + wrapped_height(names, 40) * len(names),
+        yaxis=name_axis(names, whole=True),
         xaxis=percent_axis(
             "difference of mIoU to the best", zeroline=True, zerolinecolor=INK, zerolinewidth=2
         ),
@@ -88,14 +94,16 @@ def difference_chart(comparison: Comparison, grid: Grid) -> Chart | None:
 
     # Verdicts differ in colour and in mark
     kinds = (
-        ("worse", True, SERIES[1], "square"),
-        ("not distinguishable", False, SERIES[0], "circle-open"),
+        ("worse recipe", True, "recipes", SERIES[1], "square"),
+        ("worse model", True, "models", SERIES[3], "diamond"),
+        ("not distinguishable", False, None, SERIES[0], "circle-open"),
     )
-    for name, distinguishable, color, mark in kinds:
+    for name, distinguishable, compares, color, mark in kinds:
         places = [
             place
             for place, difference in enumerate(differences)
             if difference.distinguishable == distinguishable
+            and compares in (None, difference.compares)
         ]
         if places:
             add_dots(
@@ -117,14 +125,14 @@ def difference_chart(comparison: Comparison, grid: Grid) -> Chart | None:
     return Chart("differences", summary, {"": drawn}, grid)
 
 
-def class_chart(comparison: Comparison, grid: Grid) -> Chart:
+def class_chart(comparison: Comparison, grid: Grid, marked: bool) -> Chart:
     """Draw the IoU of each class and contender; filled if not told from the best of the class.
 
-    The marks of a single contender are all filled.
+    All marks are filled where the best is not `marked`, and those of a single contender.
     """
     classes = [name for name, winner in comparison.winners.items() if winner.best is not None]
     count = len(comparison.entries)
-    several = count > 1
+    several = count > 1 and marked
     step = CLASS_SHARE / max(count, 1)
     drawn = figure(
         130 + max(26, 11 * count) * len(classes),
@@ -147,7 +155,7 @@ def class_chart(comparison: Comparison, grid: Grid) -> Chart:
             values,
             ends,
             [classes.index(name) + offset for name in scored],
-            name=plain(entry.name),
+            name=wrapped(entry.name),
             error_x=whiskers(values, ends) | {"color": color, "width": 2},
             marker={
                 "size": 8,
@@ -163,12 +171,12 @@ def class_chart(comparison: Comparison, grid: Grid) -> Chart:
         )
     for edge in range(1, len(classes)):
         drawn.add_hline(y=edge - 0.5, line={"color": LINE, "width": 1})
-    summary = (
-        f"IoU of {len(classes)} classes for {count} contenders with 95% intervals. Filled marks "
-        "are the best of their class, and those that cannot be told from it."
-        if several
-        else f"IoU of {len(classes)} classes with 95% intervals."
-    )
+    whose = f" for {count} contenders" if count > 1 else ""
+    summary = f"IoU of {len(classes)} classes{whose} with 95% intervals."
+    if several:
+        summary += (
+            " Filled marks are the best of their class, and those that cannot be told from it."
+        )
     return Chart("classes", summary, {"IoU": drawn}, grid)
 
 

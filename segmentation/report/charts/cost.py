@@ -11,9 +11,9 @@ from segmentation.report.charts.chart import (
     Chart,
     figure,
     percent_axis,
-    plain,
     style,
     whiskers,
+    wrapped,
 )
 from segmentation.report.table import Grid
 
@@ -102,7 +102,7 @@ def _pareto(
             x=[cost],
             y=[entry.miou.value],
             mode="markers",
-            name=plain(entry.name),
+            name=wrapped(entry.name),
             error_y=whiskers([entry.miou.value], [entry.miou.interval.plain()]) | {"color": color},
             marker={
                 "size": 13 if best else 11,

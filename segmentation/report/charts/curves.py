@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import plotly.graph_objects as go
 
-from segmentation.report.charts.chart import DASHES, Chart, figure, plain, style
+from segmentation.report.charts.chart import DASHES, Chart, figure, plain, style, wrapped
 from segmentation.report.table import Cell, Grid, number
 from segmentation.runs.curves import read_rows
 
@@ -147,7 +147,7 @@ def _drawn(series: Mapping[str, Line], x: str, y: str) -> go.Figure:
         drawn.add_scatter(
             x=points[0],
             y=points[1],
-            name=plain(group),
+            name=wrapped(group),
             legendgroup=group,
             showlegend=group not in groups,
             customdata=[plain(name)] * len(points[0]),

@@ -4,6 +4,13 @@ from typing import TYPE_CHECKING
 
 from segmentation.console import console, show_warnings
 from segmentation.evaluation.comparison.result import Comparison
+from segmentation.evaluation.comparison.seed_words import (
+    effect_words,
+    exact_words,
+    plan_columns,
+    plan_words,
+    spread_words,
+)
 from segmentation.evaluation.comparison.tables import (
     ALONE,
     COST,
@@ -12,6 +19,7 @@ from segmentation.evaluation.comparison.tables import (
     in_words,
     shown,
     shown_classes,
+    weights_kind,
 )
 from segmentation.report.terminal.table import text_table
 
@@ -19,7 +27,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 MOST_COLUMNS = 6
-"""With more contenders the table of classes would not fit a terminal: the file has all of it."""
+"""With more contenders, or long names, the table of classes would not fit a terminal: the file has
+all of it."""
 
 
 def show_comparison(compared: Compared) -> None:
@@ -27,15 +36,20 @@ def show_comparison(compared: Compared) -> None:
     comparison, texts = compared.comparison, shown(compared.table)
     single = len(texts) == 1
 
-    # Quality, with verdicts in words below; they give p and, of a single contender, all there is
-    left_out = ("p", "to best", "95% of that") if single else ("p",)
-    columns = [name for name in QUALITY if name not in left_out]
-    _show(f"mIoU on {compared.split}, in points", texts[columns])
+    if compared.weights_warning:
+        show_warnings([compared.weights_warning])
+
+    # Quality, with verdicts in words below: they give what the narrow table omits
+    omitted = ("p", "compares", "won–lost–tied", *(("Δ mIoU", "Δ 95% CI") if single else ()))
+    columns = [name for name in QUALITY if name not in omitted]
+    _show(f"mIoU on {compared.split}, in points", _narrow(texts[columns]))
     console.print(f"{comparison.resampling}.\n")
     console.print(*verdicts(comparison), "", sep="\n")
+    if comparison.correction:
+        console.print(f"{comparison.correction}\n")
 
     # Cost
-    _show("cost", texts[list(COST)])
+    _show("cost", _narrow(texts[list(COST)]))
     costs = [contender.cost for contender in compared.contenders]
     for device in sorted({cost.device for cost in costs if cost.device}):
         sizes = sorted({f"{cost.size[0]}x{cost.size[1]}" for cost in costs if cost.size})
@@ -46,16 +60,16 @@ def show_comparison(compared: Compared) -> None:
     console.print()
 
     # Classes
-    by_class = shown_classes(compared.classes)
-    if len(by_class.columns) <= MOST_COLUMNS + 1:
+    by_class = shown_classes(compared.classes, compared.marked)
+    width = sum(len(head) + 2 for head in by_class.columns)
+    if len(by_class.columns) <= MOST_COLUMNS + 1 and width <= console.width:
         _show("IoU of each class, in points", by_class)
-        if not single:
+        if not single and compared.marked:
             console.print("* highest   = not distinguishable from the highest on this test set")
     else:
         winners = in_words(compared.classes)[["class", "best", "not_distinguishable"]].fillna("–")
-        _show(
-            "best of each class", winners.set_axis(["class", "best", "not distinguishable"], axis=1)
-        )
+        texts = winners.set_axis(["class", "best", "not distinguishable"], axis=1).to_dict("list")
+        console.print(text_table("best of each class", texts, wrapped=True))
     console.print()
 
     for note in compared.notes:
@@ -69,8 +83,28 @@ def verdicts(comparison: Comparison) -> list[str]:
     score = f"{100 * best.miou.value:.1f} {best.miou.interval.points()}"
     if not comparison.to_best:
         return [f"{best.name}: mIoU {score}", ALONE]
-    others = [f"{name}: {difference.verdict}" for name, difference in comparison.to_best.items()]
-    return [f"{best.name}: highest mIoU, {score}", *others]
+    lines = [f"{best.name}: highest mIoU, {score}"]
+    for name, difference in comparison.to_best.items():
+        lines += [f"{name}: {difference.verdict}", f"  {effect_words(comparison, name)}"]
+    return lines
+
+
+def show_plan(comparison: Comparison) -> None:
+    """Print how many seeds would show the differences of a comparison with a plan."""
+    plan = comparison.plan
+    assert plan is not None
+    console.print(f"{spread_words(plan)}\n")
+    best = comparison.entries[0].name
+    for name, difference in comparison.to_best.items():
+        title = f"power to tell {name} from {best}, whose mIoU differs by"
+        console.print(text_table(title, plan_columns(plan, name)))
+        console.print(plan_words(plan, name), exact_words(difference), "", sep="\n")
+
+
+def _narrow(frame: "pd.DataFrame") -> "pd.DataFrame":
+    """Shorten the column of weights to their kind."""
+    kinds = frame["encoder weights"].map(weights_kind)
+    return frame.assign(**{"encoder weights": kinds}).rename(columns={"encoder weights": "weights"})
 
 
 def _show(title: str, frame: "pd.DataFrame") -> None:

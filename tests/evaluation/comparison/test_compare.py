@@ -31,10 +31,12 @@ def test_a_clear_difference_is_said_in_words():
     assert interval.high < 0
     points, low, high = (-100 * v for v in (difference.miou.value, interval.high, interval.low))
     assert difference.verdict == (
-        f"worse than best by {points:.1f} points [{low:.1f}, {high:.1f}], "
-        f"p = {difference.p_holm:.2g}"
+        f"this model scores {points:.1f} points below that of best [{low:.1f}, {high:.1f}], "
+        f"p = {difference.p_corrected:.2g}"
     )
-    assert difference.p_holm == pytest.approx(3 * difference.p)  # three pairs, equally clear
+    assert difference.compares == "models"
+    assert difference.p_corrected == pytest.approx(3 * difference.p)  # three pairs, equally clear
+    assert found.correction.startswith("p is corrected by Holm's method for all 3 pairs: ")
     assert found.resampling.startswith("10,000 bootstrap resamples of 60 images, drawn one by one")
 
 
@@ -52,8 +54,10 @@ def test_runs_that_predict_the_same_do_not_differ():
     assert (difference.miou.value, difference.p) == (0, 1)
     assert (difference.miou.interval.low, difference.miou.interval.high) == (0, 0)
     assert all(one.value == 0 for one in difference.classes.values())
-    assert set(difference.classes_p_holm.values()) == {1.0}
-    assert difference.verdict == f"{NOT_DISTINGUISHABLE} from {difference.second} (p = 1)"
+    assert set(difference.classes_p_corrected.values()) == {1.0}
+    assert difference.verdict == (
+        f"{NOT_DISTINGUISHABLE} from {difference.second} (p = 1): 0.0 points, 95% CI [0.0, 0.0]"
+    )
 
 
 @settings(max_examples=10, deadline=None)
@@ -146,7 +150,7 @@ def test_classes_are_corrected_for_all_pairs_and_classes():
     (difference,) = found.to_best.values()
     # All five differences exclude zero with the smallest p there is, 2 / (B + 1); one pair.
     smallest = 2 / (10_000 + 1) if "10,000" in found.resampling else 2 / (RESAMPLES + 1)
-    assert difference.classes_p_holm == pytest.approx(
+    assert difference.classes_p_corrected == pytest.approx(
         dict.fromkeys(difference.classes, 5 * smallest)
     )
 
@@ -178,7 +182,7 @@ def test_many_pairs_and_classes_get_the_resamples_that_they_need():
     pairs, classes = 28, 5
     assert found.resampling.startswith(f"{80 * pairs * classes:,} bootstrap resamples")
     assert not any("too few" in note for note in found.notes)
-    clear = found.pairs["m0", "m7"].classes_p_holm
+    clear = found.pairs["m0", "m7"].classes_p_corrected
     assert min(clear.values()) <= 0.05
     assert not any("m0" in winner.rivals for winner in found.winners.values())
 

@@ -39,7 +39,9 @@ def scored(better, seed=0):
 def made():
     runs = {"a_b": [scored(0.2), scored(0.21, 1)], "even": [scored(0.2, 3)], WORST: [scored(-0.2)]}
     contenders = [
-        Contender(name, tuple(some), (None,) * len(some), COST if name == "a_b" else Cost())
+        Contender(
+            name, tuple(some), (None,) * len(some), COST if name == "a_b" else Cost(), "random"
+        )
         for name, some in runs.items()
     ]
     return compare(runs, resamples=1000), contenders
@@ -55,11 +57,17 @@ def test_rows_fall_by_miou_and_say_what_the_comparison_says(made):
     assert np.isnan([best["difference"], best["difference_low"], best["p"]]).all()
     for row in others:
         to_best = comparison.to_best[row["name"]]
-        assert (row["difference"], row["p"]) == (to_best.miou.value, to_best.p_holm)
+        assert (row["difference"], row["p"]) == (to_best.miou.value, to_best.p_corrected)
         assert row["difference_low"] == to_best.miou.interval.low
         assert row["verdict"] == to_best.verdict
     seeds = dict(zip(table["name"], table["seeds"], strict=True))
     assert seeds == {"a_b": 2, "even": 1, WORST: 1}
+    assert {row["compares"] for row in others} == {"models"}  # one of each pair has one seed
+    for row in others:
+        effect = comparison.effects[row["name"]]
+        assert (row["won"], row["lost"], row["tied"]) == (effect.won, effect.lost, effect.tied)
+        assert row["p_alone"] == comparison.to_best[row["name"]].p
+        assert np.isnan(row["p_over_seeds"])
     one = table.set_index("name").loc["a_b"]
     assert (one["parameters"], one["flops"], one["latency_ms"]) == (
         2_500_000,
@@ -106,13 +114,13 @@ def test_people_read_points_and_units(made):
     assert texts.loc["even", "SD"] == texts.loc["even", "latency"] == "–"
     worst = made[0].entries[-1]
     assert texts.loc[WORST, "mIoU"] == f"{100 * worst.miou.value:.1f}"
-    assert texts.loc[WORST, "95% interval"] == worst.miou.interval.points()
-    assert re.fullmatch(r"-\d+\.\d", texts.loc[WORST, "to best"])
+    assert texts.loc[WORST, "95% CI"] == worst.miou.interval.points()
+    assert re.fullmatch(r"-\d+\.\d", texts.loc[WORST, "Δ mIoU"])
 
 
 def test_winners_and_rivals_are_marked(made):
     comparison, _ = made
-    texts = shown_classes(class_frame(comparison)).set_index("class")
+    texts = shown_classes(class_frame(comparison), marked=True).set_index("class")
     for name, winner in comparison.winners.items():
         assert texts.loc[name, winner.best].endswith(" *")
         for rival in winner.rivals:
@@ -126,7 +134,7 @@ def test_names_are_never_read_back_out_of_text():
     runs = {"class": [scored(0.2)], "a; b": [scored(0.2, 1)], "a": [scored(-0.2)]}
     frame = class_frame(compare(runs, resamples=500))
     assert frame["class"].tolist() == list(CLASSES.names)
-    marked = shown_classes(frame)
+    marked = shown_classes(frame, marked=True)
     assert set(marked.columns) == {"class", "class*", "a; b", "a"}
     for name, best, rivals in zip(
         frame["class"], frame["best"], frame["not_distinguishable"], strict=True
@@ -157,13 +165,16 @@ def test_latex_is_booktabs_and_escaped(made):
     text = to_latex(shown(comparison_frame(*made)))
     for command in ("\\begin{tabular}{lrrr", "\\toprule", "\\midrule", "\\bottomrule"):
         assert command in text
-    assert "a\\_b & 2 &" in text
+    assert "a\\_b & random & 2 &" in text
     assert "50\\%\\_of \\& more|less &" in text
-    assert "95\\% interval" in text
+    assert (
+        " 95\\% CI & SD & $\\Delta$ mIoU & $\\Delta$ 95\\% CI & p & compares & won--lost--tied &"
+        in text
+    )
     assert not re.search(r"(?<!\\)[%_]", text)
     assert re.search(r" & \$-\$\d+\.\d & \[\$-\$\d+\.\d, \$-\$\d+\.\d\] ", text)
     rows = [line for line in text.splitlines() if line.endswith("\\\\")]
-    assert {len(re.findall(r"(?<!\\)&", row)) for row in rows} == {12}
+    assert {len(re.findall(r"(?<!\\)&", row)) for row in rows} == {15}
 
 
 def test_a_row_of_latex_never_begins_with_a_bracket():
@@ -173,5 +184,6 @@ def test_a_row_of_latex_never_begins_with_a_bracket():
 def test_records_are_plain_values(made):
     rows = records(comparison_frame(*made))
     assert rows[0]["difference"] is None
+    assert rows[0]["won"] is None
     kinds = {type(value) for row in rows for value in row.values()}
     assert kinds == {str, int, float, type(None)}

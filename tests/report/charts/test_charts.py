@@ -17,13 +17,17 @@ from segmentation.evaluation.slices.scores import COLUMNS
 from segmentation.report.charts.chart import (
     COLORS,
     LABEL_LENGTH,
+    LINE_HEIGHT,
     SERIES,
     harmless,
     label,
     labels,
+    name_axis,
     percent_axis,
     style,
     whiskers,
+    wrapped,
+    wrapped_height,
 )
 from segmentation.report.charts.classes import class_scores
 from segmentation.report.charts.confusion import confusion_chart
@@ -170,6 +174,19 @@ def test_whiskers_reach_to_the_ends_and_nowhere_without_an_interval():
     drawn = whiskers([0.5, 0.2], [(0.4, 0.75), None])
     assert drawn["array"] == [0.25, None]
     assert drawn["arrayminus"] == [pytest.approx(0.1), None]
+
+
+def test_whole_names_are_broken_into_lines_of_their_own_row():
+    name = "resnet34, cross_entropy + dice, max_epochs=30"
+    assert wrapped(name).split("<br>") == [
+        "resnet34,", "cross_entropy + dice,", "max_epochs=30",
+    ]  # fmt: skip
+    assert wrapped("x" * 30 + "<b>") == "x" * 22 + "<br>" + "x" * 8 + "&lt;b&gt;"
+    assert wrapped("") == ""
+    assert wrapped_height(["vgg16"], 40) == 40
+    assert wrapped_height(["vgg16", name], 40) == 3 * LINE_HEIGHT + 8
+    axis = name_axis([name, "b"], whole=True)
+    assert axis["ticktext"] == [wrapped(name), "b"]
 
 
 def test_names_are_text_for_plotly_and_short_at_an_axis():
