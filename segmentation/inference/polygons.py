@@ -43,15 +43,21 @@ class Polygon:
     def ring(self) -> np.ndarray:
         """The outline with its holes cut in, as one ring, for formats without holes.
 
-        Each hole is joined to the nearest point of the outline by a line there and back, which
+        Each hole is joined to the outline where they are nearest, by a line there and back, which
         bounds no area.
         """
-        order = np.arange(len(self.outline), dtype=np.float64)
-        points, places = [self.outline], [order]
+        if not self.holes:
+            return self.outline
+        from scipy.spatial import cKDTree  # takes a tenth of a second, and few need it
+
+        points, places = [self.outline], [np.arange(len(self.outline), dtype=np.float64)]
+        tree = cKDTree(self.outline)
         for hole in self.holes:
-            nearest = int(((self.outline - hole[0]) ** 2).sum(axis=1).argmin())
-            points += [hole, hole[:1], self.outline[nearest : nearest + 1]]
-            places.append(np.full(len(hole) + 2, nearest + 0.5))
+            distances, nearest = tree.query(hole)
+            first = int(distances.argmin())
+            there, hole = int(nearest[first]), np.roll(hole, -first, axis=0)
+            points += [hole, hole[:1], self.outline[there : there + 1]]
+            places.append(np.full(len(hole) + 2, there + 0.5))
         return np.concatenate(points)[np.argsort(np.concatenate(places), kind="stable")]
 
 
