@@ -75,15 +75,21 @@ def _card_data(
 ) -> ModelCardData:
     scores: dict[str, Any] = {}
     if "miou" in metrics:
-        result = EvalResult(
-            task_type="image-segmentation",
-            dataset_type=data,
-            dataset_name=data,
-            dataset_split=metrics.get("split"),
-            metric_type="mean_iou",
-            metric_value=round(metrics["miou"], 4),
-        )
-        scores = {"model_name": name, "eval_results": [result], "metrics": ["mean_iou"]}
+        known = {"mean_iou": metrics["miou"], "accuracy": metrics.get("pixel_accuracy")}
+        results = [
+            EvalResult(
+                task_type="image-segmentation",
+                dataset_type=data,
+                dataset_name=data,
+                dataset_split=metrics.get("split"),
+                metric_type=kind,
+                metric_value=round(value, 4),
+            )
+            for kind, value in known.items()
+            if value is not None
+        ]
+        kinds = [result.metric_type for result in results]
+        scores = {"model_name": name, "eval_results": results, "metrics": kinds}
     return ModelCardData(
         library_name=LIBRARY,
         pipeline_tag="image-segmentation" if segments else None,

@@ -3,6 +3,7 @@
 import ast
 import csv
 import json
+import re
 import shlex
 import shutil
 import stat
@@ -95,6 +96,8 @@ def test_the_card_says_scores_training_limits_and_licence(trained, published):
     metrics = json.loads((trained / "metrics.json").read_text())
     (result,) = head["model-index"][0]["results"]
     assert result["metrics"][0] == {"type": "mean_iou", "value": round(metrics["miou"], 4)}
+    accuracy = {"type": "accuracy", "value": round(metrics["pixel_accuracy"], 4)}
+    assert result["metrics"][1:] == [accuracy]
     assert result["dataset"]["split"] == metrics["split"]
     assert head["license"] == "other"
     for name, iou in metrics["iou"].items():
@@ -129,6 +132,17 @@ def test_what_the_card_says_to_type_can_be_typed(trained, tmp_path):
     (code,) = [line for line in card.splitlines() if line.startswith("result = ")]
     literals = [node.value for node in ast.walk(ast.parse(code)) if isinstance(node, ast.Constant)]
     assert literals == ["street.jpg", f"path/to/{name}"]
+
+
+def test_the_python_of_the_card_runs(published, tmp_path, monkeypatch):
+    (code,) = re.findall(r"```python\n(.*?)```", (published / "README.md").read_text(), re.DOTALL)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "path" / "to").mkdir(parents=True)
+    (tmp_path / "path" / "to" / published.name).symlink_to(published)
+    Image.new("RGB", (48, 32), (90, 120, 60)).save("street.jpg")
+    names: dict = {}
+    exec(code, names)
+    assert names["result"].mask.shape == (32, 48)
 
 
 def test_names_from_strangers_stay_text_in_the_card(trained, tmp_path):
