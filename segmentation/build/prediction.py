@@ -15,14 +15,13 @@ from segmentation.errors import (
     check_number,
     did_you_mean,
 )
+from segmentation.inference.camera import camera_number
 from segmentation.inference.options import InferenceOptions
 from segmentation.inference.polygon_files import POLYGON_FORMATS
 from segmentation.model_files import existing_model, is_of_hub
 from segmentation.system.hardware import check_accelerator
 
 PRECISIONS = ("32-true", "bf16-mixed", "16-mixed")
-CAMERA = "camera"
-"""An input that is not a path."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +56,8 @@ def read_prediction(cfg: DictConfig) -> PredictionPlan:
         raise ConfigError(f"polygons={polygons!r}: use {', '.join(POLYGON_FORMATS)} or null.{hint}")
     inference = InferenceOptions.from_dict(plain(cfg))
     source = user_path(str(cfg.input))
-    if not (cfg.input == CAMERA or source.exists() or glob.has_magic(str(source))):
+    camera = camera_number(str(cfg.input)) is not None
+    if not (camera or source.exists() or glob.has_magic(str(source))):
         raise DataError(f"no file or folder {source}. Give input=<a file or folder of images>.")
     if not is_of_hub(cfg.model):
         existing_model(cfg.model)

@@ -112,7 +112,7 @@ def _check_options(plan: PredictionPlan, predictor: Predictor, moving: bool) -> 
         if predictor.classes is None:
             raise ConfigError(
                 f"{option} needs masks, and {plan.model} predicts none: its task is image-level "
-                "targets alone. Omit it."
+                f"targets alone. Omit {option}."
             )
     if moving and not predictor.channels.is_rgb:
         raise ConfigError(

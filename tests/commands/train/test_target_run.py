@@ -228,7 +228,7 @@ def test_predict_without_masks(alone, data, tmp_path):
     assert "masks and" not in result.stdout
     refused = run("predict.py", *arguments, "overlay=true")
     assert refused.returncode == 1
-    assert "image-level targets alone. Type overlay=false" in refused.stderr
+    assert "image-level targets alone. Omit overlay=true" in refused.stderr
     with pytest.raises(ModelError, match="does not segment"):
         Predictor(directory)(np.zeros((40, 50, 3), np.uint8)).save(tmp_path / "mask.png")
 
