@@ -55,16 +55,7 @@ def read_prediction(cfg: DictConfig) -> PredictionPlan:
         hint = did_you_mean(str(polygons), POLYGON_FORMATS)
         raise ConfigError(f"polygons={polygons!r}: use {', '.join(POLYGON_FORMATS)} or null.{hint}")
     inference = InferenceOptions.from_dict(plain(cfg))
-    source = user_path(str(cfg.input))
-    camera = camera_number(str(cfg.input)) is not None
-    if not (camera or source.exists() or glob.has_magic(str(source))):
-        raise DataError(f"no file or folder {source}. Give input=<a file or folder of images>.")
-    if not is_of_hub(cfg.model):
-        existing_model(cfg.model)
-    check_accelerator(cfg.device, "device")
-    if cfg.precision not in ("auto", *PRECISIONS):
-        raise ConfigError(f"precision={cfg.precision!r}: use auto, {', '.join(PRECISIONS)}.")
-    return PredictionPlan(
+    plan = PredictionPlan(
         model=cfg.model,
         input=str(cfg.input),
         output=user_path(cfg.output),
@@ -82,3 +73,15 @@ def read_prediction(cfg: DictConfig) -> PredictionPlan:
         compile=check_flag("compile", cfg.compile),
         inference=inference,
     )
+
+    # What is on disk or in the machine, after what is typed
+    source = user_path(str(cfg.input))
+    camera = camera_number(str(cfg.input)) is not None
+    if not (camera or source.exists() or glob.has_magic(str(source))):
+        raise DataError(f"no file or folder {source}. Give input=<a file or folder of images>.")
+    if not is_of_hub(cfg.model):
+        existing_model(cfg.model)
+    check_accelerator(cfg.device, "device")
+    if cfg.precision not in ("auto", *PRECISIONS):
+        raise ConfigError(f"precision={cfg.precision!r}: use auto, {', '.join(PRECISIONS)}.")
+    return plan
