@@ -54,7 +54,13 @@ def _opened(
 
     @torch.inference_mode()
     def run(images: np.ndarray) -> dict[str, np.ndarray]:
-        outputs = call(torch.from_numpy(images))
+        try:
+            outputs = call(torch.from_numpy(images))
+        except (RuntimeError, AssertionError) as error:  # a guard on the size of images
+            size = "x".join(map(str, images.shape[1:3]))
+            raise ModelError(
+                f"{path} does not take images of {size}: {_first_line(error)}"
+            ) from error
         return {name: output.numpy() for name, output in zip(names, outputs, strict=False)}
 
     return text, run
