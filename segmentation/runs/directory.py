@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 from filelock import FileLock, Timeout
-from omegaconf import OmegaConf
 
 from segmentation.console import argument, typed
 from segmentation.errors import ConfigError, explain_validation
@@ -172,5 +171,7 @@ def recorded(directory: str | Path) -> dict[str, Any]:
 
 def write_config(directory: Path, settings: dict[str, Any]) -> None:
     """Write the resolved configuration."""
+    from omegaconf import OmegaConf  # `Predictor` needs none of it
+
     write_atomic(directory / RUN_CONFIG, OmegaConf.to_yaml(OmegaConf.create(settings)))
 
