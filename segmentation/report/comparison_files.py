@@ -13,6 +13,7 @@ from segmentation.evaluation.comparison.seed_words import (
 )
 from segmentation.evaluation.comparison.tables import (
     COST,
+    DIFFERENCE,
     QUALITY,
     SCORES,
     Compared,
@@ -105,7 +106,9 @@ def _latex(compared: Compared) -> str:
     return "\n".join(
         [
             *(f"% {' '.join(text.split())}" for text in comments if text),
-            to_latex(texts[list(QUALITY)]),
+            to_latex(texts[[head for head in QUALITY if head not in DIFFERENCE]]),
+            "% Differences to the highest",
+            to_latex(texts[["contender", *DIFFERENCE]].iloc[1:]) if len(texts) > 1 else "% None",
             "% Cost",
             to_latex(texts[list(COST)]),
             f"% IoU of each class{marks}",

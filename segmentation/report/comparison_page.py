@@ -17,6 +17,7 @@ from segmentation.evaluation.comparison.seed_words import (
 )
 from segmentation.evaluation.comparison.tables import (
     COST,
+    DIFFERENCE,
     QUALITY,
     SCORES,
     Compared,
@@ -37,7 +38,6 @@ DISAGREEING = 12
 """The number of images shown, those on which the contenders differ most."""
 TOGETHER = 6
 """The number of contenders whose predictions are shown, the best ones."""
-DIFFERENCE = ("contender", "Δ mIoU", "Δ 95% CI", "p", "compares")
 SORTED_BY = {
     "seeds": "seeds",
     "mIoU": "miou",
@@ -71,7 +71,7 @@ def write_comparison_page(path: Path, compared: Compared) -> None:
     iou = {head: compared.classes[f"iou: {head}"] for head in classes.columns[1:]}
     quality = _grid("comparison", texts[list(QUALITY)], numbers)
     seeds = _grid("mIoU of each seed", texts[["contender", "mIoU of each seed"]], {})
-    differences = _grid("differences to the best", texts[list(DIFFERENCE)], numbers)
+    differences = _grid("differences to the best", texts[["contender", *DIFFERENCE]], numbers)
     cost = _grid("quality and cost", texts[["contender", "mIoU", *COST[1:]]], numbers)
 
     # Its plots

@@ -294,7 +294,7 @@ def test_plots_follow_dark_mode_and_paper(browser, comparison_page):  # noqa: F8
         page.emulate_media(media="print")
         wait_until(page, "document.querySelectorAll('.js-plotly-plot').length === 5")
         wait_until(page, f"{ink}[0] < 50")
-        assert page.locator(".panel:visible").count() == 7
+        assert page.locator(".panel:visible").count() == 9
         assert not page.locator(".tabs").is_visible()
         assert all(
             plot.bounding_box()["width"] > 500 for plot in page.locator(".canvas .main-svg").all()

@@ -141,6 +141,22 @@ class Comparison:
         return {name: self.pairs[name, best] for name in others}
 
     @property
+    def summary(self) -> str:
+        """The result in a sentence or two."""
+        best = self.entries[0]
+        score = f"{100 * best.miou.value:.1f}% {best.miou.interval.points()}"
+        if len(self.entries) == 1:
+            return f"{best.name} has an mIoU of {score}."
+        kind = "model" if best.name in self.single else "recipe"
+        equal = [name for name, to in self.to_best.items() if not to.distinguishable]
+        rest = f"not distinguishable from it on this test set: {'; '.join(equal)}"
+        if not equal:
+            rest = "all others are below it by more than chance"
+        elif len(equal) == len(self.to_best):
+            rest = "no other can be told from it on this test set"
+        return f"The {kind} with the highest mIoU is {best.name}, {score}; {rest}."
+
+    @property
     def single(self) -> list[str]:
         """The entries with one run: what is said of them is about these models alone."""
         return [entry.name for entry in self.entries if entry.seeds == 1]

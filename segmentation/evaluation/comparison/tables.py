@@ -14,10 +14,10 @@ from segmentation.evaluation.comparison.result import Comparison, Contender, Dif
 from segmentation.evaluation.statistics.intervals import Interval
 from segmentation.system.escaping import csv_cell, markdown
 
-QUALITY = (
-    "contender", "encoder weights", "seeds", "mIoU", "95% CI", "SD", "Δ mIoU", "Δ 95% CI", "p",
-    "compares", "won–lost–tied",
-)  # fmt: skip
+DIFFERENCE = ("Δ mIoU", "Δ 95% CI", "p", "compares", "won–lost–tied")
+"""Columns on the difference to the highest."""
+
+QUALITY = ("contender", "encoder weights", "seeds", "mIoU", "95% CI", "SD", *DIFFERENCE)
 
 COST = (
     "contender", "encoder weights", "parameters", "FLOPs", "images/s", "latency", "training",
@@ -44,6 +44,9 @@ IMAGE_TYPES = dict.fromkeys(("won", "lost", "tied"), "Int64")
 HIGHEST = "highest mIoU"
 
 ALONE = "only one contender: there is nothing to compare"
+
+WORDS = ("encoder weights", "compares")
+"""Columns besides the first that hold words."""
 
 NONE = "–"
 
@@ -184,7 +187,8 @@ def to_csv(frame: pd.DataFrame) -> str:
 
 def to_latex(frame: pd.DataFrame) -> str:
     """Return a frame of texts as a LaTeX table in the manner of `booktabs`, all of it escaped."""
-    sides = "l" + "r" * (len(frame.columns) - 1)
+    others = frame.columns[1:]
+    sides = "l" + "".join("l" if head in WORDS else "r" for head in others)
     one_line = frame.map(lambda text: " ".join(text.split()))
     text = one_line.to_latex(index=False, escape=True, column_format=sides)
     for character, command in LATEX.items():

@@ -165,7 +165,9 @@ def wrapped_height(names: Sequence[str], least: int) -> int:
 
 
 def _lines(name: str) -> list[str]:
-    return textwrap.wrap(name, LINE_LENGTH) or [name]
+    # Long words begin on a line of their own
+    lines = textwrap.wrap(name, LINE_LENGTH, break_long_words=False) or [name]
+    return [part for line in lines for part in textwrap.wrap(line, LINE_LENGTH) or [line]]
 
 
 def style(number: int) -> tuple[str, str]:

@@ -68,7 +68,7 @@ def slices_chart(slices: pd.DataFrame) -> Chart:
     summary = f"Scores of {len(slices)} slices with 95% intervals: {score}."
     if slices["difference"].min() < 0:
         worst = slices.loc[slices["difference"].idxmin()]
-        loss = f"{worst['slice']}: {worst['value']} ({100 * worst['difference']:+.1f} points)"
+        loss = f"{worst['slice']}: {worst['value']} ({100 * worst['difference']:+z.1f} points)"
         summary += f" Largest loss: {loss}."
 
     # In numbers

@@ -92,7 +92,7 @@ def _show_corruptions(rows: "pd.DataFrame") -> None:
 
     # mIoU and difference at each severity, ~ where it may be chance
     every["text"] = [
-        f"{percent(row.miou)} {100 * row.difference:+5.1f}{' ' if row.sure else '~'}"
+        f"{percent(row.miou)} {100 * row.difference:+z5.1f}{' ' if row.sure else '~'}"
         for row in every.itertuples()
     ]
     columns = {"corruption": means.index.astype(str).tolist()}
@@ -107,5 +107,5 @@ def _show_corruptions(rows: "pd.DataFrame") -> None:
 def _points(value: float, low: float, high: float) -> str:
     if isnan(value):
         return "–"
-    ends = "" if isnan(low) else f" [{100 * low:+.1f}, {100 * high:+.1f}]"
-    return f"{100 * value:+.1f}{ends}"
+    ends = "" if isnan(low) else f" [{100 * low:+z.1f}, {100 * high:+z.1f}]"
+    return f"{100 * value:+z.1f}{ends}"

@@ -12,7 +12,9 @@ from segmentation.evaluation.comparison.seed_words import (
     plan_words,
     spread_words,
 )
+from segmentation.evaluation.statistics.intervals import Interval
 from segmentation.evaluation.statistics.seeds import COUNTS, EFFECTS
+from segmentation.report.table import interval, points
 
 pytestmark = pytest.mark.usefixtures("quick_collections")
 
@@ -160,3 +162,25 @@ def test_the_plan_says_how_many_seeds_would_show_the_difference():
 def test_single_models_have_no_plan():
     runs = recipes(1)
     assert compare(runs, resamples=RESAMPLES).plan is None
+
+
+def test_the_result_is_said_in_a_sentence():
+    clear = compare(recipes(3, better=1.5), resamples=RESAMPLES)
+    assert clear.summary.startswith("The recipe with the highest mIoU is b, ")
+    assert clear.summary.endswith("]; all others are below it by more than chance.")
+    runs = recipes(1)
+    equal = compare({"a": runs["a"], "b": runs["a"]}, resamples=RESAMPLES)
+    assert equal.summary.startswith("The model with the highest mIoU is a, ")
+    assert equal.summary.endswith("]; no other can be told from it on this test set.")
+    three = compare({"a": runs["a"], "b": runs["a"], "c": recipes(1, better=-1.5)["b"]})
+    assert three.summary.endswith("]; not distinguishable from it on this test set: b.")
+    assert compare({"a": runs["a"]}, resamples=RESAMPLES).summary.startswith("a has an mIoU of ")
+
+
+def test_no_zero_is_negative():
+    assert Interval(-0.0001, -0.0).points() == "[0.0, 0.0]"
+    runs = recipes(1)
+    (difference,) = compare({"a": runs["a"], "b": runs["a"]}, resamples=RESAMPLES).to_best.values()
+    assert "-0.0" not in difference.verdict
+    cells = [points(-0.0001), interval([-0.0002, -0.0001])]
+    assert [cell.text for cell in cells] == ["0.0", "0.0 to 0.0"]

@@ -163,7 +163,7 @@ def test_markdown_has_a_cell_for_each_value(made):
 
 def test_latex_is_booktabs_and_escaped(made):
     text = to_latex(shown(comparison_frame(*made)))
-    for command in ("\\begin{tabular}{lrrr", "\\toprule", "\\midrule", "\\bottomrule"):
+    for command in ("\\begin{tabular}{llrrrrrrrlr", "\\toprule", "\\midrule", "\\bottomrule"):
         assert command in text
     assert "a\\_b & random & 2 &" in text
     assert "50\\%\\_of \\& more|less &" in text
