@@ -5,6 +5,7 @@ All arrays are `uint8`. Labels are 0..C-1, and `VOID` where the truth is unknown
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -177,7 +178,7 @@ def predict_labels(model: nn.Module, image: Tensor, size: Sequence[int]) -> np.n
         Labels of that size. Every submodule keeps its training or evaluation mode.
     """
     modes = [(module, module.training) for module in model.modules()]
-    weight = next(model.parameters())
+    weight = next(chain(model.parameters(), model.buffers()))  # an exported file has no parameters
     model.eval()
     try:
         labels = label_map(model(image[None].to(weight.device)), size)
