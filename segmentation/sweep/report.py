@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
 MOST_JOBS = 300
 """Jobs that the page shows at most; `jobs.csv` has all."""
-COSTS = ("latency_ms", "parameters")
+COSTS = {"latency_ms": "latency (ms)", "parameters": "parameters"}
+"""Key in metrics.json of a job -> the head of its column."""
 
 
 def write_report(sweep: Path, jobs: Jobs | None = None) -> Path:
@@ -115,7 +116,8 @@ def _job_grid(sweep: Path, jobs: Jobs, study: "Study | None") -> Grid:
         for name in shown
     ]
     trial = ["trial"] if trials else []
-    heads = [*trial, "state", "score", *costs, "time", *keys, "note", "directory"]
+    names = [COSTS[key] for key in costs]
+    heads = [*trial, "state", "score", *names, "time", *keys, "note", "directory"]
     return Grid("jobs", heads, rows)
 
 

@@ -119,7 +119,7 @@ def test_the_page_of_a_grid(tmp_path):
     for encoder, scores in (("small", (0.4, 0.5)), ("large", (0.6, 0.8))):
         for seed, value in enumerate(scores):
             write_run(tmp_path / f"{encoder}-{seed}", [f"encoder={encoder}", f"seed={seed}"],
-                      score=value)  # fmt: skip
+                      score=value, latency_ms=12.5)  # fmt: skip
     waits = {"later": JobState(["encoder=huge", "seed=0"], "waiting")}
     text = write_report(tmp_path, read_jobs(tmp_path) | waits).read_text()
     assert "5 jobs: 4 finished, 1 waiting." in text
@@ -128,6 +128,8 @@ def test_the_page_of_a_grid(tmp_path):
     assert "Importance" not in text
     assert "<script" not in text  # a grid has no plots
     assert "huge" in text
+    assert "mIoU from 0 to 1" in text
+    assert '<th scope="col" class="number">latency (ms)</th>' in text
 
 
 def test_a_job_that_says_it_runs_while_nobody_is_at_it(tmp_path):
