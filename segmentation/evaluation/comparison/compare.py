@@ -75,29 +75,43 @@ def compare(
     number = _resamples(len(entries), len(classes), resamples)
     resampling = plan(aligned, by, sequence, number, seed)
 
-    # The runs of each entry, in an order that is theirs
-    sampled = iter(zip(sample(aligned, resampling), aligned, strict=True))
-    seeded = {
-        name: SeededRuns.of(
-            name, [next(sampled) for _ in runs], None if repeats is None else repeats[name], seed
-        )
-        for name, runs in entries.items()
-    }
-    order = sorted(seeded, key=lambda name: (-np.nan_to_num(seeded[name].together.value[-1]), name))
-    ordered = {name: seeded[name] for name in order}
+    # The entries by falling mIoU
+    ordered = _by_score(entries, aligned, resampling, repeats or {})
     lines = [_entry(runs, resampling) for runs in ordered.values()]
     pairs = _differences(ordered, resampling, classes, correction)
-    best = ordered[order[0]]
+    best, *others = ordered.values()
     return Comparison(
         entries=tuple(lines),
         pairs=pairs,
-        effects={name: effect(ordered[name].images, best.images) for name in order[1:]},
+        effects={other.name: effect(other.images, best.images) for other in others},
         winners=_winners(lines, pairs, classes),
         plan=plan_seeds(list(ordered.values()), resampling, max(1, len(pairs))),
         correction=describe(correction, len(pairs)) if pairs else "",
         resampling=resampling.describe(),
         notes=(*resampling.notes, *_notes(lines, pairs, number)),
     )
+
+
+def _by_score(
+    entries: Mapping[str, Sequence[ScoredImages]],
+    aligned: Sequence[ScoredImages],
+    resampling: Resampling,
+    repeats: Mapping[str, Sequence[str]],
+) -> dict[str, SeededRuns]:
+    """Resample the runs of each entry; entries by falling mIoU.
+
+    Args:
+        entries, repeats: as in `compare`.
+        aligned: all runs of all entries, with their images in one order.
+        resampling: of these images.
+    """
+    sampled = iter(zip(sample(aligned, resampling), aligned, strict=True))
+    seeded = [
+        SeededRuns.of(name, [next(sampled) for _ in runs], repeats.get(name), resampling.seed)
+        for name, runs in entries.items()
+    ]
+    seeded.sort(key=lambda runs: (-np.nan_to_num(runs.together.value[-1]), runs.name))
+    return {runs.name: runs for runs in seeded}
 
 
 def _resamples(entries: int, classes: int, least: int) -> int:
