@@ -11,7 +11,7 @@ from segmentation.report.check.facts import counts_text, facts
 from segmentation.report.check.overlays import write_overlays
 from segmentation.report.check.page import write_check
 from segmentation.report.check.terminal import show_check
-from segmentation.system.files import write_json
+from segmentation.system.files import make_folder, write_json
 from segmentation.system.logs import collected_warnings
 
 
@@ -44,7 +44,7 @@ def check(plan: CheckPlan) -> Checked:
         SegmentationError: the data are missing, the meaning of their masks is unknown, or they
             cannot be converted.
     """
-    plan.output.mkdir(parents=True, exist_ok=True)  # for the class table of read-only data
+    make_folder(plan.output)  # for the class table of read-only data
     with collected_warnings() as warnings:
         source = plan.find_dataset()
     expected = plan.expect_training(source)

@@ -23,6 +23,7 @@ from segmentation.inference.predict_images import ImageReport, predict_images
 from segmentation.inference.predict_videos import incomplete, predict_camera, predict_video
 from segmentation.inference.prediction_files import CONFIDENCE, OVERLAY, Kinds, PredictionFiles
 from segmentation.inference.predictor import Predictor
+from segmentation.system.files import make_folder
 from segmentation.system.hardware import pick_accelerator
 from segmentation.system.packages import explain_missing, require_extra
 
@@ -71,7 +72,7 @@ def predict(plan: PredictionPlan) -> dict[str, Any]:
         kind = POLYGON_FORMATS[plan.polygons]
         polygons = kind(plan.output, predictor.classes, plan.polygons_tolerance)
     _check_output(plan, images, videos, files, polygons)
-    plan.output.mkdir(parents=True, exist_ok=True)
+    make_folder(plan.output)
     if camera is not None:
         return _record(plan, predictor, camera)
 

@@ -28,6 +28,7 @@ from segmentation.pictures import (
     write,
     write_picture,
 )
+from segmentation.system.files import make_folder
 
 TILE = 320
 """Every picture on the sheet has this width, in pixels."""
@@ -71,7 +72,7 @@ def preview(plan: PreviewPlan) -> Path:
         whole = [(image, mask)] if isinstance(image, np.ndarray) else [crops[0]]  # in windows
         pictures = [(viewed(image, shown), mask) for image, mask in (*whole, *crops)]
         rows.append(PreviewRow(dataset.names[index], pictures))
-    plan.output.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(plan.output.parent)
     exif = Image.Exif()
     exif[ExifTags.Base.Software] = WRITER
     write_picture(plan.output, preview_sheet(rows, source.labels.classes), exif=exif)

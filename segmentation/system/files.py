@@ -14,7 +14,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
-from segmentation.errors import DataError, explain_validation
+from segmentation.errors import ConfigError, DataError, explain_validation
 from segmentation.system.escaping import csv_cell
 
 T = TypeVar("T")
@@ -60,6 +60,22 @@ def atomic_file(path: Path) -> Iterator[Path]:
         with suppress(OSError):  # the first error is the one to report
             partial.unlink(missing_ok=True)
         raise
+
+
+def make_folder(path: Path, option: str = "output") -> None:
+    """Make a folder that a user named, and those above it, unless it is there.
+
+    Raises:
+        ConfigError: it can't be made, or something else has its name.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except FileExistsError as error:
+        raise ConfigError(f"{option}={path} is not a folder. Choose another name.") from error
+    except OSError as error:
+        raise ConfigError(
+            f"{option}={path} can't be made: {error.strerror}. Choose another place."
+        ) from error
 
 
 def sync(path: Path) -> None:

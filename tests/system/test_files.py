@@ -6,10 +6,11 @@ import sys
 
 import pytest
 
-from segmentation.errors import DataError
+from segmentation.errors import ConfigError, DataError
 from segmentation.system.files import (
     MAX_JSON_BYTES,
     atomic_file,
+    make_folder,
     read_json,
     write_atomic,
     write_json,
@@ -133,3 +134,16 @@ def test_bytes_are_synced_before_the_file_gets_its_name(tmp_path, monkeypatch):
     write_atomic(path, "{}")
     assert synced == [False]
     assert path.read_text() == "{}"
+
+
+@pytest.mark.parametrize("place", ["file", "file/below", "/proc/none", "/dev/null"])
+def test_a_folder_that_cannot_be_made_is_named_with_its_option(place, tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ConfigError, match=f"^output={tmp_path / place} (is not a folder|can't be)"):
+        make_folder(tmp_path / place)
+
+
+def test_a_folder_is_made_with_those_above_it(tmp_path):
+    make_folder(tmp_path / "a" / "b")
+    make_folder(tmp_path / "a" / "b")
+    assert (tmp_path / "a" / "b").is_dir()
