@@ -30,7 +30,7 @@ def read_publication(cfg: DictConfig) -> PublicationPlan:
     """
     if not isinstance(cfg.limits, ListConfig | None):
         raise ConfigError(f"limits={cfg.limits}: expected a list, as \"limits=['Night scenes']\".")
-    run = user_path(cfg.run)
+    half, run = check_flag("half", cfg.half), user_path(cfg.run)
     if run_of(run) != run or not finished(run):
         raise ModelError(
             f"run={run}: there is no finished run there. A model's card shows its scores and how "
@@ -39,7 +39,7 @@ def read_publication(cfg: DictConfig) -> PublicationPlan:
     return PublicationPlan(
         run=run,
         output=user_path(cfg.output),
-        half=check_flag("half", cfg.half),
+        half=half,
         licence=cfg.licence,
         limits=tuple(map(str, cfg.limits or ())),
     )

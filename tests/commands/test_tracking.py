@@ -150,7 +150,7 @@ def test_another_evaluation_that_never_ends_costs_a_warning(
         ("logger: null\n", "logger=None: must be a mapping"),
         ("logger: {wandb: null}\n", "has no logger.wandb, so its project is unknown"),
         ("logger: [\n", "expected the node content"),
-        ("logger: {wandb: {project: p, pictures: some}}\n", "pictures=some: type true or false"),
+        ("logger: {wandb: {project: p, pictures: some}}\n", "pictures='some': expected tr"),
     ],
 )  # fmt: skip
 def test_a_configuration_that_does_not_say_how_costs_a_warning(

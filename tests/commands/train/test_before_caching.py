@@ -60,7 +60,7 @@ def root(tmp_path_factory):
         pytest.param(["trainer.barebones=true"], "trainer.barebones can't be set: ", marks=SLOW),
         (["seed=4294967296"], "seed=4294967296: expected at most 4294967295"),
         (["optimizer.betas=[2,3]"], "optimizer: Invalid beta parameter"),
-        (["optimizer.weight_decay=much"], "optimizer: "),
+        (["optimizer.weight_decay=much"], "optimizer.weight_decay is 'much'"),
         pytest.param(
             ["schedule.warmup=2"], "schedule.warmup is 2: it must be a number", marks=SLOW
         ),
