@@ -1,6 +1,8 @@
 """Export a model to a file of another runtime, and compare the file with the model."""
 
+import json
 import logging
+import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,10 +15,10 @@ from rich.table import Table
 from segmentation import __version__
 from segmentation.build.export import ExportPlan
 from segmentation.console import argument, console, show_next, typed
-from segmentation.errors import ConfigError, ModelError, SegmentationError
+from segmentation.errors import ConfigError, ModelError
 from segmentation.export.formats import FORMATS, prepare_writer
 from segmentation.export.images import ExportImages
-from segmentation.export.parity import Network, Parity, batch_of, compare_export
+from segmentation.export.parity import Parity, Reference, batch_of, compare_export
 from segmentation.export.speed import ExportSpeed, time_export
 from segmentation.inference.exported import ExportedModel, load_exported
 from segmentation.inference.exported.metadata import ExportInfo
@@ -25,7 +27,14 @@ from segmentation.model_files import locate, shipped_name
 from segmentation.models import LoadedModel, UNet, load_model
 from segmentation.models.saving import weights_hash
 from segmentation.runs.directory import read_metrics, run_of
-from segmentation.system.files import jsonable, sync, write_json
+from segmentation.system.files import (
+    MAX_JSON_BYTES,
+    jsonable,
+    make_folder,
+    read_bounded,
+    sync,
+    write_json,
+)
 
 log = logging.getLogger(__name__)
 
@@ -54,36 +63,17 @@ def export(plan: ExportPlan) -> dict[str, Any]:
     images = plan.find_images(loaded)
     files = FORMATS[plan.format].files
     check_free(plan.output, files)
-    if images.generated:
-        console.print(
-            "no data= given: the file is compared with the model on generated street scenes, which "
-            "say nothing of your images. For those: data=<option> data.root=<folder>",
-            soft_wrap=True,
-        )
-
-    # Write the file, open it in its own runtime and compare it; int8 has a second try.
     info = describe(plan, loaded)
-    if not info.resizes and (loaded.size or loaded.learnt_size):
-        log.warning(
-            "format=%s: resizing to what the model learnt is not inside the graph. predict and "
-            "evaluate do it; other programs have to.",
-            plan.format,
-        )
-    reference = Network(loaded, Predictor(plan.model, precision="32-true"))
+    _tell_limits(plan, loaded, info, images)
+
+    # Write the file, open it in its own runtime and compare it.
+    reference = Reference(loaded, Predictor(plan.model, precision="32-true"))
     with scratch_folder(plan.output) as scratch:
         console.print(f"exporting {plan.model} to {plan.format} {plan.precision}", soft_wrap=True)
-        write = prepare_writer(plan.format, loaded, plan.model, plan.head == "labels")
-        tries: list[Parity] = []
-        kept = ""
-        for effort in range(EFFORTS[plan.precision]):
-            calibration = images.calibrating() if plan.precision == "int8" else ()
-            kept = write(info, scratch / files[0], calibration, effort)
-            tries.append(_compared(reference, load_exported(scratch / files[0]), images))
-            if tries[-1].points_off <= plan.tolerance:
-                break
+        kept, tries = _write_compared(plan, loaded, info, reference, images, scratch / files[0])
         parity = tries[-1]
         exported = load_exported(scratch / files[0])
-        speed = time_export(loaded, exported, batch_of(images.pairs[0][0]))
+        speed = time_export(loaded, exported, batch_of(reference.resized(images.pairs[0][0])))
         del exported  # before its files are moved
         accepted = parity.points_off <= plan.tolerance
         written = _move(scratch, plan.output, files, accepted)
@@ -110,20 +100,26 @@ def export(plan: ExportPlan) -> dict[str, Any]:
 
 
 def check_free(output: Path, files: Sequence[str]) -> None:
-    """Check that nothing is replaced that export did not write.
+    """Check that nothing is replaced that export did not write: a folder of its has a `REPORT`.
 
     Raises:
         ConfigError: a file of that name is in the way.
     """
-    path = output / files[0]
-    if not path.exists():
-        return
-    try:
-        load_exported(path)
-    except SegmentationError as error:
+    names = [REPORT, *files, *(f"{name}{REJECTED}" for name in files)]
+    there = [name for name in names if os.path.lexists(output / name)]
+    if there and not _is_report(output / REPORT):
         raise ConfigError(
-            f"{path} is in the way: it is not an earlier export. Choose another output."
-        ) from error
+            f"{output / there[0]} is in the way: it is not of an earlier export. Choose another "
+            "output."
+        )
+
+
+def _is_report(path: Path) -> bool:
+    try:
+        content = json.loads(read_bounded(path, MAX_JSON_BYTES))
+    except (OSError, ValueError, RecursionError):
+        return False
+    return isinstance(content, dict) and {"accepted", "files", "cityseg"} <= content.keys()
 
 
 def describe(plan: ExportPlan, loaded: LoadedModel) -> ExportInfo:
@@ -147,7 +143,49 @@ def describe(plan: ExportPlan, loaded: LoadedModel) -> ExportInfo:
     )
 
 
-def _compared(reference: Network, exported: ExportedModel, images: ExportImages) -> Parity:
+def _tell_limits(
+    plan: ExportPlan, loaded: LoadedModel, info: ExportInfo, images: ExportImages
+) -> None:
+    """Say what the comparison or the file lacks."""
+    if images.generated:
+        console.print(
+            "no data= given: the file is compared with the model on generated street scenes, which "
+            "say nothing of your images. For those: data=<option> data.root=<folder>",
+            soft_wrap=True,
+        )
+    if not info.resizes and (loaded.size or loaded.learnt_size):
+        log.warning(
+            "format=%s: resizing to what the model learnt is not inside the graph. predict and "
+            "evaluate do it; other programs have to.",
+            plan.format,
+        )
+
+
+def _write_compared(
+    plan: ExportPlan,
+    loaded: LoadedModel,
+    info: ExportInfo,
+    reference: Reference,
+    images: ExportImages,
+    path: Path,
+) -> tuple[str, list[Parity]]:
+    """Write the file and compare it, until it is within the tolerance or no effort is left.
+
+    Returns:
+        The layers that are left in float, in words, and how far each try was off.
+    """
+    write = prepare_writer(plan.format, loaded, plan.model, plan.head == "labels")
+    kept, tries = "", list[Parity]()
+    for effort in range(EFFORTS[plan.precision]):
+        calibration = images.calibrating() if plan.precision == "int8" else ()
+        kept = write(info, path, calibration, effort)
+        tries.append(_compared(reference, load_exported(path), images))
+        if tries[-1].points_off <= plan.tolerance:
+            break
+    return kept, tries
+
+
+def _compared(reference: Reference, exported: ExportedModel, images: ExportImages) -> Parity:
     with Progress(console=console, transient=True) as progress:
         task = progress.add_task("comparing", total=len(images.pairs))
         return compare_export(reference, exported, images, lambda: progress.advance(task))
@@ -160,8 +198,8 @@ def scratch_folder(output: Path) -> Iterator[Path]:
     Raises:
         ConfigError: the output cannot be written to, or its disk is full.
     """
+    make_folder(output)
     try:
-        output.mkdir(parents=True, exist_ok=True)
         with TemporaryDirectory(prefix=".export-", dir=output) as folder:
             yield Path(folder)
     except OSError as error:

@@ -1,7 +1,8 @@
 """The formats of exported files, and what writes each."""
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from copy import deepcopy
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ import numpy as np
 from segmentation.errors import ConfigError
 from segmentation.inference.exported.metadata import ExportInfo
 from segmentation.models import LoadedModel
+from segmentation.models.folding import fold_batch_norm
 from segmentation.system.packages import require_extra
 
 Write = Callable[[ExportInfo, Path, Iterable[np.ndarray], int], str]
@@ -60,6 +62,8 @@ def check_pair(name: str, precision: str) -> None:
 def prepare_writer(name: str, loaded: LoadedModel, model: str, labels: bool) -> Write:
     """Make what all precisions of a format have in common, and return what writes a file.
 
+    Batch norm is folded into the convolutions before it, in a copy of the model.
+
     Args:
         name: of the format.
         loaded: the model.
@@ -69,6 +73,9 @@ def prepare_writer(name: str, loaded: LoadedModel, model: str, labels: bool) -> 
     Raises:
         ModelError: the model cannot be exported.
     """
+    network = deepcopy(loaded.model)
+    fold_batch_norm(network)
+    loaded = replace(loaded, model=network)
     if name in ("torchscript", "pt2"):
         from segmentation.export.torch_export import TORCH_WRITERS
 

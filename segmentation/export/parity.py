@@ -2,7 +2,7 @@
 
 import logging
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -68,7 +68,7 @@ class Parity:
         return asdict(self)
 
 
-class Network(nn.Module):
+class Reference(nn.Module):
     """A model in eager float32 PyTorch, from images of any size to logits at that size.
 
     Args:
@@ -81,11 +81,14 @@ class Network(nn.Module):
         self.model = loaded.model
         self._seen_size = predictor.seen_size
 
+    def resized(self, image: np.ndarray) -> np.ndarray:
+        """Return an image (H, W, C) as the model sees it."""
+        return resize_image(image, self._seen_size(*image.shape[:2]))
+
     @torch.inference_mode()
     def logits(self, image: np.ndarray) -> Tensor:
         """Return the logits (1, K, H, W) of an image (H, W, C)."""
-        resized = resize_image(image, self._seen_size(*image.shape[:2]))
-        logits = self.model.forward_all(batch_of(resized)).logits
+        logits = self.model.forward_all(batch_of(self.resized(image))).logits
         assert logits is not None
         return upsampled(logits, image.shape[:2])
 
@@ -98,10 +101,10 @@ def batch_of(image: np.ndarray) -> Tensor:
 
 
 def compare_export(
-    reference: Network,
+    reference: Reference,
     exported: ExportedModel,
     images: ExportImages,
-    after_image: Any = lambda: None,
+    after_image: Callable[[], object] = lambda: None,
 ) -> Parity:
     """Compare an export with its model on all images.
 
@@ -144,11 +147,9 @@ def compare_export(
 
 
 @torch.inference_mode()
-def exported_logits(exported: ExportedModel, reference: Network, image: np.ndarray) -> Tensor:
+def exported_logits(exported: ExportedModel, reference: Reference, image: np.ndarray) -> Tensor:
     """Return the logits of an export at the image's own size, see `ExportedNetwork.forward_all`."""
-    resized = image
-    if not exported.export.resizes:
-        resized = resize_image(image, reference._seen_size(*image.shape[:2]))
+    resized = image if exported.export.resizes else reference.resized(image)
     return upsampled(exported.model(batch_of(resized)), image.shape[:2])
 
 

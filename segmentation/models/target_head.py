@@ -57,7 +57,7 @@ class TargetHead(nn.Module):
         """Return the outputs for the encoder's deepest features, N,C,H,W."""
         with torch.autocast(features.device.type, enabled=False):
             pooled = self.dropout(features.float().mean(dim=(2, 3)))
-            nothing = pooled.new_zeros(len(pooled), 0)
+            nothing = pooled.new_zeros(pooled.shape[0], 0)
             return TargetOutputs(
                 nothing if self.category is None else self.category(pooled),
                 nothing if self.values is None else self.values(pooled),

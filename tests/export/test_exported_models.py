@@ -10,14 +10,15 @@ from small_models import small_unet
 from segmentation import Predictor
 from segmentation.build.export import ExportPlan
 from segmentation.classes import CAMVID
-from segmentation.commands.export import export
+from segmentation.commands.export import check_free, export
 from segmentation.data.masks.labels import Labels
 from segmentation.errors import ConfigError, ModelError
 from segmentation.export.formats import FORMATS
 from segmentation.export.images import scenes
 from segmentation.export.network import export_error
+from segmentation.export.parity import Reference
 from segmentation.inference.exported import load_exported
-from segmentation.models import Encoder, TargetModel, save_model
+from segmentation.models import Encoder, TargetModel, load_model, save_model
 from segmentation.targets import TargetColumns
 
 PAIRS = [(name, precision) for name, entry in FORMATS.items() for precision in entry.precisions]
@@ -92,6 +93,33 @@ def test_a_file_that_differs_too_much_is_rejected(model, tmp_path):
     ]
 
 
+COLUMNS = {
+    "both": TargetColumns("scene", ("road", "park"), ("light",), (10.0,), (2.0,)),
+    "values": TargetColumns(values=("light",), mean=(10.0,), std=(2.0,)),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "columns"), [*((name, "both") for name in FORMATS), ("onnx", "values")]
+)
+def test_image_level_targets_are_exported_beside_the_labels(tmp_path, name, columns):
+    classes = Labels(CAMVID).classes
+    unet = small_unet(len(classes), columns=COLUMNS[columns])
+    for parameter in unet.target_head.parameters():
+        torch.nn.init.normal_(parameter)
+    save_model(unet, tmp_path / "model", classes, None)
+    result = exported(tmp_path / "model", tmp_path, name)
+    assert result["parity"]["equal_labels"] >= 0.9999
+
+    expected = Predictor(tmp_path / "model", precision="32-true")(image(64, 96))
+    actual = Predictor(tmp_path / result["files"][0])(image(64, 96))
+    assert expected.values["light"] != pytest.approx(10.0, abs=0.01)
+    assert actual.values == pytest.approx(expected.values, abs=1e-3)
+    assert actual.category_probabilities == pytest.approx(expected.category_probabilities, abs=1e-3)
+    assert actual.category == expected.category
+
+
 def test_a_model_without_labels_is_refused(tmp_path):
     encoder = Encoder("test_resnet", weights="none")
     model = TargetModel(encoder, TargetColumns(values=("a",), mean=(0.0,), std=(1.0,)))
@@ -100,11 +128,26 @@ def test_a_model_without_labels_is_refused(tmp_path):
         exported(tmp_path / "model", tmp_path / "out", "onnx")
 
 
-def test_a_file_of_somebody_else_is_not_replaced(model, tmp_path):
-    (tmp_path / "model.onnx").write_text("mine")
-    with pytest.raises(ConfigError, match="is in the way"):
+@pytest.mark.parametrize("name", ["model.onnx", "model.onnx.rejected", "export.json"])
+def test_a_file_of_somebody_else_is_not_replaced(model, tmp_path, name):
+    (tmp_path / name).write_text("mine")
+    with pytest.raises(ConfigError, match=rf"{name} is in the way"):
         exported(model, tmp_path, "onnx")
-    assert (tmp_path / "model.onnx").read_text() == "mine"
+    assert (tmp_path / name).read_text() == "mine"
+
+
+def test_an_earlier_export_may_be_replaced(tmp_path):
+    report = {"accepted": True, "files": ["model.onnx"], "cityseg": "0.1.0"}
+    (tmp_path / "export.json").write_text(json.dumps(report))
+    (tmp_path / "model.onnx").write_text("an earlier one")
+    check_free(tmp_path, ["model.onnx"])
+
+
+def test_a_model_is_timed_at_the_size_that_it_sees(tmp_path):
+    classes = Labels(CAMVID).classes
+    save_model(small_unet(len(classes)), tmp_path, classes, (32, 64))
+    reference = Reference(load_model(tmp_path), Predictor(tmp_path))
+    assert reference.resized(image(100, 100)).shape == (32, 64, 3)
 
 
 def test_an_error_names_the_layer():

@@ -53,6 +53,7 @@ def _opened(
     names = (from_text(text, str(path)).head, "category", "values")
 
     @torch.inference_mode()
+    @torch.autocast("cpu", enabled=False)  # the caller's would change what was compared at export
     def run(images: np.ndarray) -> dict[str, np.ndarray]:
         try:
             outputs = call(torch.from_numpy(images))
