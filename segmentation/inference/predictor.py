@@ -75,9 +75,10 @@ class Predictor:
         model: a run directory, a `.ckpt`, a model directory, the name of a shipped model, a file
             that export.py wrote, or ``owner/name`` on the Hugging Face hub; by default a model of
             street scenes that comes with the project.
-        device: ``"cpu"``, ``"cuda"`` or ``"mps"``.
+        device: ``"cpu"``, ``"cuda"``, ``"mps"``, or ``"auto"``: a GPU if there is one.
         options: test-time augmentation and sliding windows; none by default.
-        precision: a key of `PRECISIONS`, or ``"auto"``: bfloat16 where the hardware has it.
+        precision: a key of `PRECISIONS`, or ``"auto"``: bfloat16 where the hardware has it. An
+            exported file has its own.
         short_side: pixels that an image's shorter side is resized to before the forward pass;
             labels are always at the image's own size. ``"auto"``: the short side of the training
             images, if the image is more than twice or less than half as large and no windows are
@@ -124,7 +125,7 @@ class Predictor:
             raise ConfigError(f"short_side={short_side}: expected at most {MOST_SIDE} pixels.")
         self.source = find_model(model, revision)
         loaded = open_model(self.source)
-        _check_sizes(loaded, options, short_side)
+        _check_options(loaded, options, short_side, precision)
         self.classes = loaded.classes
         self.size = loaded.size
         self.learnt_size = loaded.learnt_size
@@ -138,7 +139,7 @@ class Predictor:
         if self._exported is None:
             fold_batch_norm(loaded.model)
         if compile:
-            compile_model(loaded.model, torch.device(device).type)
+            compile_model(loaded.model, _device(device).type)
         self.model = averaged(loaded.model, options)
         self.head = loaded.model.target_head
         self.columns = None if self.head is None else self.head.columns
@@ -147,12 +148,13 @@ class Predictor:
     def to(self, device: str | torch.device) -> "Predictor":
         """Move the model to a device, such as ``"cuda"``; return the predictor itself.
 
+        An exported file stays on the CPU, and in its own precision.
+
         Raises:
             ConfigError: this machine has no such device.
         """
-        pick_accelerator(str(device).partition(":")[0], "device")
-        self.device = torch.device(device)
-        chosen = self._precision
+        self.device = _device(device)
+        chosen = self._precision if self._exported is None else "32-true"
         if chosen == "auto":
             chosen = fastest_precision(self.device.type)
         self.dtype = PRECISIONS[chosen]
@@ -222,7 +224,12 @@ class Predictor:
         """Compute in float16 like ``precision="16-mixed"``; return the predictor itself.
 
         The weights stay in float32, and so does what float16 has not the range for.
+
+        Raises:
+            ConfigError: the model is an exported file.
         """
+        if self._exported is not None:
+            raise _own_precision("16-mixed")
         self._precision = "16-mixed"
         return self.to(self.device)
 
@@ -447,15 +454,40 @@ class Predictor:
         }
 
 
-def _check_sizes(
-    loaded: LoadedModel, options: InferenceOptions, short_side: int | str | None
+def _device(name: str | torch.device) -> torch.device:
+    """Return a device of this machine, such as ``"cuda:1"``; ``"auto"`` is a GPU if there is one.
+
+    Raises:
+        ConfigError: there is none of that name.
+    """
+    kind, colon, index = str(name).partition(":")
+    kind = pick_accelerator(kind, "device")
+    try:
+        return torch.device(kind + colon + index)
+    except RuntimeError as error:
+        raise ConfigError(
+            f"device={name}: write a number after the colon, as in cuda:0."
+        ) from error
+
+
+def _own_precision(precision: str) -> ConfigError:
+    return ConfigError(
+        f"precision={precision}: an exported file computes in its own. Omit it, or export with "
+        "precision=fp16."
+    )
+
+
+def _check_options(
+    loaded: LoadedModel, options: InferenceOptions, short_side: int | str | None, precision: str
 ) -> None:
     """Check that a model takes images of the size that the options make of them.
 
     Raises:
-        ConfigError: it resizes them itself.
+        ConfigError: it resizes them itself, or is an exported file of another precision.
     """
     if isinstance(loaded, ExportedModel):
+        if precision not in ("auto", "32-true"):
+            raise _own_precision(precision)
         check_views(loaded.export, options)
         if short_side not in ("auto", None) and loaded.export.resizes:
             raise ConfigError(

@@ -9,6 +9,7 @@ import torch
 from onnx import TensorProto, helper
 from small_models import small_unet
 
+from segmentation import Predictor
 from segmentation.classes import ClassTable
 from segmentation.errors import ConfigError, ModelError
 from segmentation.inference.exported import check_views, is_exported, load_exported
@@ -124,6 +125,32 @@ def test_damaged_files_are_named(tmp_path, name, content):
     assert is_exported(path)
     with pytest.raises(ModelError, match="model"):
         load_exported(path)
+
+
+def test_a_file_keeps_its_own_precision(tmp_path):
+    path = written(tmp_path / "model.onnx", to_text(info()))
+    assert Predictor(path).dtype is None
+    with pytest.raises(ConfigError, match="an exported file computes in its own"):
+        Predictor(path, precision="bf16-mixed")
+    with pytest.raises(ConfigError, match="an exported file computes in its own"):
+        Predictor(path).half()
+
+
+def test_what_a_runtime_fails_with_names_the_file(tmp_path):
+    model = graph()
+    model.graph.input[0].type.tensor_type.shape.dim[1].dim_value = 4
+    helper.set_model_props(model, {KEY: to_text(info())})
+    path = tmp_path / "model.onnx"
+    path.write_bytes(model.SerializeToString())
+    loaded = load_exported(path)
+    with pytest.raises(ModelError, match=r"model\.onnx does not take images of 5x6: "):
+        loaded.model(torch.zeros(1, 3, 5, 6, dtype=torch.uint8))
+
+
+def test_a_file_without_its_output_is_named(tmp_path):
+    loaded = load_exported(written(tmp_path / "model.onnx", to_text(info("logits"))))
+    with pytest.raises(ModelError, match=r"model\.onnx has no output logits, only labels\."):
+        loaded.model(torch.zeros(1, 3, 5, 6, dtype=torch.uint8))
 
 
 def test_a_missing_file_is_named(tmp_path):

@@ -94,6 +94,20 @@ def test_precisions_agree_but_for_rounding(model, image):
         Predictor(model, precision="bf16")
 
 
+@pytest.mark.parametrize("name", ["auto", "cpu", torch.device("cpu")])
+def test_devices_are_named_as_on_the_command_line(model, image, name):
+    predictor = Predictor(model, device=name)
+    assert predictor.to(name) is predictor
+    assert predictor(image).mask.shape == (40, 56)
+
+
+def test_a_device_that_does_not_exist_is_refused(model):
+    with pytest.raises(ConfigError, match="device='tpu': use auto, cpu"):
+        Predictor(model, device="tpu")
+    with pytest.raises(ConfigError, match="device=cpu:first: write a number"):
+        Predictor(model, device="cpu:first")
+
+
 def test_windows_are_not_for_targets_alone(tmp_path, image):
     model = build_target_model({"name": "test_resnet", "weights": "none"}, COLUMNS)
     save_model(model.eval(), tmp_path, None, None)

@@ -20,7 +20,7 @@ from segmentation.inference.compiled import compile_model
 from segmentation.inference.exported import ExportedModel, check_views
 from segmentation.inference.opening import open_model
 from segmentation.inference.test_time import averaged
-from segmentation.models.saving import weights_hash
+from segmentation.models import LoadedModel
 from segmentation.runs.directory import REPORT
 from segmentation.runs.results import Results, add_facts
 from segmentation.runs.trained_config import trained_config
@@ -46,10 +46,7 @@ def evaluate(plan: EvaluationPlan, warnings: Sequence[str]) -> Results | None:
     of_training = training_warnings(plan.run)
     if plan.tracked:
         warn_if_untracked(plan.run)
-    loaded = open_model(plan.source)
-    exported = loaded.export if isinstance(loaded, ExportedModel) else None
-    if exported is not None:
-        check_views(exported, plan.inference)
+    loaded = _load(plan)
     class_map = check_class_map(plan.class_map, loaded.classes, plan.model)
     trained, skipped = trained_config(plan.source), SkippedFiles()
     trainer = plan.build_trainer(trained, [RunProgressBar(), skipped])
@@ -62,16 +59,13 @@ def evaluate(plan: EvaluationPlan, warnings: Sequence[str]) -> Results | None:
     loaders = split.build_loaders()
     loaders.trainer = trainer  # the loaders follow its device and processes
     module = ScoringModule(model, split.classes)
-    precision = str(trainer.precision) if exported is None else exported.precision
-    facts = evaluation_facts(plan, split, loaders.size, precision, class_map)
-    facts["weights"] = weights_hash(loaded.model)
+    facts = evaluation_facts(plan, loaded, split, loaders.size, str(trainer.precision), class_map)
     mapped = plan.class_map is not None
     directory = evaluation_directory(plan.source, plan.data_name, plan.inference, mapped, facts)
 
     # Score on all processes; the first one writes. Slices come last, as they may fail.
     with writing(directory) if trainer.is_global_zero else nullcontext():
-        loader = loaders.scoring_dataloader(split.name)
-        trainer.test(module, dataloaders=loader, verbose=False)
+        trainer.test(module, loaders.scoring_dataloader(split.name), verbose=False)
         results = None
         if trainer.is_global_zero:
             replaced = describe_replaced(directory, keeps_slices=slices is not None)
@@ -89,12 +83,24 @@ def evaluate(plan: EvaluationPlan, warnings: Sequence[str]) -> Results | None:
             add_facts(directory, warnings=messages)
             write_page(directory, plan.run)
 
-    # Tell the user, and W&B.
     console.show_warnings(messages)
     console.console.print(f"written to {directory}{replaced}: {REPORT} shows it", soft_wrap=True)
     if plan.tracked:
         track_evaluation(plan.run, directory, plan.any_project)
     return results
+
+
+def _load(plan: EvaluationPlan) -> LoadedModel:
+    """Load the model.
+
+    Raises:
+        ModelError: it is none.
+        ConfigError: it is an exported file, which cannot be used as `plan.inference` says.
+    """
+    loaded = open_model(plan.source)
+    if isinstance(loaded, ExportedModel):
+        check_views(loaded.export, plan.inference)
+    return loaded
 
 
 def _distinct(*warnings: Sequence[str]) -> list[str]:

@@ -12,8 +12,11 @@ from segmentation.build.evaluation import EvaluationPlan
 from segmentation.build.scored_split import ScoredSplit
 from segmentation.errors import ConfigError, DataError
 from segmentation.inference.class_map import ClassMap
+from segmentation.inference.exported import ExportedModel
 from segmentation.inference.options import InferenceOptions
 from segmentation.model_files import shipped_name
+from segmentation.models import LoadedModel
+from segmentation.models.saving import weights_hash
 from segmentation.runs.directory import (
     EVALUATION,
     EXPORTED,
@@ -43,6 +46,7 @@ they hardly change the scores."""
 
 def evaluation_facts(
     plan: EvaluationPlan,
+    loaded: LoadedModel,
     split: ScoredSplit,
     size: tuple[int, int] | None,
     precision: str,
@@ -52,11 +56,14 @@ def evaluation_facts(
 
     Args:
         plan: of the evaluation.
+        loaded: the model.
         split: that is scored.
         size: (height, width) that images are resized to; None: their own.
-        precision: of the trainer.
+        precision: of the trainer; an exported file has its own.
         class_map: from the classes of the model to those of the data; None where they are equal.
     """
+    if isinstance(loaded, ExportedModel):
+        precision = loaded.export.precision
     return {
         **split.facts(),
         "precision": precision,
@@ -64,6 +71,7 @@ def evaluation_facts(
         "size": size and list(size),
         "model": shipped_name(plan.source) or str(plan.source),
         "class_map": class_map,
+        "weights": weights_hash(loaded.model),
     }
 
 

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from segmentation.errors import ConfigError, ModelError
 from segmentation.inference.exported.metadata import ExportInfo, from_text
-from segmentation.inference.exported.onnx_file import Run, open_onnx
+from segmentation.inference.exported.onnx_file import Run, first_line, open_onnx
 from segmentation.inference.exported.openvino_file import open_openvino
 from segmentation.inference.exported.torch_file import open_pt2, open_torchscript
 from segmentation.inference.options import InferenceOptions
@@ -157,6 +157,24 @@ def check_views(export: ExportInfo, options: InferenceOptions) -> None:
         )
 
 
+def _explaining(run: Run, path: Path, output: str) -> Run:
+    """Return what runs a file, and names it where the runtime fails or an output is missing."""
+
+    def explaining(images: np.ndarray) -> dict[str, np.ndarray]:
+        try:
+            outputs = run(images)
+        except Exception as error:  # each runtime has its own, for a guard on sizes too
+            size = "x".join(map(str, images.shape[1:3]))
+            raise ModelError(
+                f"{path} does not take images of {size}: {first_line(error)}"
+            ) from error
+        if output not in outputs:
+            raise ModelError(f"{path} has no output {output}, only {', '.join(outputs)}.")
+        return outputs
+
+    return explaining
+
+
 def load_exported(path: str | Path) -> ExportedModel:
     """Open an exported file in its own runtime, on the CPU.
 
@@ -178,6 +196,6 @@ def load_exported(path: str | Path) -> ExportedModel:
     size = None if info.resizes else description.size
     with path.open("rb") as file:
         fingerprint = hashlib.file_digest(file, "sha256").digest()[:16]
-    model = ExportedNetwork(run, info, fingerprint).eval()
+    model = ExportedNetwork(_explaining(run, path, info.head), info, fingerprint).eval()
     sides = None if size is None else (size[0], size[1])
     return ExportedModel(model, description.class_table(), sides, info.model, info)

@@ -51,6 +51,11 @@ def open_onnx(path: Path) -> tuple[str | None, Run]:
     return text, run
 
 
+def first_line(error: Exception) -> str:
+    """Return the first line of what a runtime says."""
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
+
+
 def _tensors(message: Any) -> Iterator[Any]:
     """Yield all tensors of a model, those of attributes and functions too."""
     graphs = [message.graph, *message.functions]

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from segmentation.errors import ModelError
 from segmentation.inference.exported.metadata import KEY, from_text
-from segmentation.inference.exported.onnx_file import Run
+from segmentation.inference.exported.onnx_file import Run, first_line
 
 
 def open_torchscript(path: Path) -> tuple[str | None, Run]:
@@ -27,7 +27,7 @@ def open_torchscript(path: Path) -> tuple[str | None, Run]:
             warnings.simplefilter("ignore")  # TorchScript calls itself deprecated
             script = torch.jit.load(path, map_location="cpu", _extra_files=extra)
     except Exception as error:  # RuntimeError, or an error of the archive's parser
-        raise ModelError(f"{path} is not a TorchScript file: {_first_line(error)}") from error
+        raise ModelError(f"{path} is not a TorchScript file: {first_line(error)}") from error
     return _opened(path, extra[KEY], script)
 
 
@@ -42,7 +42,7 @@ def open_pt2(path: Path) -> tuple[str | None, Run]:
         program = torch.export.load(path, extra_files=extra)
         call = program.module()
     except Exception as error:  # nearly anything
-        raise ModelError(f"{path} is not a file of torch.export: {_first_line(error)}") from error
+        raise ModelError(f"{path} is not a file of torch.export: {first_line(error)}") from error
     return _opened(path, extra[KEY], call)
 
 
@@ -53,19 +53,9 @@ def _opened(
     names = (from_text(text, str(path)).head, "category", "values")
 
     @torch.inference_mode()
-    @torch.autocast("cpu", enabled=False)  # the caller's would change what was compared at export
     def run(images: np.ndarray) -> dict[str, np.ndarray]:
-        try:
+        with torch.autocast("cpu", enabled=False):  # the caller's would change what export compared
             outputs = call(torch.from_numpy(images))
-        except (RuntimeError, AssertionError) as error:  # a guard on the size of images
-            size = "x".join(map(str, images.shape[1:3]))
-            raise ModelError(
-                f"{path} does not take images of {size}: {_first_line(error)}"
-            ) from error
         return {name: output.numpy() for name, output in zip(names, outputs, strict=False)}
 
     return text, run
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0]
