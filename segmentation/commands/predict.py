@@ -60,7 +60,8 @@ def predict(plan: PredictionPlan) -> dict[str, Any]:
         compile=plan.compile,
     )
     if predictor.channels.files and camera is None:
-        names = name_masks(plan.input, plan.output, predictor.channels.files)
+        problems.clear()  # they are found again
+        names = name_masks(plan.input, plan.output, predictor.channels.files, problems)
     images = {path: name for path, name in names.items() if not is_video(path)}
     videos = {path: plan.output / f"{names[path]}.mp4" for path in names if is_video(path)}
     _check_options(plan, predictor, bool(videos) or camera is not None)
@@ -102,6 +103,7 @@ def _check_options(plan: PredictionPlan, predictor: Predictor, moving: bool) -> 
 
     Raises:
         ConfigError: it does not segment, or takes other images than videos have.
+        ModelError: it does not tell how sure it is.
     """
     asked = {
         "overlay=true": plan.overlay,
@@ -119,6 +121,10 @@ def _check_options(plan: PredictionPlan, predictor: Predictor, moving: bool) -> 
         raise ConfigError(
             f"input={plan.input}: videos are RGB, and the model takes {predictor.channels}."
         )
+    if plan.confidence:
+        predictor.check_confidence()
+    if moving and (plan.confidence or plan.polygons is not None):
+        _warn("confidence and polygons are of images alone: a video gets the colours of its masks.")
 
 
 def _files(

@@ -4,8 +4,12 @@ The mark is a text in the header of a picture or video: a hash of the image's fi
 its options. It tells the files that may be replaced, and those that an interrupted run has left.
 """
 
+import hashlib
+import json
 import re
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -20,6 +24,17 @@ COMPRESSION = 3
 """zlib's level: for colours 2.7 times as fast as its default of 6, for a file 3% larger."""
 GDAL_METADATA = 42112
 """The TIFF tag that holds the mark of a mask written in windows."""
+
+
+def make_mark(facts: Mapping[str, Any], state: str) -> str:
+    """Return the mark of a prediction.
+
+    Args:
+        facts: all that it depends on besides its image, as plain values.
+        state: tells the image.
+    """
+    text = json.dumps(facts, sort_keys=True) + state
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
 def mark_of(path: Path) -> str | None:

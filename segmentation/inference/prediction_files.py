@@ -5,9 +5,7 @@ Masks and overlays carry a mark, see `segmentation.inference.marks`.
 
 import csv
 import errno
-import hashlib
 import io
-import json
 import os
 import shutil
 from collections import Counter
@@ -23,7 +21,7 @@ from segmentation.classes import ClassTable
 from segmentation.data.images.geotiff import write_placed
 from segmentation.data.targets.table import empty_table
 from segmentation.errors import ConfigError, DataError
-from segmentation.inference.marks import MARK, mark_of, write_marked
+from segmentation.inference.marks import MARK, make_mark, mark_of, write_marked
 from segmentation.inference.result import Result
 from segmentation.inference.world_files import differ, world_files
 from segmentation.metrics.targets import TargetPredictions
@@ -89,11 +87,11 @@ class PredictionFiles:
         self.kept: list[Path] = []
         self.targets: dict[str, tuple[Mapping[str, float], Mapping[str, float]]] = {}
         self.in_windows = 0
-        self._facts = json.dumps(facts, sort_keys=True)
+        self._facts = facts
 
     def mark(self, image: Path) -> str:
         """Return the mark of the files of an image."""
-        return hashlib.sha256((self._facts + file_state(image)).encode()).hexdigest()[:32]
+        return make_mark(self._facts, file_state(image))
 
     def foreign(self, names: Mapping[Path, str]) -> list[Path]:
         """Return the files that would be replaced and were not written here.

@@ -362,12 +362,20 @@ class Predictor:
         (result,) = self._predict([(None, image)], confidence=True)
         return result.confidence
 
-    def _softmax(self, logits: Tensor) -> Tensor:
+    def check_confidence(self) -> None:
+        """Check that the model tells how sure its labels are.
+
+        Raises:
+            ModelError: it is a file that gives labels alone.
+        """
         if self._exported is not None and self._exported.labels_only:
             raise ModelError(
                 f"{self.source} gives labels, and nothing on how sure they are: export the model "
                 "with head=logits."
             )
+
+    def _softmax(self, logits: Tensor) -> Tensor:
+        self.check_confidence()
         return logits.float().softmax(dim=1)
 
     def _run(self, images: Batch) -> tuple[Iterator[Part], TargetOutputs | None]:

@@ -1,7 +1,6 @@
 """The prediction for one image, and what follows from it."""
 
 import hashlib
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -15,7 +14,7 @@ from segmentation.classes import VOID, ClassTable
 from segmentation.config import user_path
 from segmentation.data.images.image_reader import Decoded
 from segmentation.errors import ConfigError, ModelError
-from segmentation.inference.marks import mark_of, write_marked
+from segmentation.inference.marks import make_mark, mark_of, write_marked
 from segmentation.inference.polygons import TOLERANCE, Polygon, polygons
 from segmentation.pictures import overlay, viewed
 from segmentation.system.files import atomic_file, file_state
@@ -162,8 +161,7 @@ class Result:
             state = hashlib.sha256(self.image.pixels.tobytes()).hexdigest()
         else:
             state = file_state(self.path)
-        facts = json.dumps(self.predictor.facts(), sort_keys=True)
-        return hashlib.sha256((facts + state).encode()).hexdigest()[:32]
+        return make_mark(self.predictor.facts(), state)
 
     @property
     def _classes(self) -> ClassTable:

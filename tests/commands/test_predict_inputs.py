@@ -218,8 +218,9 @@ def test_a_folder_of_videos_by_a_pattern_and_a_foreign_one(model, tmp_path):
     (source / "only").mkdir()
     make_video(source / "only/d.mp4", [0, 40])
     assert "For its videos, type input='" in fail(model, source / "only", out)
-    succeed(model, f"{source}/*.*", out)
-    assert names(out) == ["a.mp4", "b.mp4", "c.png"]
+    done = succeed(model, f"{source}/*.*", out, "confidence=true")
+    assert "confidence and polygons are of images alone" in done.stdout
+    assert names(out) == ["a.mp4", "b.mp4", "c.png", "c_confidence.png"]
     make_video(out / "d.mp4", [0, 40])
     error = fail(model, source / "only/d.mp4", out)
     assert "would replace: d.mp4" in error
