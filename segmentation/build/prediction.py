@@ -16,12 +16,10 @@ from segmentation.errors import (
     did_you_mean,
 )
 from segmentation.inference.camera import camera_number
-from segmentation.inference.options import InferenceOptions
+from segmentation.inference.options import InferenceOptions, check_precision
 from segmentation.inference.polygon_files import POLYGON_FORMATS
 from segmentation.model_files import existing_model, is_of_hub
 from segmentation.system.hardware import check_accelerator
-
-PRECISIONS = ("32-true", "bf16-mixed", "16-mixed")
 
 
 @dataclass(frozen=True)
@@ -67,7 +65,7 @@ def read_prediction(cfg: DictConfig) -> PredictionPlan:
         ),
         overwrite=check_flag("overwrite", cfg.overwrite),
         device=cfg.device,
-        precision=cfg.precision,
+        precision=check_precision(cfg.precision),
         short_side=cfg.short_side,
         max_pixels=check_count("max_pixels", cfg.max_pixels, 1),
         compile=check_flag("compile", cfg.compile),
@@ -82,6 +80,4 @@ def read_prediction(cfg: DictConfig) -> PredictionPlan:
     if not is_of_hub(cfg.model):
         existing_model(cfg.model)
     check_accelerator(cfg.device, "device")
-    if cfg.precision not in ("auto", *PRECISIONS):
-        raise ConfigError(f"precision={cfg.precision!r}: use auto, {', '.join(PRECISIONS)}.")
     return plan

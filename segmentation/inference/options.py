@@ -5,13 +5,26 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from segmentation.errors import validating
+from segmentation.errors import ConfigError, validating
 
 OVERLAP = 0.5
+PRECISIONS = ("32-true", "bf16-mixed", "16-mixed")
+"""Lightning's names of precisions."""
 
 Scale = Annotated[float, Field(ge=0.5, le=4)]
 """Below half, bilinear resizing skips pixels; data.size averages them instead."""
 Pixels = Annotated[int, Field(ge=1)]
+
+
+def check_precision(precision: str) -> str:
+    """Return a precision: auto, or one of `PRECISIONS`.
+
+    Raises:
+        ConfigError: it is none of these.
+    """
+    if precision not in ("auto", *PRECISIONS):
+        raise ConfigError(f"precision={precision!r}: use auto, {', '.join(PRECISIONS)}.")
+    return precision
 
 
 class InferenceOptions(BaseModel):

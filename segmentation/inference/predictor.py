@@ -20,7 +20,7 @@ from segmentation.errors import ConfigError, ModelError, SegmentationError, chec
 from segmentation.inference.compiled import compile_model
 from segmentation.inference.exported import ExportedModel, check_views
 from segmentation.inference.opening import find_model, open_model
-from segmentation.inference.options import InferenceOptions
+from segmentation.inference.options import PRECISIONS, InferenceOptions, check_precision
 from segmentation.inference.parts import Part, strips, tiles
 from segmentation.inference.pretrained import push, save_copy
 from segmentation.inference.result import Result
@@ -32,8 +32,8 @@ from segmentation.models.folding import fold_batch_norm
 from segmentation.models.saving import weights_hash
 from segmentation.system.hardware import fastest_precision, pick_accelerator
 
-PRECISIONS = {"32-true": None, "bf16-mixed": torch.bfloat16, "16-mixed": torch.float16}
-"""Lightning's precisions, and the dtype of autocast; None: float32 throughout."""
+DTYPES = dict(zip(PRECISIONS, (None, torch.bfloat16, torch.float16), strict=True))
+"""The dtype of autocast, by precision; None: float32 throughout."""
 MOST_SIDE = 8192
 """Largest value of `short_side`, in pixels."""
 PLAIN = InferenceOptions()
@@ -115,8 +115,7 @@ class Predictor:
         revision: str | None = None,
         compile: bool = False,
     ) -> None:
-        if precision != "auto" and precision not in PRECISIONS:
-            raise ConfigError(f"precision={precision!r}: use auto, {', '.join(PRECISIONS)}.")
+        check_precision(precision)
         if isinstance(short_side, str) and short_side != "auto":
             raise ConfigError(f"short_side={short_side!r}: give a number of pixels, auto or null.")
         if not isinstance(short_side, str | None) and (
@@ -157,7 +156,7 @@ class Predictor:
         chosen = self._precision if self._exported is None else "32-true"
         if chosen == "auto":
             chosen = fastest_precision(self.device.type)
-        self.dtype = PRECISIONS[chosen]
+        self.dtype = DTYPES[chosen]
         self.model.to(self.device)
         return self
 

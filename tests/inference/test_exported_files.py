@@ -6,9 +6,7 @@ import numpy as np
 import onnx
 import pytest
 import torch
-from commands import run
 from onnx import TensorProto, helper
-from PIL import Image
 from small_models import small_unet
 
 from segmentation import Predictor
@@ -138,14 +136,10 @@ def test_a_file_keeps_its_own_precision(tmp_path):
         Predictor(path).half()
 
 
-def test_confidence_of_a_file_of_labels_is_refused_before_the_first_image(tmp_path):
-    path, image = written(tmp_path / "model.onnx", to_text(info())), tmp_path / "image.png"
-    Image.fromarray(np.zeros((4, 5, 3), np.uint8)).save(image)
-    options = [f"model={path}", f"input={image}", f"output={tmp_path / 'out'}", "confidence=true"]
-    done = run("predict.py", *options)
-    assert done.returncode == 1
-    assert "export the model with head=logits" in done.stderr
-    assert not (tmp_path / "out").exists()
+def test_a_file_of_labels_has_no_confidence(tmp_path):
+    path = written(tmp_path / "model.onnx", to_text(info()))
+    with pytest.raises(ModelError, match="export the model with head=logits"):
+        Predictor(path).check_confidence()
 
 
 def test_what_a_runtime_fails_with_names_the_file(tmp_path):
