@@ -274,10 +274,10 @@ def _show(plan: ExportPlan, parity: Parity, speed: ExportSpeed, result: dict[str
     if parity.difference is not None:
         ends = parity.interval
         words = (
-            "interval unknown" if ends is None else f"95% interval [{ends[0]:+.3f}, {ends[1]:+.3f}]"
+            "interval unknown" if ends is None else f"95% interval [{ends[0]:+z.3f}, {ends[1]:+z.3f}]"
         )
         console.print(
-            f"mIoU differs by {parity.difference:+.3f} points, {words} ({parity.resampling})",
+            f"mIoU differs by {parity.difference:+z.3f} points, {words} ({parity.resampling})",
             soft_wrap=True,
         )
     console.print(
