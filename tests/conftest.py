@@ -2,7 +2,9 @@
 
 import gc
 import os
+import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -13,6 +15,14 @@ os.environ["CITYSEG_CORES"] = "1"  # the other cores have test processes of thei
 
 ROOT = Path(__file__).resolve().parent.parent
 CAMVID = ROOT.parent / "shared" / "camvid"
+
+
+def pytest_configure() -> None:
+    """Keep absl, which OpenVINO imports, from closing pytest's stderr when Hydra sets up logging."""
+    with suppress(ImportError):
+        from absl import logging
+
+        logging.get_absl_handler().python_handler.stream = sys.__stderr__
 
 
 def pytest_collection_finish() -> None:

@@ -436,7 +436,7 @@ def test_a_folder_that_may_not_be_written_to(model, tmp_path, monkeypatch):
 
     monkeypatch.setattr(type(tmp_path), "mkdir", mkdir)
     error = fail(model, tmp_path / "a.jpg", tmp_path / "locked")
-    assert f"{tmp_path}/locked cannot be read or written: Permission denied." in error
+    assert f"output={tmp_path}/locked can't be made: Permission denied." in error
 
 
 def test_an_error_in_a_thread_is_no_silence(model, tmp_path, monkeypatch):
