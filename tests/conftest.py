@@ -18,7 +18,7 @@ CAMVID = ROOT.parent / "shared" / "camvid"
 
 
 def pytest_configure() -> None:
-    """Keep absl, which OpenVINO imports, from closing pytest's stderr when Hydra sets up logging."""
+    """Keep absl, which OpenVINO imports, from closing our stderr when logging is configured."""
     with suppress(ImportError):
         from absl import logging
 
