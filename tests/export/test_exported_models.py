@@ -63,7 +63,7 @@ def test_every_pair_of_format_and_precision_is_equal(model, tmp_path, name, prec
     kept = {"int8": "the first convolution, the head"}
     assert result["float_layers"] == kept.get(precision, "")
 
-    loaded = load_exported(tmp_path / FORMATS[name].files[0])
+    loaded = load_exported(tmp_path / FORMATS[name].files[0], trusted=True)
     assert loaded.labels_only == (head == "labels")
     assert loaded.classes.names[:2] == ("Sky", "Building")
     if precision != "fp32" or not FORMATS[name].resizes:

@@ -124,7 +124,7 @@ def test_damaged_files_are_named(tmp_path, name, content):
     path.write_bytes(content)
     assert is_exported(path)
     with pytest.raises(ModelError, match="model"):
-        load_exported(path)
+        load_exported(path, trusted=True)
 
 
 def test_a_file_keeps_its_own_precision(tmp_path):
@@ -157,6 +157,27 @@ def test_a_file_without_its_output_is_named(tmp_path):
     loaded = load_exported(written(tmp_path / "model.onnx", to_text(info("logits"))))
     with pytest.raises(ModelError, match=r"model\.onnx has no output logits, only labels\."):
         loaded.model(torch.zeros(1, 3, 5, 6, dtype=torch.uint8))
+
+
+@pytest.mark.parametrize("name", ["model.ts", "MODEL.PT2"])
+def test_a_program_is_not_opened_unless_it_is_trusted(tmp_path, monkeypatch, name):
+    (tmp_path / name).write_bytes(b"PK")
+    with pytest.raises(ModelError, match=r"is a program.*CITYSEG_TRUST_PROGRAMS=1"):
+        load_exported(tmp_path / name)
+    monkeypatch.setenv("CITYSEG_TRUST_PROGRAMS", "1")
+    with pytest.raises(ModelError, match="is not a"):
+        load_exported(tmp_path / name)
+
+
+def test_labels_that_no_class_has_are_refused(tmp_path):
+    model = graph()
+    model.graph.initializer[0].int32_data[:] = [7]
+    text = to_text(info())
+    model.metadata_props.add(key=KEY, value=text)
+    onnx.save(model, tmp_path / "model.onnx")
+    loaded = load_exported(tmp_path / "model.onnx")
+    with pytest.raises(ModelError, match="gives the label 7, and its classes are 2"):
+        loaded.model(torch.zeros(1, 3, 4, 4, dtype=torch.uint8))
 
 
 def test_a_missing_file_is_named(tmp_path):

@@ -1,6 +1,7 @@
 """Load an exported file as a model: what runs it is its own runtime, not PyTorch."""
 
 import hashlib
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +25,10 @@ OPEN: dict[str, Callable[[Path], tuple[str | None, Run]]] = dict(
     zip(EXPORTED, (open_onnx, open_openvino, open_torchscript, open_pt2), strict=True)
 )
 """What opens a file, by its suffix."""
+PROGRAMS = (".ts", ".pt2")
+"""Suffixes of files that PyTorch executes: `torch.export.load` unpickles."""
+TRUST = "CITYSEG_TRUST_PROGRAMS"
+"""Environment variable: 1 lets `PROGRAMS` be opened."""
 CERTAIN = 100.0
 """The logit of a label, where the others are 0: its probability is 1 in float32."""
 
@@ -96,6 +101,11 @@ class ExportedNetwork(nn.Module):
         results = {name: value.to(images.device) for name, value in self.results(images).items()}
         if self.labels_only:
             labels = results["labels"].long()[:, None]
+            if labels.amax() >= self.num_classes:
+                raise ModelError(
+                    f"the exported file gives the label {int(labels.amax())}, and its classes are "
+                    f"{self.num_classes}: it was not written by export."
+                )
             shape = (len(labels), self.num_classes, *labels.shape[2:])
             logits = torch.zeros(shape, device=images.device).scatter_(1, labels, CERTAIN)
         else:
@@ -175,19 +185,25 @@ def _explaining(run: Run, path: Path, output: str) -> Run:
     return explaining
 
 
-def load_exported(path: str | Path) -> ExportedModel:
+def load_exported(path: str | Path, trusted: bool = False) -> ExportedModel:
     """Open an exported file in its own runtime, on the CPU.
 
     Args:
         path: a file that export.py wrote.
+        trusted: open a file of `PROGRAMS`, whose code may do anything; else `TRUST` has to be set.
 
     Raises:
         ConfigError: the runtime is not installed.
-        ModelError: no such file, or not one that export wrote.
+        ModelError: no such file, not one that export wrote, or a program that is not trusted.
     """
     path = Path(path)
     if not path.is_file():
         raise ModelError(f"{path}: no such file.")
+    if path.suffix.lower() in PROGRAMS and not trusted and os.environ.get(TRUST) != "1":
+        raise ModelError(
+            f"{path} is a program, and opening it can run any code that is in it. If you know who "
+            f"wrote it, set the environment variable {TRUST}=1; else ask for the ONNX file."
+        )
     text, run = OPEN[path.suffix.lower()](path)
     info = from_text(text, str(path))
     description = info.description()
