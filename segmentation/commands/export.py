@@ -21,6 +21,7 @@ from segmentation.export.images import ExportImages
 from segmentation.export.parity import Parity, Reference, batch_of, compare_export
 from segmentation.export.speed import ExportSpeed, time_export
 from segmentation.inference.exported import ExportedModel, load_exported
+from segmentation.inference.exported.load import PROGRAMS, TRUST
 from segmentation.inference.exported.metadata import ExportInfo
 from segmentation.inference.predictor import Predictor
 from segmentation.model_files import locate, shipped_name
@@ -92,9 +93,10 @@ def export(plan: ExportPlan) -> dict[str, Any]:
         )
         error.partial = result
         raise error
+    trust = f"{TRUST}=1 " if written[0].suffix in PROGRAMS else ""
     show_next(
         f"written to {written[0]}",
-        f"{typed('predict')} {argument('model', written[0])} input=<images> output=<folder>",
+        f"{trust}{typed('predict')} {argument('model', written[0])} input=<images> output=<folder>",
     )
     return result
 

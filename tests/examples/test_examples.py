@@ -29,7 +29,8 @@ def exported(tmp_path_factory):
     folder = tmp_path_factory.mktemp("exported")
     succeed("export.py", "format=onnx", f"output={folder}", child=True)
     Image.fromarray(draw_scene(0, 0, (360, 480))[0]).save(folder / "street.png")
-    succeed("predict.py", f"input={folder}/street.png", f"output={folder}/masks", child=True)
+    words = [f"input={folder}/street.png", f"output={folder}/masks", "precision=32-true"]
+    succeed("predict.py", *words, child=True)
     return folder
 
 

@@ -18,6 +18,7 @@ from segmentation.export.images import scenes
 from segmentation.export.network import export_error
 from segmentation.export.parity import Reference
 from segmentation.inference.exported import load_exported
+from segmentation.inference.exported.load import TRUST
 from segmentation.models import Encoder, TargetModel, load_model, save_model
 from segmentation.targets import TargetColumns
 
@@ -103,7 +104,8 @@ COLUMNS = {
 @pytest.mark.parametrize(
     ("name", "columns"), [*((name, "both") for name in FORMATS), ("onnx", "values")]
 )
-def test_image_level_targets_are_exported_beside_the_labels(tmp_path, name, columns):
+def test_image_level_targets_are_exported_beside_the_labels(tmp_path, monkeypatch, name, columns):
+    monkeypatch.setenv(TRUST, "1")
     classes = Labels(CAMVID).classes
     unet = small_unet(len(classes), columns=COLUMNS[columns])
     for parameter in unet.target_head.parameters():
