@@ -68,10 +68,7 @@ def predict(plan: PredictionPlan) -> dict[str, Any]:
 
     # Look for files that would be replaced
     files = _files(plan, predictor, images)
-    polygons = None
-    if plan.polygons is not None and predictor.classes is not None:
-        kind = POLYGON_FORMATS[plan.polygons]
-        polygons = kind(plan.output, predictor.classes, plan.polygons_tolerance)
+    polygons = _polygons(plan, predictor)
     _check_output(plan, images, videos, files, polygons)
     make_folder(plan.output)
     if camera is not None:
@@ -142,6 +139,14 @@ def _files(
     return PredictionFiles(
         plan.output, predictor.classes, predictor.columns, pictures, facts, kinds
     )
+
+
+def _polygons(plan: PredictionPlan, predictor: Predictor) -> PolygonFiles | None:
+    """Return the writer of the polygons, if they are asked for."""
+    if plan.polygons is None or predictor.classes is None:
+        return None
+    kind = POLYGON_FORMATS[plan.polygons]
+    return kind(plan.output, predictor.classes, plan.polygons_tolerance)
 
 
 def _check_output(

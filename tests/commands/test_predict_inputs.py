@@ -10,37 +10,12 @@ import cv2
 import numpy as np
 import pytest
 import rasterio
-from commands import run
 from fakes import CLASSES
 from made_videos import make_video, sound_of, times_of
 from PIL import Image
+from predicting import OPTIONS, picture, predict, tiny_model  # noqa: F401
 
 from segmentation.inference.marks import mark_of
-from segmentation.models import build_model, save_model
-
-OPTIONS = ["device=cpu", "precision=32-true"]
-
-
-@pytest.fixture(scope="module")
-def model(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("model")
-    encoder = {"name": "test_resnet", "weights": "none"}
-    tiny = build_model(encoder, {"channels": [16, 16, 8, 8, 8]}, len(CLASSES)).eval()
-    save_model(tiny, folder, CLASSES, None)
-    return folder
-
-
-def picture(path, seed=0, size=(32, 48), **options):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    pixels = np.random.default_rng(seed).integers(0, 256, (*size, 3), dtype=np.uint8)
-    Image.fromarray(pixels).save(path, **options)
-    return path
-
-
-def predict(model, source, output, *more):
-    return run(
-        "predict.py", f"model={model}", f"input={source}", f"output={output}", *OPTIONS, *more
-    )
 
 
 def succeed(model, source, output, *more):
