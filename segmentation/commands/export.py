@@ -137,7 +137,6 @@ def describe(plan: ExportPlan, loaded: LoadedModel) -> ExportInfo:
         head=plan.head,
         precision=plan.precision,
         resizes=FORMATS[plan.format].resizes,
-        layout="NHWC",
         source=shipped_name(source) or source.resolve().name,
         weights=weights_hash(loaded.model),
         scores=scores,

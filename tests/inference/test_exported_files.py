@@ -27,7 +27,6 @@ def info(head="labels"):
         head=head,
         precision="fp32",
         resizes=True,
-        layout="NHWC",
         source="a run",
         weights="0" * 32,
         scores={"miou/val": 0.5},

@@ -64,7 +64,7 @@ class ExportedNetwork(nn.Module):
         super().__init__()
         description = info.description()
         assert description.classes is not None
-        self._run, self._layout = run, info.layout
+        self._run = run
         self._dtype = channels_of(info.model).dtype
         self.in_channels = description.encoder.in_channels
         self.num_classes = len(description.classes.names)
@@ -91,8 +91,7 @@ class ExportedNetwork(nn.Module):
                 f"The model takes images N,{self.in_channels},H,W, not "
                 f"{','.join(map(str, images.shape))}."
             )
-        if self._layout == "NHWC":
-            images = images.permute(0, 2, 3, 1)
+        images = images.permute(0, 2, 3, 1)
         batch = np.ascontiguousarray(images.cpu().numpy().astype(self._dtype, copy=False))
         return {name: torch.from_numpy(value) for name, value in self._run(batch).items()}
 

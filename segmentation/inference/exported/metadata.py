@@ -31,7 +31,6 @@ class ExportInfo(BaseModel):
             (N, K, H, W).
         precision: of its weights and of most of its arithmetic.
         resizes: images are resized inside to what the model learnt; else they have to be before.
-        layout: of its images: ``NHWC`` or ``NCHW``.
         source: the model that was exported, in words.
         weights: hash of that model's weights.
         scores: of that model, by split; empty where unknown.
@@ -45,7 +44,6 @@ class ExportInfo(BaseModel):
     head: Head
     precision: Precision
     resizes: bool
-    layout: Literal["NHWC", "NCHW"]
     source: Line
     weights: Line
     scores: dict[Line, float]
